@@ -1,0 +1,87 @@
+/**
+ * Every refusal that crosses a service boundary, with its number on Kafka's wire and its HTTP status. Names and
+ * numbers are Kafka's (`Errors.java`) wherever Kafka has the case; ours have numbers from 10,000, which never reach
+ * a Kafka client. `retriable`: the same request may succeed later without a change.
+ */
+export const ERRORS = {
+  NONE: { number: 0, http: 200, retriable: false },
+  UNKNOWN_SERVER_ERROR: { number: -1, http: 500, retriable: false },
+  OFFSET_OUT_OF_RANGE: { number: 1, http: 404, retriable: false },
+  CORRUPT_MESSAGE: { number: 2, http: 400, retriable: false },
+  UNKNOWN_TOPIC_OR_PARTITION: { number: 3, http: 404, retriable: true },
+  LEADER_NOT_AVAILABLE: { number: 5, http: 503, retriable: true },
+  NOT_LEADER_OR_FOLLOWER: { number: 6, http: 503, retriable: true },
+  REQUEST_TIMED_OUT: { number: 7, http: 504, retriable: true },
+  MESSAGE_TOO_LARGE: { number: 10, http: 413, retriable: false },
+  NETWORK_EXCEPTION: { number: 13, http: 503, retriable: true },
+  INVALID_TOPIC_EXCEPTION: { number: 17, http: 400, retriable: false },
+  RECORD_LIST_TOO_LARGE: { number: 18, http: 413, retriable: false },
+  NOT_ENOUGH_REPLICAS: { number: 19, http: 503, retriable: true },
+  TOPIC_ALREADY_EXISTS: { number: 36, http: 409, retriable: false },
+  INVALID_PARTITIONS: { number: 37, http: 400, retriable: false },
+  INVALID_REPLICATION_FACTOR: { number: 38, http: 400, retriable: false },
+  INVALID_CONFIG: { number: 40, http: 400, retriable: false },
+  INVALID_REQUEST: { number: 42, http: 400, retriable: false },
+  UNSUPPORTED_FOR_MESSAGE_FORMAT: { number: 43, http: 400, retriable: false },
+  POLICY_VIOLATION: { number: 44, http: 403, retriable: false },
+  KAFKA_STORAGE_ERROR: { number: 56, http: 503, retriable: true },
+  FENCED_LEADER_EPOCH: { number: 74, http: 503, retriable: true },
+  UNKNOWN_LEADER_EPOCH: { number: 75, http: 503, retriable: true },
+  UNSUPPORTED_COMPRESSION_TYPE: { number: 76, http: 400, retriable: false },
+  INVALID_RECORD: { number: 87, http: 400, retriable: false },
+  THROTTLING_QUOTA_EXCEEDED: { number: 89, http: 429, retriable: true },
+  UNKNOWN_TOPIC_ID: { number: 100, http: 404, retriable: true },
+  DUPLICATE_BROKER_ID: { number: 101, http: 409, retriable: true },
+  INCONSISTENT_CLUSTER_ID: { number: 104, http: 409, retriable: false },
+  COORDINATOR_UNAVAILABLE: { number: 10_001, http: 503, retriable: true },
+  SESSION_EXPIRED: { number: 10_002, http: 503, retriable: true },
+  SHUTTING_DOWN: { number: 10_003, http: 503, retriable: true },
+} as const satisfies Record<string, { number: number; http: number; retriable: boolean }>;
+
+/** The name of a refusal. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** A refusal as a value: what was wrong, what was expected and what to do, for a person to read. */
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** A refusal as something to throw, where a promise has to end with it. */
+export class WeirError extends Error {
+  override readonly name = 'WeirError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+
+  get retriable(): boolean {
+    return ERRORS[this.code].retriable;
+  }
+}
+
+/** Builds a refusal. */
+export function refusal(code: ErrorCode, message: string): Refusal {
+  return { code, message };
+}
+
+const BY_NUMBER = new Map<number, ErrorCode>(
+  (Object.keys(ERRORS) as ErrorCode[]).map((code) => [ERRORS[code].number, code]),
+);
+
+/** The name for a number that came over the wire; an unknown one is UNKNOWN_SERVER_ERROR. */
+export function errorCodeOf(number: number): ErrorCode {
+  return BY_NUMBER.get(number) ?? 'UNKNOWN_SERVER_ERROR';
+}
+
+/** Whether a string that came over the wire is one of our codes. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code);
+}
+
+/** A thrown thing's message, whatever it is. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,151 @@
+import { assert } from './assert.ts';
+
+/**
+ * Every limit of every service, in one place. `_MAX` is refused above, `_MS` is milliseconds, `_BYTES` bytes.
+ * Those that can be set by an option are its default.
+ */
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+// Records.
+/** Largest record batch, header included, unless the topic says otherwise: Kafka's `max.message.bytes`. */
+export const MESSAGE_BYTES_MAX = 1_048_588;
+/** What a decompressed batch may take, against bombs. */
+export const DECOMPRESSED_BYTES_MAX = 64 * MIB;
+/** Headers in one record. */
+export const RECORD_HEADERS_MAX = 1_000;
+
+// The log.
+/** Largest group that is synced at once; also how far a torn tail can reach (see packages/log/src/recovery.ts). */
+export const GROUP_BYTES_MAX = 8 * MIB;
+/** With `flush=interval`, what may be unsynced. */
+export const FLUSH_INTERVAL_BYTES = 64 * MIB;
+/** With `flush=interval`, for how long. */
+export const FLUSH_INTERVAL_MS = 1_000;
+/** A segment rolls when it would grow past this. */
+export const SEGMENT_BYTES = 1024 * MIB;
+/** One index entry for every so many bytes of log. */
+export const INDEX_INTERVAL_BYTES = 4 * KIB;
+/** How often a dirty checkpoint is written. */
+export const CHECKPOINT_INTERVAL_MS = 1_000;
+/** Of a torn tail, what is kept aside for a person to look at. */
+export const TORN_TAIL_KEPT_BYTES_MAX = 1 * MIB;
+/** Recently appended batches that are served from memory, over all partitions of a broker. */
+export const TAIL_CACHE_BYTES = 32 * MIB;
+/** A cold read's buffer. */
+export const COLD_READ_BYTES = 1 * MIB;
+/** Bytes that wait for a sync, over all partitions of a broker; above it, produce streams get no credit back. */
+export const APPEND_PENDING_BYTES_MAX = 64 * MIB;
+
+// Streams.
+/** One gRPC message. */
+export const GRPC_MESSAGE_BYTES_MAX = 16 * MIB;
+/** HTTP/2 window of bulk streams. */
+export const GRPC_WINDOW_BYTES = 8 * MIB;
+/** Streams on one HTTP/2 connection. */
+export const GRPC_STREAMS_MAX = 100;
+/** What a producer may have unanswered on one stream. */
+export const PRODUCE_WINDOW_BYTES = 16 * MIB;
+/** A frame of fetched batches is cut after this many bytes (a single larger batch still goes whole). */
+export const FETCH_FRAME_BYTES = 256 * KIB;
+/** Subscriptions on one fetch stream. */
+export const SUBSCRIPTIONS_MAX = 10_000;
+/** Credit that a subscription may hold. */
+export const SUBSCRIPTION_CREDIT_BYTES_MAX = 64 * MIB;
+/** A single call between services. */
+export const CALL_DEADLINE_MS = 10_000;
+/** Between two tries at a connection: from … to. */
+export const RECONNECT_MS_MIN = 50;
+export const RECONNECT_MS_MAX = 1_000;
+/** HTTP/2 pings find a dead peer. */
+export const KEEPALIVE_MS = 10_000;
+export const KEEPALIVE_TIMEOUT_MS = 5_000;
+
+// Sessions and metadata.
+/** A broker's session without a heartbeat. */
+export const SESSION_TIMEOUT_MS = 6_000;
+/** Heartbeats are a sixth of the timeout apart. */
+export const HEARTBEATS_PER_TIMEOUT = 6;
+/** After its connection broke a session waits this long to be attached to again. */
+export const SESSION_REATTACH_MS = 800;
+/** Operations in one transaction of the metadata store: etcd's default. */
+export const TXN_OPERATIONS_MAX = 128;
+/** Keys and values of one transaction: below etcd's request limit of 1.5 MiB. */
+export const TXN_BYTES_MAX = 1 * MIB;
+/** Rows in one page of a range. */
+export const RANGE_PAGE_MAX = 1_000;
+/** Changes in one page of a snapshot. */
+export const SNAPSHOT_PAGE_CHANGES_MAX = 5_000;
+/** Deltas that wait for a slow reader; past it the reader gets a new snapshot. */
+export const DELTA_QUEUE_MAX = 1_000;
+/** Commands that wait in the controller. */
+export const CONTROLLER_QUEUE_MAX = 10_000;
+/** Partitions of one topic. */
+export const TOPIC_PARTITIONS_MAX = 10_000;
+/** Topics in one request. */
+export const TOPICS_PER_REQUEST_MAX = 10_000;
+/** Configs of one topic, and the length of a value. */
+export const TOPIC_CONFIGS_MAX = 100;
+export const CONFIG_VALUE_LENGTH_MAX = 1_000;
+/** Partitions of a topic that was created without saying how many. */
+export const PARTITIONS_DEFAULT = 1;
+export const REPLICATION_FACTOR_MAX = 100;
+
+// The client.
+/** A record waits this long for company. */
+export const LINGER_MS = 2;
+/** A batch is closed at this size. */
+export const BATCH_BYTES = 256 * KIB;
+/** Records and bytes that a producer holds; past it `send` refuses. */
+export const PRODUCER_BUFFER_BYTES_MAX = 64 * MIB;
+/** A record that could not be delivered for so long fails. */
+export const DELIVERY_TIMEOUT_MS = 30_000;
+/** Between tries: from … to, doubling, with jitter. */
+export const RETRY_BACKOFF_MS_MIN = 20;
+export const RETRY_BACKOFF_MS_MAX = 1_000;
+/** How long a request waits for metadata that names a leader. */
+export const METADATA_WAIT_MS = 5_000;
+
+// HTTP.
+/** A request body that is taken as a whole. */
+export const HTTP_BODY_BYTES_MAX = 16 * MIB;
+/** Records in one such body. */
+export const HTTP_RECORDS_MAX = 100_000;
+/** Headers of a request must be complete by then. */
+export const HTTP_HEADERS_TIMEOUT_MS = 10_000;
+/** A body that brings nothing for so long ends. */
+export const HTTP_BODY_IDLE_MS = 10_000;
+/** Idle connections are kept this long. */
+export const HTTP_KEEP_ALIVE_MS = 65_000;
+export const HTTP_CONNECTIONS_MAX = 10_000;
+export const HTTP_REQUESTS_PER_SOCKET_MAX = 100_000;
+/** A response whose reader takes nothing for so long ends. */
+export const HTTP_WRITE_STALL_MS = 30_000;
+/** Bodies being read or answered, over all requests; past it 503. */
+export const HTTP_IN_FLIGHT_BYTES_MAX = 256 * MIB;
+/** Most records and bytes of one read. */
+export const READ_RECORDS_MAX = 10_000;
+export const READ_RECORDS_DEFAULT = 100;
+export const READ_BYTES_MAX = 8 * MIB;
+/** Longest wait for records. */
+export const READ_WAIT_MS_MAX = 60_000;
+/** Streams (SSE) at a time. */
+export const STREAMS_MAX = 1_000;
+/** Read ahead for one stream and partition. */
+export const STREAM_CREDIT_BYTES = 256 * KIB;
+/** A comment line on a quiet stream, so that proxies keep it. */
+export const STREAM_PING_MS = 15_000;
+
+// Processes.
+/** What is under way at a stop has this long. */
+export const STOP_GRACE_MS = 10_000;
+/** Topic labels in metrics; further topics are counted as "other". */
+export const METRIC_TOPICS_MAX = 1_000;
+
+// Limits that lean on each other.
+assert(MESSAGE_BYTES_MAX <= GROUP_BYTES_MAX, 'a batch fits a group');
+assert(GROUP_BYTES_MAX < SEGMENT_BYTES, 'a group fits a segment');
+assert(MESSAGE_BYTES_MAX + 64 * KIB <= GRPC_MESSAGE_BYTES_MAX, 'a batch fits a message');
+assert(PRODUCE_WINDOW_BYTES >= GRPC_MESSAGE_BYTES_MAX, 'a message fits the window');
+assert(BATCH_BYTES <= MESSAGE_BYTES_MAX, 'a full batch is not too large');
+assert(SESSION_REATTACH_MS < SESSION_TIMEOUT_MS, 'reattaching is shorter than the session');

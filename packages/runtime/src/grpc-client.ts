@@ -1,0 +1,93 @@
+import { Client, credentials } from '@grpc/grpc-js';
+import type { ChannelOptions, ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
+import * as limits from '@weir/base/limits.ts';
+import { TransportError } from '@weir/base/transport.ts';
+import type { Codec, Connection, Stream, StreamHandlers } from '@weir/base/transport.ts';
+import { failureFrom, toGrpcMetadata } from './grpc-failure.ts';
+
+const CHANNEL_OPTIONS: ChannelOptions = {
+  'grpc.max_receive_message_length': limits.GRPC_MESSAGE_BYTES_MAX,
+  'grpc.max_send_message_length': limits.GRPC_MESSAGE_BYTES_MAX,
+  'grpc.keepalive_time_ms': limits.KEEPALIVE_MS,
+  'grpc.keepalive_timeout_ms': limits.KEEPALIVE_TIMEOUT_MS,
+  'grpc.keepalive_permit_without_calls': 1,
+  'grpc.initial_reconnect_backoff_ms': limits.RECONNECT_MS_MIN,
+  'grpc.min_reconnect_backoff_ms': limits.RECONNECT_MS_MIN,
+  'grpc.max_reconnect_backoff_ms': limits.RECONNECT_MS_MAX,
+  // What was sent may have been done: whether to try again is for the caller to know.
+  'grpc.enable_retries': 0,
+  'grpc.service_config_disable_resolution': 1,
+  // A connection of one's own: a bulk stream never shares a window with another client's heartbeats.
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc-node.flow_control_window': limits.GRPC_WINDOW_BYTES,
+  'grpc-node.max_session_memory': 64,
+  'grpc.enable_channelz': 0,
+};
+
+/** A connection to host:port; it is made when first used. */
+export function connect(address: string): Connection {
+  const client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+  return {
+    call: (method, request, options) =>
+      new Promise((resolve, reject) => {
+        client.makeUnaryRequest(
+          method.path,
+          serializer(method.request),
+          method.response.decode,
+          request,
+          toGrpcMetadata(options.metadata),
+          { deadline: Date.now() + options.deadlineMs },
+          (error: ServiceError | null, response) => {
+            if (error === null) resolve(response!);
+            else reject(new TransportError(failureFrom(error)));
+          },
+        );
+      }),
+    open(method, handlers, metadata) {
+      const call = client.makeBidiStreamRequest(
+        method.path,
+        serializer(method.request),
+        method.response.decode,
+        toGrpcMetadata(metadata),
+      );
+      return streamOf(call, handlers);
+    },
+    close: () => client.close(),
+  };
+}
+
+function streamOf<Request, Response>(
+  call: ClientDuplexStream<Request, Response>,
+  handlers: StreamHandlers<Response>,
+): Stream<Request> {
+  let open = true;
+  const close = (failure: Parameters<typeof handlers.closed>[0]): void => {
+    if (!open) return;
+    open = false;
+    handlers.closed(failure);
+  };
+  call.on('data', (message: Response) => {
+    if (open) handlers.message(message);
+  });
+  call.on('drain', () => {
+    if (open) handlers.drained();
+  });
+  call.on('error', (error: ServiceError) => close(failureFrom(error)));
+  call.on('end', () => close(undefined));
+  return {
+    send: (message) => open && call.write(message),
+    end: () => void call.end(),
+    abort() {
+      open = false;
+      call.cancel();
+    },
+  };
+}
+
+/** grpc-js wants a Buffer; a view of the same memory costs nothing. */
+function serializer<T>(codec: Codec<T>): (message: T) => Buffer {
+  return (message) => {
+    const bytes = codec.encode(message);
+    return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  };
+}

@@ -1,0 +1,70 @@
+import { Metadata as GrpcMetadata, status as Status } from '@grpc/grpc-js';
+import { isErrorCode, messageOf, WeirError } from '@weir/base/errors.ts';
+import type { ErrorCode } from '@weir/base/errors.ts';
+import type { Metadata, TransportFailure } from '@weir/base/transport.ts';
+
+/** The trailer in which our own code travels; gRPC's sixteen are too few. */
+const CODE_KEY = 'weir-code';
+
+/** What grpc-js ends a call with. */
+interface GrpcStatus {
+  readonly code: Status;
+  readonly details: string;
+  readonly metadata?: GrpcMetadata;
+}
+
+/** What a caller learns from the status that a call ended with. */
+export function failureFrom(status: GrpcStatus): TransportFailure {
+  const code = status.metadata?.get(CODE_KEY)[0];
+  if (typeof code === 'string' && isErrorCode(code)) return { kind: 'refused', code, message: status.details };
+  switch (status.code) {
+    case Status.DEADLINE_EXCEEDED:
+      return { kind: 'deadline', code: 'REQUEST_TIMED_OUT', message: status.details };
+    case Status.UNIMPLEMENTED:
+      return {
+        kind: 'refused',
+        code: 'INVALID_REQUEST',
+        message: `the other side is another version: ${status.details}`,
+      };
+    case Status.RESOURCE_EXHAUSTED:
+      return { kind: 'refused', code: 'MESSAGE_TOO_LARGE', message: status.details };
+    default: {
+      // grpc-js says so when no connection came about: then nothing of the call was sent.
+      const unreachable = /No connection established|ECONNREFUSED|ENOTFOUND|Name resolution failed/.test(
+        status.details,
+      );
+      return { kind: unreachable ? 'unreachable' : 'broken', code: 'NETWORK_EXCEPTION', message: status.details };
+    }
+  }
+}
+
+/** The status with which a server ends a call that failed. */
+export function statusFor(failure: { code: ErrorCode; message: string }): GrpcStatus & { metadata: GrpcMetadata } {
+  const metadata = new GrpcMetadata();
+  metadata.set(CODE_KEY, failure.code);
+  return { code: Status.ABORTED, details: failure.message, metadata };
+}
+
+/** The same for whatever a handler threw. */
+export function statusForThrown(error: unknown): GrpcStatus & { metadata: GrpcMetadata } {
+  return statusFor({
+    code: error instanceof WeirError ? error.code : 'UNKNOWN_SERVER_ERROR',
+    message: messageOf(error),
+  });
+}
+
+/** Our metadata as grpc-js wants it. */
+export function toGrpcMetadata(metadata: Metadata | undefined): GrpcMetadata {
+  const out = new GrpcMetadata();
+  for (const [name, value] of Object.entries(metadata ?? {})) out.set(name, value);
+  return out;
+}
+
+/** The text values among what grpc-js received. */
+export function fromGrpcMetadata(metadata: GrpcMetadata): Metadata {
+  const out: Record<string, string> = {};
+  for (const [name, value] of Object.entries(metadata.getMap())) {
+    if (typeof value === 'string') out[name] = value;
+  }
+  return out;
+}

@@ -1,0 +1,143 @@
+import { connect as connectHttp2 } from 'node:http2';
+import type { Settings } from 'node:http2';
+import { afterEach, expect, test } from 'vitest';
+import { GRPC_WINDOW_BYTES } from '@weir/base/limits.ts';
+import { WeirError } from '@weir/base/errors.ts';
+import { onCall, onStream } from '@weir/base/transport.ts';
+import type { Codec, Handler, Method, Stream, TransportError, TransportFailure } from '@weir/base/transport.ts';
+import { grpcTransport } from './grpc-transport.ts';
+
+const bytes: Codec<Buffer> = { encode: (message) => message, decode: (message) => Buffer.from(message) };
+const echo: Method<Buffer, Buffer> = { path: '/test.Service/Echo', request: bytes, response: bytes };
+const talk: Method<Buffer, Buffer> = { path: '/test.Service/Talk', request: bytes, response: bytes };
+
+const closers: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+async function serve(...handlers: Handler[]) {
+  const listener = await grpcTransport.listen('127.0.0.1:0', handlers);
+  const connection = grpcTransport.connect(listener.address);
+  closers.push(
+    () => listener.close(100),
+    () => connection.close(),
+  );
+  return { listener, connection };
+}
+
+test('a call is answered and its metadata arrives', async () => {
+  const { connection } = await serve(
+    onCall(echo, async (request, metadata) => Buffer.from(`${request} ${metadata['who']}`)),
+  );
+  const answer = await connection.call(echo, Buffer.from('hello'), { deadlineMs: 5000, metadata: { who: 'me' } });
+  expect(answer.toString()).toBe('hello me');
+});
+
+test('a refusal keeps its code and message', async () => {
+  const { connection } = await serve(
+    onCall(echo, () => Promise.reject(new WeirError('TOPIC_ALREADY_EXISTS', 'there is one: "a/b", 100 %'))),
+  );
+  const call = connection.call(echo, Buffer.alloc(0), { deadlineMs: 5000 });
+  const failure = await call.then(
+    () => undefined,
+    (error: TransportError) => error.failure,
+  );
+  expect(failure).toEqual({ kind: 'refused', code: 'TOPIC_ALREADY_EXISTS', message: 'there is one: "a/b", 100 %' });
+});
+
+test('a call that nobody answers ends at its deadline', async () => {
+  const { connection } = await serve(onCall(echo, () => new Promise(() => undefined)));
+  await expect(connection.call(echo, Buffer.alloc(0), { deadlineMs: 50 })).rejects.toMatchObject({
+    failure: { kind: 'deadline', code: 'REQUEST_TIMED_OUT' },
+  });
+});
+
+test('a call to a port where nobody listens is unreachable: nothing was sent', async () => {
+  const connection = grpcTransport.connect('127.0.0.1:1');
+  closers.push(() => connection.close());
+  await expect(connection.call(echo, Buffer.alloc(0), { deadlineMs: 5000 })).rejects.toMatchObject({
+    failure: { kind: 'unreachable' },
+  });
+});
+
+test('a stream carries messages both ways in order and ends well', async () => {
+  const { connection } = await serve(
+    onStream(talk, (stream) => ({
+      message: (message) => void stream.send(Buffer.from(`got ${message}`)),
+      drained() {},
+      closed() {},
+    })),
+  );
+  const received: string[] = [];
+  const end = new Promise<TransportFailure | undefined>((resolve) => {
+    const stream = connection.open(talk, {
+      message: (message) => void received.push(message.toString()),
+      drained() {},
+      closed: resolve,
+    });
+    for (let i = 0; i < 100; i++) stream.send(Buffer.from(String(i)));
+    stream.end();
+  });
+  expect(await end).toBeUndefined();
+  expect(received).toEqual(Array.from({ length: 100 }, (_, i) => `got ${i}`));
+});
+
+test('a server ends a stream with a code that the client learns', async () => {
+  const { connection } = await serve(
+    onStream(talk, (stream) => ({
+      message: () => stream.abort({ kind: 'refused', code: 'DUPLICATE_BROKER_ID', message: 'no' }),
+      drained() {},
+      closed() {},
+    })),
+  );
+  const failure = await new Promise((resolve) => {
+    connection.open(talk, { message() {}, drained() {}, closed: resolve }).send(Buffer.from('x'));
+  });
+  expect(failure).toEqual({ kind: 'refused', code: 'DUPLICATE_BROKER_ID', message: 'no' });
+});
+
+test('a server learns that a client aborted its stream', async () => {
+  let opened!: Stream<Buffer>;
+  const closed = new Promise<TransportFailure | undefined>((resolve) => {
+    void serve(
+      onStream(talk, (stream) => {
+        stream.send(Buffer.from('open'));
+        return { message() {}, drained() {}, closed: resolve };
+      }),
+    ).then(({ connection }) => {
+      opened = connection.open(talk, {
+        message: () => opened.abort({ kind: 'broken', code: 'NETWORK_EXCEPTION', message: '' }),
+        drained() {},
+        closed() {},
+      });
+    });
+  });
+  expect(await closed).toMatchObject({ kind: 'broken' });
+});
+
+test('a sender whose reader does not read is told to hold back', async () => {
+  let reader!: Stream<Buffer>;
+  const { connection } = await serve(
+    onStream(talk, (stream) => {
+      reader = stream;
+      return { message() {}, drained() {}, closed() {} };
+    }),
+  );
+  const full = Buffer.alloc(1024 * 1024);
+  // The other side reads as fast as it gets; before the connection even stands nothing is taken.
+  const stream = connection.open(talk, { message() {}, drained() {}, closed() {} });
+  let sent = 0;
+  while (stream.send(full) && sent < 1000) sent++;
+  expect(sent).toBeLessThan(100);
+  expect(reader).toBeUndefined();
+  stream.abort({ kind: 'broken', code: 'NETWORK_EXCEPTION', message: '' });
+});
+
+test('the server grants its clients the wide window, which grpc-js has no option for', async () => {
+  const { listener } = await serve(onCall(echo, async (request) => request));
+  const session = connectHttp2(`http://${listener.address}`);
+  const settings = await new Promise<Settings>((resolve) => session.once('remoteSettings', resolve));
+  expect(settings.initialWindowSize).toBe(GRPC_WINDOW_BYTES);
+  session.destroy();
+});

@@ -1,0 +1,20 @@
+import { isIPv4 } from 'node:net';
+
+/** Whether only this machine can reach a host. */
+export function isLoopbackHost(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
+  return bare === 'localhost' || bare === '::1' || (isIPv4(bare) && bare.startsWith('127.'));
+}
+
+/**
+ * Why a listener may not be opened, or undefined. There is no TLS and no authentication yet: off loopback, anyone who
+ * reaches the port may read and write everything, so that somebody has to have said that they want it.
+ */
+export function listenProblem(option: string, address: string, insecure: boolean): string | undefined {
+  const host = address.slice(0, address.lastIndexOf(':'));
+  if (insecure || isLoopbackHost(host)) return undefined;
+  return (
+    `--${option} ${address} is not a loopback address, and Weir has no TLS and no authentication yet: ` +
+    'whoever reaches that port can read and write everything. Listen on 127.0.0.1, or say --insecure if the network is trusted'
+  );
+}

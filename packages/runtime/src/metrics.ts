@@ -1,0 +1,49 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+/** What every metric has. Names begin with `weir_` and end in their base unit, or in `_total` for counters. */
+export interface MetricSpec<Label extends string> {
+  readonly name: string;
+  readonly help: string;
+  readonly labelNames?: readonly Label[];
+}
+
+/** A number that only grows. */
+export function counter<Label extends string = never>(registry: Registry, spec: MetricSpec<Label>): Counter<Label> {
+  return new Counter<Label>({ ...common(spec), registers: [registry] });
+}
+
+/** A number as it is now; `collect` sets it when somebody looks. */
+export function gauge<Label extends string = never>(
+  registry: Registry,
+  spec: MetricSpec<Label> & { readonly collect?: (gauge: Gauge<Label>) => void },
+): Gauge<Label> {
+  const { collect } = spec;
+  return new Gauge<Label>({
+    ...common(spec),
+    registers: [registry],
+    ...(collect === undefined
+      ? {}
+      : {
+          collect(this: Gauge<Label>) {
+            collect(this);
+          },
+        }),
+  });
+}
+
+/** How often values fell below each bucket's bound. */
+export function histogram<Label extends string = never>(
+  registry: Registry,
+  spec: MetricSpec<Label> & { readonly buckets: readonly number[] },
+): Histogram<Label> {
+  return new Histogram<Label>({ ...common(spec), buckets: [...spec.buckets], registers: [registry] });
+}
+
+/** Bounds for latencies, in seconds: 0.1 ms to 10 s. */
+export const LATENCY_BUCKETS_SECONDS = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+] as const;
+
+function common<Label extends string>(spec: MetricSpec<Label>): { name: string; help: string; labelNames: Label[] } {
+  return { name: spec.name, help: spec.help, labelNames: [...(spec.labelNames ?? [])] };
+}

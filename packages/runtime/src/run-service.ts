@@ -1,0 +1,127 @@
+import { readFileSync } from 'node:fs';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { pino } from 'pino';
+import type { DestinationStream, Logger } from 'pino';
+import { messageOf } from '@weir/base/errors.ts';
+import type { OptionSpecs, OptionValues } from '@weir/base/options.ts';
+import { grpcTransport } from './grpc-transport.ts';
+import { machineClock, machineRandom, memoryLimitBytes } from './machine.ts';
+import { startOpsServer } from './ops-server.ts';
+import { openDirectory } from './own-directory.ts';
+import { startTracing } from './tracing.ts';
+import type { Tracing } from './tracing.ts';
+import type { Service, World } from './world.ts';
+
+/** A kind of service: what `main.ts` and the command line need to run one. */
+export interface ServiceKind<Specs extends ServiceOptionSpecs = ServiceOptionSpecs> {
+  readonly kind: 'coordinator' | 'broker' | 'gateway';
+  /** One line for `--help`. */
+  readonly summary: string;
+  readonly options: Specs;
+  start(options: OptionValues<Specs>, world: World): Promise<Service>;
+}
+
+/** Every service has an id and an ops port. */
+export type ServiceOptionSpecs = OptionSpecs & {
+  readonly id: OptionSpecs[string];
+  readonly 'ops-listen': OptionSpecs[string];
+};
+
+/** Ties the option types to `start`. */
+export function defineService<const Specs extends ServiceOptionSpecs>(kind: ServiceKind<Specs>): ServiceKind<Specs> {
+  return kind;
+}
+
+/** What the services of one process share. */
+export interface ProcessContext {
+  readonly logLevel: string;
+  /** Where log lines go; standard output when left out. */
+  readonly logDestination?: DestinationStream;
+  /** Called after a fault that the process must not survive. */
+  readonly fatal: (error: Error) => void;
+  readonly tracing: Tracing;
+}
+
+/** Sets up what the services of this process share. */
+export async function startProcess(options: Omit<ProcessContext, 'tracing'>): Promise<ProcessContext> {
+  return { ...options, tracing: await startTracing(process.env) };
+}
+
+/** A service that runs, with its ops port. */
+export interface RunningService {
+  readonly kind: ServiceKind['kind'];
+  readonly id: string;
+  /** The service's own addresses and "ops". */
+  readonly addresses: Readonly<Record<string, string>>;
+  notReady(): string | undefined;
+  stop(): Promise<void>;
+}
+
+/** Version of all three services, from the manifest. */
+export const VERSION: string = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+/**
+ * Starts a service in this process: its ops port first, so that probes are answered while it recovers, then the
+ * service itself.
+ */
+export async function runService<Specs extends ServiceOptionSpecs>(
+  kind: ServiceKind<Specs>,
+  options: OptionValues<Specs>,
+  context: ProcessContext,
+): Promise<RunningService> {
+  const { id, 'ops-listen': opsListen } = options as unknown as { id: string | number; 'ops-listen': string };
+  const logger = createLogger(context).child({ service: kind.kind, id });
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: 'weir_build_info',
+    help: 'Always 1; the labels say what runs.',
+    labelNames: ['version', 'service', 'node'],
+    registers: [registry],
+  }).set({ version: VERSION, service: kind.kind, node: process.version }, 1);
+  let service: Service | undefined;
+  const ops = await startOpsServer(opsListen, {
+    registry,
+    notStarted: () => (service === undefined ? 'starting' : undefined),
+    notReady: () => service?.notReady(),
+  });
+  try {
+    service = await kind.start(options, {
+      clock: machineClock,
+      random: machineRandom,
+      transport: grpcTransport,
+      logger,
+      registry,
+      tracer: context.tracing.tracer(kind.kind),
+      memoryLimitBytes: memoryLimitBytes(),
+      openDirectory,
+      fatal(error) {
+        logger.fatal({ err: error }, `${kind.kind} ${id} cannot go on: ${messageOf(error)}`);
+        context.fatal(error);
+      },
+    });
+  } catch (error) {
+    await ops.close();
+    throw error;
+  }
+  const running = service;
+  logger.info({ addresses: running.addresses, ops: ops.address }, `${kind.kind} ${id} started`);
+  return {
+    kind: kind.kind,
+    id: String(id),
+    addresses: { ...running.addresses, ops: ops.address },
+    notReady: () => running.notReady(),
+    async stop() {
+      await running.stop();
+      await ops.close();
+      logger.info(`${kind.kind} ${id} stopped`);
+    },
+  };
+}
+
+function createLogger(context: ProcessContext): Logger {
+  const options = { level: context.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  return context.logDestination === undefined ? pino(options) : pino(options, context.logDestination);
+}

@@ -1,0 +1,93 @@
+import { spawnSync } from 'node:child_process';
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findBreaches } from './layers.ts';
+
+/** `npm run check`: everything that can be said about the tree without running it. Each step is a line. */
+
+interface Step {
+  readonly name: string;
+  run(): Outcome;
+}
+
+type Outcome = { kind: 'passed' } | { kind: 'failed'; output: string } | { kind: 'skipped'; why: string };
+
+const steps: readonly Step[] = [
+  { name: 'types', run: () => command('tsc', ['-p', '.']) },
+  { name: 'lint', run: () => command('oxlint', ['--type-aware', '--deny-warnings', '.']) },
+  { name: 'format', run: () => command('oxfmt', ['--check', '.']) },
+  { name: 'layers', run: layers },
+  { name: 'unused', run: () => command('knip', []) },
+  { name: 'proto lint', run: () => command('buf', ['lint'], 'proto') },
+  { name: 'proto breaking', run: breaking },
+  { name: 'proto generated', run: generated },
+  { name: 'machine paths', run: machinePaths },
+];
+
+let passed = 0;
+let failed = 0;
+let skipped = 0;
+for (const step of steps) {
+  const outcome = step.run();
+  switch (outcome.kind) {
+    case 'passed':
+      passed++;
+      console.log(`ok      ${step.name}`);
+      break;
+    case 'skipped':
+      skipped++;
+      console.log(`skipped ${step.name}: ${outcome.why}`);
+      break;
+    case 'failed':
+      failed++;
+      console.log(`FAILED  ${step.name}\n${outcome.output}`);
+      break;
+  }
+}
+console.log(`check: ${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+function command(program: string, args: readonly string[], cwd = '.'): Outcome {
+  const result = spawnSync(program, args, { cwd, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+  if (result.status === 0) return { kind: 'passed' };
+  return { kind: 'failed', output: `${result.stdout ?? ''}${result.stderr ?? ''}${result.error?.message ?? ''}` };
+}
+
+function layers(): Outcome {
+  const files = globSync(['packages/*/src/**/*.ts', 'services/*/src/**/*.ts']);
+  const breaches = files.flatMap((file) => findBreaches(file, readFileSync(file, 'utf8')));
+  // A check that looked at nothing must not pass.
+  if (files.length < 50) return { kind: 'failed', output: `only ${files.length} files were found` };
+  if (breaches.length === 0) return { kind: 'passed' };
+  return { kind: 'failed', output: breaches.map((b) => `  ${b.file}:${b.line} ${b.rule}`).join('\n') };
+}
+
+/** Compares the protocol with the last commit that the branch point had: wire and JSON must stay readable. */
+function breaking(): Outcome {
+  const base = spawnSync('git', ['rev-parse', '--verify', 'HEAD:proto/buf.yaml'], { encoding: 'utf8' });
+  if (base.status !== 0) return { kind: 'skipped', why: 'there is no earlier commit with the protocol to compare with' };
+  return command('buf', ['breaking', '--against', '../.git#ref=HEAD,subdir=proto'], 'proto');
+}
+
+/** The generated code is what the generator makes of the .proto files today. */
+function generated(): Outcome {
+  const directory = mkdtempSync(join(tmpdir(), 'weir-proto-'));
+  try {
+    const generation = command('buf', ['generate', '-o', directory], 'proto');
+    if (generation.kind !== 'passed') return generation;
+    return command('diff', ['-r', join(directory, 'gen'), 'proto/gen']);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** Nothing in the tree names a machine's folders or a registry's host. */
+function machinePaths(): Outcome {
+  const found = spawnSync(
+    'git',
+    ['grep', '-nIE', String.raw`/(work|farm|root|home/[a-z]+)/|registry\.npmjs|repo1?\.maven|proxy\.golang`, '--', ':!tools/check.ts'],
+    { encoding: 'utf8' },
+  );
+  return found.status === 1 ? { kind: 'passed' } : { kind: 'failed', output: found.stdout + found.stderr };
+}
