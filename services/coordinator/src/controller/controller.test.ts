@@ -1,0 +1,351 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { assert } from '@weir/base/assert.ts';
+import { CLUSTER_PARTITIONS_MAX, CONTROLLER_QUEUE_MAX, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
+import { topicId } from '@weir/base/ids.ts';
+import { checkPartition } from './partition.ts';
+import type { Doubt } from './partition.ts';
+import type { ClusterImage } from './image.ts';
+import type { TopicResult } from './create-topics.ts';
+import { loadImage, newId, TestController } from './test-controller.ts';
+
+const codeOf = (result: TopicResult | undefined): string =>
+  result?.kind === 'refused' ? result.refusal.code : String(result?.kind);
+
+function withBrokers(count: number): TestController {
+  const controller = new TestController();
+  for (let id = 1; id <= count; id++) controller.register(id);
+  return controller;
+}
+
+function doubt(controller: TestController, name: string, partition: number, why: Doubt) {
+  return { topicId: controller.image.topics.get(name)!.id, partition, doubt: why };
+}
+
+describe('creating topics', () => {
+  test('leaders go round robin over the brokers, over several topics as well', () => {
+    const controller = withBrokers(3);
+    controller.createTopics([
+      { name: 'a', partitionCount: 4 },
+      { name: 'b', partitionCount: 2 },
+    ]);
+    expect(controller.partitions('a').map(({ leader }) => leader)).toEqual([1, 2, 3, 1]);
+    expect(controller.partitions('b').map(({ leader }) => leader)).toEqual([2, 3]);
+  });
+
+  test('replicas of a partition are on different racks while there are any', () => {
+    const controller = new TestController();
+    ['x', 'x', 'y', 'y', 'z'].forEach((rack, i) => controller.register(i + 1, { rack }));
+    controller.createTopics([{ name: 'a', partitionCount: 20, replicationFactor: 3 }]);
+    for (const { isr } of controller.partitions('a')) {
+      expect(new Set(isr.map((id) => ['x', 'x', 'y', 'y', 'z'][id - 1])).size).toBe(3);
+    }
+  });
+
+  test('a topic of many partitions takes several transactions, and its own key comes last', () => {
+    const controller = withBrokers(1);
+    const [created] = controller.createTopics([{ name: 'big', partitionCount: 1000 }]);
+    expect(created).toMatchObject({ kind: 'created', topic: { partitionCount: 1000 } });
+    const published = controller.effects.filter((effect) => effect.kind === 'publish');
+    const withTopic = published.filter(({ entities }) => entities.length > 0 && entities[0]!.kind !== 'broker');
+    expect(withTopic).toHaveLength(1);
+    expect(withTopic[0]!.entities).toEqual([{ kind: 'topic', name: 'big' }]);
+    expect(controller.partitions('big')).toHaveLength(1000);
+  });
+
+  test('a coordinator that dies halfway leaves no topic, and the next one removes the rest', () => {
+    const controller = withBrokers(1);
+    controller.createTopics([{ name: 'half', partitionCount: 500 }], { dieAfter: 2 });
+    expect(controller.store.rangeNow({ prefix: '/partitions/' }).items.length).toBeGreaterThan(100);
+    const next = new TestController(controller.store);
+    expect(next.store.rangeNow({ prefix: '/partitions/' }).items).toHaveLength(0);
+    expect(next.image.topics.size).toBe(0);
+    expect(codeOf(next.createTopics([{ name: 'half', partitionCount: 500 }])[0])).toBe('created');
+  });
+
+  test('each refusal has its code, and the others of the request are created', () => {
+    const controller = withBrokers(1);
+    controller.createTopics([{ name: 'there' }]);
+    const refusals: [Parameters<TestController['createTopics']>[0][number], string][] = [
+      [{ name: 'fine' }, 'created'],
+      [{ name: 'there' }, 'TOPIC_ALREADY_EXISTS'],
+      [{ name: '../up' }, 'INVALID_TOPIC_EXCEPTION'],
+      [{ name: '..' }, 'INVALID_TOPIC_EXCEPTION'],
+      [{ name: '' }, 'INVALID_TOPIC_EXCEPTION'],
+      [{ name: 'x'.repeat(250) }, 'INVALID_TOPIC_EXCEPTION'],
+      [{ name: '__consumer_offsets' }, 'INVALID_TOPIC_EXCEPTION'],
+      [{ name: 'p1', partitionCount: -1 }, 'INVALID_PARTITIONS'],
+      [{ name: 'p2', partitionCount: TOPIC_PARTITIONS_MAX + 1 }, 'INVALID_PARTITIONS'],
+      [{ name: 'r1', replicationFactor: -1 }, 'INVALID_REPLICATION_FACTOR'],
+      [{ name: 'r2', replicationFactor: 2 }, 'INVALID_REPLICATION_FACTOR'],
+      [{ name: 'c1', configs: { 'cleanup.policy': 'compact' } }, 'INVALID_CONFIG'],
+      [{ name: 'c2', configs: { flush: 'never' } }, 'INVALID_CONFIG'],
+      [{ name: 'c3', configs: { 'segment.bytes': '10' } }, 'INVALID_CONFIG'],
+      [{ name: 'c4', configs: { 'max.message.bytes': '1e3' } }, 'INVALID_CONFIG'],
+      [{ name: 'c5', configs: { 'segment.bytes': '1048576', 'max.message.bytes': '2000000' } }, 'INVALID_CONFIG'],
+      [{ name: 'c6', configs: { constructor: '1' } }, 'INVALID_CONFIG'],
+      [{ name: 'twice' }, 'INVALID_REQUEST'],
+      [{ name: 'twice' }, 'INVALID_REQUEST'],
+      [
+        { name: 'good', configs: { flush: 'interval', 'max.message.bytes': '5000', 'segment.bytes': '2000000' } },
+        'created',
+      ],
+    ];
+    const results = controller.createTopics(refusals.map(([topic]) => topic));
+    expect(results.map(codeOf)).toEqual(refusals.map(([, code]) => code));
+    expect([...controller.image.topics.keys()]).toEqual(['there', 'fine', 'good']);
+  });
+
+  test('an unknown config is told which there are, and replication that it is not built yet', () => {
+    const controller = new TestController(undefined, { replicationFactorMax: 1 });
+    for (const id of [1, 2, 3]) controller.register(id);
+    const results = controller.createTopics([
+      { name: 'a', configs: { 'retention.ms': '1' } },
+      { name: 'b', replicationFactor: 2 },
+    ]);
+    expect(results[0]).toMatchObject({
+      refusal: { message: expect.stringContaining('flush, max.message.bytes, segment.bytes') },
+    });
+    expect(results[1]).toMatchObject({ refusal: { message: expect.stringContaining('replication is not built yet') } });
+  });
+
+  test('without an active broker there is nowhere to put a topic', () => {
+    expect(codeOf(new TestController().createTopics([{ name: 'a' }])[0])).toBe('INVALID_REPLICATION_FACTOR');
+  });
+
+  test('a topic that nobody asked for by name is created only where that is allowed', () => {
+    const closed = withBrokers(1);
+    expect(codeOf(closed.createTopics([{ name: 'a' }], { autoCreate: true })[0])).toBe('UNKNOWN_TOPIC_OR_PARTITION');
+    const open = new TestController(undefined, { autoCreateTopics: true, defaultPartitions: 3 });
+    open.register(1);
+    expect(codeOf(open.createTopics([{ name: 'a' }], { autoCreate: true })[0])).toBe('created');
+    expect(open.partitions('a')).toHaveLength(3);
+  });
+
+  test('validating writes nothing', () => {
+    const controller = withBrokers(1);
+    const { revision } = controller.image;
+    expect(codeOf(controller.createTopics([{ name: 'a' }], { validateOnly: true })[0])).toBe('valid');
+    expect(controller.image.revision).toBe(revision);
+  });
+
+  test('the partitions of the whole cluster have a limit', () => {
+    const controller = withBrokers(1);
+    const topics = Array.from({ length: CLUSTER_PARTITIONS_MAX / TOPIC_PARTITIONS_MAX + 1 }, (_, i) => ({
+      name: `t${i}`,
+      partitionCount: TOPIC_PARTITIONS_MAX,
+    }));
+    const results = controller.createTopics(topics, { validateOnly: true });
+    expect(results.map(codeOf)).toEqual([...topics.slice(1).map(() => 'valid'), 'POLICY_VIOLATION']);
+  });
+});
+
+describe('brokers come and go', () => {
+  test('a broker that is gone leads nothing, and leads again in a higher epoch when it is back', () => {
+    const controller = withBrokers(1);
+    controller.createTopics([{ name: 'a', partitionCount: 2 }]);
+    controller.endSession(1);
+    expect(controller.partitions('a')[0]).toEqual({ leader: -1, leaderEpoch: 1, isr: [], elr: [1] });
+    controller.register(1);
+    expect(controller.partitions('a')[0]).toEqual({ leader: 1, leaderEpoch: 2, isr: [1], elr: [] });
+  });
+
+  test('the next in-sync replica in replica order leads, and the minimum of the ISR is kept for later', () => {
+    const controller = withBrokers(3);
+    controller.createTopics([{ name: 'a', replicationFactor: 3 }]);
+    expect(controller.partitions('a')[0]).toMatchObject({ leader: 1, isr: [1, 2, 3] });
+    controller.endSession(1);
+    expect(controller.partitions('a')[0]).toEqual({ leader: 2, leaderEpoch: 1, isr: [2, 3], elr: [] });
+    controller.endSession(2);
+    expect(controller.partitions('a')[0]).toEqual({ leader: 3, leaderEpoch: 2, isr: [3], elr: [2] });
+    controller.endSession(3);
+    expect(controller.partitions('a')[0]).toMatchObject({ leader: -1, isr: [], elr: [2, 3] });
+    controller.register(1);
+    expect(controller.partitions('a')[0]).toMatchObject({ leader: -1 });
+    controller.register(2);
+    expect(controller.partitions('a')[0]).toMatchObject({ leader: 2, isr: [2], elr: [3] });
+  });
+
+  test('the same directory takes over from a session that lives, another one is refused until it has ended', () => {
+    const controller = withBrokers(1);
+    controller.createTopics([{ name: 'a' }]);
+    const first = controller.image.sessions.values().next().value!;
+    expect(controller.register(1)).toEqual({ kind: 'registered' });
+    expect(controller.effects).toContainEqual({ kind: 'sessionEnded', sessionId: first.id });
+    expect(controller.partitions('a')[0]).toMatchObject({ leader: 1, leaderEpoch: 1, isr: [1] });
+    expect(controller.register(1, { directory: 'other' })).toMatchObject({
+      kind: 'refused',
+      refusal: { code: 'DUPLICATE_BROKER_ID' },
+    });
+    controller.endSession(1);
+    expect(controller.register(1, { directory: 'other' })).toEqual({ kind: 'registered' });
+    expect(controller.partitions('a')[0]).toMatchObject({ leader: -1, isr: [], elr: [] });
+  });
+
+  test('a missing or damaged replica stays offline, an unsynced last leader comes back and is audited', () => {
+    for (const [why, leader] of [
+      ['missing', -1],
+      ['damaged', -1],
+      ['unsynced', 1],
+    ] as const) {
+      for (const alive of [true, false]) {
+        const controller = withBrokers(1);
+        controller.createTopics([{ name: 'a', partitionCount: 2 }]);
+        if (!alive) controller.endSession(1);
+        controller.register(1, { doubtful: [doubt(controller, 'a', 0, why)] });
+        expect(controller.partitions('a').map((partition) => partition.leader)).toEqual([leader, 1]);
+        const audited = controller.effects.filter(({ kind }) => kind === 'uncleanElection');
+        expect(audited).toHaveLength(why === 'unsynced' ? 1 : 0);
+        controller.endSession(1);
+        controller.register(1);
+        expect(controller.partitions('a')[0]).toMatchObject({ leader });
+        expect(controller.effects.filter(({ kind }) => kind === 'uncleanElection')).toHaveLength(audited.length);
+      }
+    }
+  });
+
+  test('a doubtful replica gives way to one that is not', () => {
+    const controller = withBrokers(3);
+    controller.createTopics([{ name: 'a', replicationFactor: 3 }]);
+    controller.register(1, { doubtful: [doubt(controller, 'a', 0, 'unsynced')] });
+    expect(controller.partitions('a')[0]).toMatchObject({ leader: 2, isr: [2, 3] });
+  });
+
+  test('more doubtful replicas than a transaction takes leave before the broker is registered', () => {
+    const controller = withBrokers(1);
+    controller.createTopics([{ name: 'a', partitionCount: 400 }]);
+    const doubtful = Array.from({ length: 400 }, (_, i) => doubt(controller, 'a', i, 'damaged'));
+    for (const dieAfter of [0, 1, 2, 3]) {
+      controller.register(1, { doubtful, dieAfter });
+      const next = new TestController(controller.store);
+      const led = next.partitions('a').filter(({ leader }) => leader === 1).length;
+      // Either the old registration stands, and leads all of it, or the new one does, which leads nothing.
+      expect(led === 0 || (led === 400 && dieAfter === 0)).toBe(true);
+      Object.assign(controller, { store: next.store, controller: next.controller });
+    }
+    controller.register(1, { doubtful });
+    expect(controller.partitions('a').every(({ leader }) => leader === -1)).toBe(true);
+  });
+
+  test('a full queue refuses commands, but never the end of a session', () => {
+    const { controller } = withBrokers(1);
+    const topics = [{ name: 'a', id: topicId(newId()), partitionCount: 1, replicationFactor: 1, configs: {} }];
+    const command = { kind: 'createTopics', topics, validateOnly: false, autoCreate: false } as const;
+    for (let id = 0; id <= CONTROLLER_QUEUE_MAX; id++) controller.step({ kind: 'command', id: 100 + id, command });
+    expect(controller.step({ kind: 'command', id: 7, command })).toEqual([{ kind: 'refuse', id: 7 }]);
+    expect(controller.step({ kind: 'command', id: 8, command: { kind: 'endSession', sessionId: 'x' } })).toEqual([]);
+  });
+});
+
+type Step =
+  | { kind: 'register'; broker: number; directory: 'a' | 'b'; doubts: Doubt[] }
+  | { kind: 'end'; broker: number }
+  | { kind: 'create'; partitions: number; factor: number };
+
+const doubts = fc.array(fc.constantFrom<Doubt>('missing', 'damaged', 'unsynced'), { maxLength: 3 });
+const broker = fc.integer({ min: 1, max: 4 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({
+    kind: fc.constant('register' as const),
+    broker,
+    directory: fc.constantFrom('a' as const, 'a' as const, 'a' as const, 'b' as const),
+    doubts: fc.oneof(fc.constant<Doubt[]>([]), doubts),
+  }),
+  fc.record({ kind: fc.constant('end' as const), broker }),
+  fc.record({
+    kind: fc.constant('create' as const),
+    partitions: fc.constantFrom(1, 3, 150),
+    factor: fc.integer({ min: 1, max: 3 }),
+  }),
+);
+const dieAfter = fc.option(fc.nat(3), { nil: undefined, freq: 3 });
+
+/** Every partition by its place, as text. */
+function snapshotOf(image: ClusterImage) {
+  return new Map([...image.partitions()].map((partition) => [`${partition.topicId}/${partition.index}`, partition]));
+}
+
+test('whatever happens in whatever order, and wherever the coordinator dies, R12 holds and no lost replica leads', () => {
+  const check = fc.check(
+    fc.property(fc.array(fc.tuple(step, dieAfter), { maxLength: 25 }), (steps) => {
+      let controller = new TestController();
+      const lost = new Set<string>();
+      for (const [index, [action, death]] of steps.entries()) {
+        const before = snapshotOf(controller.image);
+        perform(controller, action, { name: `t${index}`, death, lost });
+        if (death !== undefined) controller = new TestController(controller.store);
+        checkImage(controller, before, lost);
+      }
+    }),
+    { numRuns: 150 },
+  );
+  expect(fc.defaultReportMessage(check)).toBeUndefined();
+});
+
+function perform(
+  controller: TestController,
+  action: Step,
+  { name, death, lost }: { name: string; death: number | undefined; lost: Set<string> },
+): void {
+  const died = death === undefined ? {} : { dieAfter: death };
+  switch (action.kind) {
+    case 'create':
+      controller.createTopics([{ name, partitionCount: action.partitions, replicationFactor: action.factor }], died);
+      return;
+    case 'end':
+      controller.endSession(action.broker, died);
+      return;
+    case 'register': {
+      const partitions = [...controller.image.partitions()];
+      const doubtful = action.doubts.flatMap((why, i) => {
+        const partition = partitions[i];
+        return partition === undefined ? [] : [{ topicId: partition.topicId, partition: partition.index, doubt: why }];
+      });
+      const known = [...controller.image.brokers.values()].find(({ id }) => id === action.broker);
+      const result = controller.register(action.broker, { directory: action.directory, doubtful, ...died });
+      // What a coordinator died of has not been answered, and may or may not have happened.
+      if (result?.kind !== 'registered') return;
+      const isOther = known !== undefined && known.directoryId !== action.directory;
+      for (const { topicId: id, partition, doubt: why } of doubtful) {
+        if (why !== 'unsynced') lost.add(`${id}/${partition}/${action.broker}`);
+      }
+      if (isOther) for (const { topicId: id, index } of partitions) lost.add(`${id}/${index}/${action.broker}`);
+      return;
+    }
+  }
+}
+
+function checkImage(
+  { image, store }: TestController,
+  before: ReturnType<typeof snapshotOf>,
+  lost: ReadonlySet<string>,
+): void {
+  const active = new Map(image.activeBrokers().map(({ id }) => [id, image.sessionOf(id)!.revision]));
+  for (const [place, partition] of snapshotOf(image)) {
+    checkPartition(partition);
+    const old = before.get(place) ?? partition;
+    const isLed = partition.leader !== -1;
+    const changed = partition.revision !== old.revision;
+    const candidates = partition.elr.filter(
+      ({ broker: id, directory }) => active.has(id) && image.brokers.get(id)!.directoryId === directory,
+    );
+    const stored = store.rangeNow({
+      prefix: `/partitions/${place.replace(/\d+$/, (index) => index.padStart(5, '0'))}`,
+    });
+    assert(
+      partition.isr.every(({ broker: id, epoch }) => active.get(id) === epoch),
+      'a fenced broker is in sync',
+    );
+    assert(!lost.has(`${place}/${partition.leader}`), 'a lost replica leads');
+    assert(partition.leaderEpoch >= old.leaderEpoch, 'the leader epoch fell');
+    assert(partition.leader === old.leader || partition.leaderEpoch > old.leaderEpoch, 'two leaders in one epoch');
+    assert(changed || partition.partitionEpoch === old.partitionEpoch, 'an epoch changed without a write');
+    assert(partition.partitionEpoch + 1 === stored.items[0]!.version, 'the partition epoch does not count the writes');
+    assert(isLed || candidates.length === 0, 'a partition that could have a leader has none');
+  }
+  const { image: reloaded, orphans } = loadImage(store);
+  expect(orphans).toEqual([]);
+  expect(snapshotOf(reloaded)).toEqual(snapshotOf(image));
+  expect([...reloaded.brokers].toSorted()).toEqual([...image.brokers].toSorted());
+  expect([...reloaded.sessions].toSorted()).toEqual([...image.sessions].toSorted());
+}

@@ -1,0 +1,193 @@
+import { assert, present } from '@weir/base/assert.ts';
+import { CONTROLLER_QUEUE_MAX } from '@weir/base/limits.ts';
+import type { BrokerId, Revision, TopicId } from '@weir/base/ids.ts';
+import type { TxnRequest } from '../store/metadata-store.ts';
+import { endSession, reconcile, registerBroker } from './brokers.ts';
+import type { EndSession, Reconcile, RegisterBroker, RegisterResult } from './brokers.ts';
+import { createTopics } from './create-topics.ts';
+import type { CreateTopics, Policy, TopicResult } from './create-topics.ts';
+import type { Change, ClusterImage, PartitionRecord } from './image.ts';
+import { packTransaction } from './transaction.ts';
+
+/** What the controller is asked to do. */
+export type Command = RegisterBroker | EndSession | CreateTopics | Reconcile;
+
+/** What became of a command. */
+export type CommandResult =
+  | RegisterResult
+  | { readonly kind: 'done' }
+  | { readonly kind: 'topics'; readonly results: readonly TopicResult[] };
+
+/** What happens to the controller. */
+export type ControllerEvent =
+  | { readonly kind: 'command'; readonly id: number; readonly command: Command }
+  /** The transaction under way was written, with this revision. */
+  | { readonly kind: 'committed'; readonly revision: Revision };
+
+/** What it wants done. */
+export type ControllerEffect =
+  /** Write this, however often it takes: `committed` follows, or the coordinator is deposed. One at a time. */
+  | { readonly kind: 'commit'; readonly txn: TxnRequest; readonly changeId: string }
+  | { readonly kind: 'publish'; readonly revision: Revision; readonly entities: readonly Entity[] }
+  | { readonly kind: 'sessionEnded'; readonly sessionId: string }
+  /** A leader was elected that may lack acknowledged records: to be audited. */
+  | { readonly kind: 'uncleanElection'; readonly partition: PartitionRecord }
+  | { readonly kind: 'reply'; readonly id: number; readonly result: CommandResult }
+  | { readonly kind: 'refuse'; readonly id: number };
+
+/** Something that has changed, for those who follow the metadata. A topic comes with its partitions. */
+export type Entity =
+  | { readonly kind: 'broker'; readonly id: BrokerId }
+  | { readonly kind: 'topic'; readonly name: string }
+  | { readonly kind: 'partition'; readonly topicId: TopicId; readonly index: number };
+
+/** What the controller is set up with. */
+export interface ControllerOptions {
+  readonly image: ClusterImage;
+  readonly policy: Policy;
+  readonly controllerRevision: Revision;
+  /** Different for every coordinator process: change ids begin with it. */
+  readonly incarnation: string;
+}
+
+interface Running {
+  readonly id: number;
+  readonly steps: Generator<Change[], CommandResult, void>;
+  /** Of the step under way, what is being written and what still has to be. */
+  writing: readonly Change[];
+  rest: readonly Change[];
+}
+
+/**
+ * The one who decides: brokers, topics, partitions, leaders. Commands run one after the other, each as a few
+ * compare-and-set transactions; the image changes only when one of them is committed.
+ */
+export class Controller {
+  readonly image: ClusterImage;
+  readonly #options: ControllerOptions;
+  readonly #queue: { readonly id: number; readonly command: Command }[] = [];
+  #running: Running | undefined;
+  #transactions = 0;
+
+  constructor(options: ControllerOptions) {
+    this.image = options.image;
+    this.#options = options;
+  }
+
+  /** Commands that wait. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** Decides; the caller does what it returns, in order. */
+  step(event: ControllerEvent): ControllerEffect[] {
+    switch (event.kind) {
+      case 'command': {
+        // The end of a session is never refused: there are no more of them than sessions.
+        if (this.#queue.length >= CONTROLLER_QUEUE_MAX && event.command.kind !== 'endSession') {
+          return [{ kind: 'refuse', id: event.id }];
+        }
+        this.#queue.push(event);
+        return this.#running === undefined ? this.#proceed() : [];
+      }
+      case 'committed':
+        return [...this.#take(event.revision), ...this.#proceed()];
+    }
+  }
+
+  #take(revision: Revision): ControllerEffect[] {
+    assert(this.#running !== undefined && this.#running.writing.length > 0, 'nothing was being written');
+    const { writing } = this.#running;
+    this.#running.writing = [];
+    const ended = writing.filter((change) => change.kind === 'sessionEnded').map(({ sessionId }) => sessionId);
+    const fenced = ended.map((id) => present(this.image.sessions.get(id), `session ${id} ended twice`).brokerId);
+    const unclean = writing.flatMap((change) => (this.#isUnclean(change) ? [change.partition] : []));
+    this.image.apply(writing, revision);
+    return [
+      { kind: 'publish', revision, entities: entitiesOf(this.image, { changes: writing, fenced }) },
+      ...unclean.map((partition) => ({ kind: 'uncleanElection', partition }) as const),
+      ...ended.map((sessionId) => ({ kind: 'sessionEnded', sessionId }) as const),
+    ];
+  }
+
+  #isUnclean(change: Change): change is Extract<Change, { kind: 'partition' }> {
+    if (change.kind !== 'partition') return false;
+    const { topicId, index, uncleanEpoch } = change.partition;
+    return uncleanEpoch !== (this.image.partition(topicId, index)?.uncleanEpoch ?? -1);
+  }
+
+  /** On with the command that runs, and with the next ones, until something has to be written. */
+  #proceed(): ControllerEffect[] {
+    const effects: ControllerEffect[] = [];
+    for (;;) {
+      this.#running ??= this.#next();
+      const running = this.#running;
+      if (running === undefined) return effects;
+      if (running.rest.length > 0) {
+        effects.push(this.#commit(running));
+        return effects;
+      }
+      const step = running.steps.next();
+      if (step.done === true) {
+        effects.push({ kind: 'reply', id: running.id, result: step.value });
+        this.#running = undefined;
+      } else {
+        running.rest = step.value;
+      }
+    }
+  }
+
+  #next(): Running | undefined {
+    const next = this.#queue.shift();
+    if (next === undefined) return undefined;
+    return { id: next.id, steps: this.#stepsOf(next.command), writing: [], rest: [] };
+  }
+
+  #commit(running: Running): ControllerEffect {
+    const { incarnation, controllerRevision } = this.#options;
+    const changeId = `${incarnation}/${++this.#transactions}`;
+    const packed = packTransaction(this.image, running.rest, { controllerRevision, changeId });
+    running.writing = packed.changes;
+    running.rest = packed.rest;
+    return { kind: 'commit', txn: packed.txn, changeId };
+  }
+
+  *#stepsOf(command: Command): Generator<Change[], CommandResult, void> {
+    switch (command.kind) {
+      case 'registerBroker':
+        return yield* registerBroker(this.image, command);
+      case 'endSession':
+        yield* endSession(this.image, command);
+        return { kind: 'done' };
+      case 'createTopics':
+        return { kind: 'topics', results: yield* createTopics(this.image, command, this.#options.policy) };
+      case 'reconcile':
+        yield* reconcile(this.image, command);
+        return { kind: 'done' };
+    }
+  }
+}
+
+/** What followers have to hear of, once the image has the changes. Partitions wait for their topic. */
+function entitiesOf(
+  image: ClusterImage,
+  { changes, fenced }: { readonly changes: readonly Change[]; readonly fenced: readonly BrokerId[] },
+): Entity[] {
+  const brokers = new Set(fenced);
+  const newTopics = new Set<string>();
+  const entities: Entity[] = [];
+  for (const change of changes) {
+    if (change.kind === 'broker') brokers.add(change.broker.id);
+    if (change.kind === 'topic') {
+      newTopics.add(change.topic.id);
+      entities.push({ kind: 'topic', name: change.topic.name });
+    }
+  }
+  for (const change of changes) {
+    if (change.kind !== 'partition') continue;
+    const { topicId, index } = change.partition;
+    const isKnown = image.topicById(topicId) !== undefined && !newTopics.has(topicId);
+    if (isKnown) entities.push({ kind: 'partition', topicId, index });
+  }
+  return [...[...brokers].map((id) => ({ kind: 'broker', id }) as const), ...entities];
+}

@@ -1,0 +1,230 @@
+import { assert, present } from '@weir/base/assert.ts';
+import { revision as asRevision } from '@weir/base/ids.ts';
+import type { BrokerId, LeaderEpoch, Revision, TopicId } from '@weir/base/ids.ts';
+
+/** A registered broker, whether its session lives or not. */
+export interface BrokerRecord {
+  readonly id: BrokerId;
+  /** UUID of the data directory. Another one means that the replicas are not those that the broker had. */
+  readonly directoryId: string;
+  /** UUID of that start of the process. */
+  readonly incarnationId: string;
+  /** host:port. */
+  readonly grpcAddress: string;
+  /** Empty for none. */
+  readonly rack: string;
+}
+
+/** A broker's session. Written in the registering transaction: its revision is the broker epoch. */
+export interface SessionRecord {
+  readonly id: string;
+  readonly brokerId: BrokerId;
+}
+
+/** A topic. It exists from the revision on at which this is written, after all of its partitions. */
+export interface TopicRecord {
+  readonly name: string;
+  readonly id: TopicId;
+  readonly partitionCount: number;
+  /** Only what was set. */
+  readonly configs: Readonly<Record<string, string>>;
+}
+
+/** No broker leads. */
+export const NO_LEADER = -1;
+
+/** An in-sync replica. It counts only while that registration of the broker lives (KIP-903). */
+export interface IsrMember {
+  readonly broker: BrokerId;
+  readonly epoch: Revision;
+}
+
+/** A replica by the directory that holds it: on another disk the same broker is another replica. */
+export interface DirectoryReplica {
+  readonly broker: BrokerId;
+  readonly directory: string;
+}
+
+/** One partition. */
+export interface PartitionRecord {
+  readonly topicId: TopicId;
+  readonly index: number;
+  /** In order of preference; no broker twice. */
+  readonly replicas: readonly BrokerId[];
+  /** Invariant: NO_LEADER, or in `isr`. */
+  readonly leader: BrokerId | typeof NO_LEADER;
+  /** Grows by one with every change of leader, and with every new registration of the same one. */
+  readonly leaderEpoch: LeaderEpoch;
+  /** Invariant: only live registrations, once a change of the brokers has been worked off. */
+  readonly isr: readonly IsrMember[];
+  /** Left the ISR while it was below its minimum and holds all that is committed (KIP-966). Invariant: disjoint from `isr`. */
+  readonly elr: readonly DirectoryReplica[];
+  /** The last leader of a partition that has none. */
+  readonly lastKnownElr: readonly DirectoryReplica[];
+  /** Grows by one with every change. */
+  readonly partitionEpoch: number;
+  /** The leader epoch that the last unclean election began; -1 when there was none. */
+  readonly uncleanEpoch: number;
+}
+
+/** With the revision of the transaction that wrote it. */
+export type Versioned<T> = T & { readonly revision: Revision };
+
+/** One key's new contents. */
+export type Change =
+  | { readonly kind: 'broker'; readonly broker: BrokerRecord }
+  | { readonly kind: 'sessionBegan'; readonly session: SessionRecord }
+  | { readonly kind: 'sessionEnded'; readonly sessionId: string }
+  | { readonly kind: 'topic'; readonly topic: TopicRecord }
+  | { readonly kind: 'partition'; readonly partition: PartitionRecord }
+  /** Removes it; the image has forgotten it already. */
+  | { readonly kind: 'orphan'; readonly orphan: Orphan };
+
+/** A partition key whose topic was never finished. */
+export interface Orphan {
+  readonly topicId: TopicId;
+  readonly index: number;
+  readonly revision: Revision;
+}
+
+/** The whole metadata, as of `revision`. Only the controller changes it; the records in it are immutable. */
+export class ClusterImage {
+  readonly clusterId: string;
+  readonly brokers = new Map<BrokerId, Versioned<BrokerRecord>>();
+  readonly sessions = new Map<string, Versioned<SessionRecord>>();
+  readonly topics = new Map<string, Versioned<TopicRecord>>();
+  readonly #partitions = new Map<TopicId, Versioned<PartitionRecord>[]>();
+  readonly #topicNames = new Map<TopicId, string>();
+  readonly #sessionOfBroker = new Map<BrokerId, string>();
+  #revision: Revision = asRevision(0);
+  #partitionCount = 0;
+
+  constructor(clusterId: string) {
+    this.clusterId = clusterId;
+  }
+
+  get revision(): Revision {
+    return this.#revision;
+  }
+
+  /** Partitions of all topics. */
+  get partitionCount(): number {
+    return this.#partitionCount;
+  }
+
+  /** Those whose session lives, by id. */
+  activeBrokers(): Versioned<BrokerRecord>[] {
+    return [...this.#sessionOfBroker.keys()]
+      .map((id) => present(this.brokers.get(id), `broker ${id} has a session and no registration`))
+      .toSorted((a, b) => a.id - b.id);
+  }
+
+  /** The session of a broker, if it has one. */
+  sessionOf(id: BrokerId): Versioned<SessionRecord> | undefined {
+    const sessionId = this.#sessionOfBroker.get(id);
+    return sessionId === undefined ? undefined : this.sessions.get(sessionId);
+  }
+
+  topicById(id: TopicId): Versioned<TopicRecord> | undefined {
+    const name = this.#topicNames.get(id);
+    return name === undefined ? undefined : this.topics.get(name);
+  }
+
+  /** A partition by its place; also one whose topic is not written yet. */
+  partition(topicId: TopicId, index: number): Versioned<PartitionRecord> | undefined {
+    return this.#partitions.get(topicId)?.[index];
+  }
+
+  /** The revision at which the key that a change writes was written last; 0 when there is none. */
+  revisionOf(change: Change): number {
+    switch (change.kind) {
+      case 'broker':
+        return this.brokers.get(change.broker.id)?.revision ?? 0;
+      case 'sessionBegan':
+        return this.sessions.get(change.session.id)?.revision ?? 0;
+      case 'sessionEnded':
+        return this.sessions.get(change.sessionId)?.revision ?? 0;
+      case 'topic':
+        return this.topics.get(change.topic.name)?.revision ?? 0;
+      case 'partition':
+        return this.partition(change.partition.topicId, change.partition.index)?.revision ?? 0;
+      case 'orphan':
+        return change.orphan.revision;
+    }
+  }
+
+  /** All partitions of a topic. */
+  partitionsOf(topic: TopicRecord): readonly Versioned<PartitionRecord>[] {
+    return this.#partitions.get(topic.id) ?? [];
+  }
+
+  /** All partitions of all topics. */
+  *partitions(): Iterable<Versioned<PartitionRecord>> {
+    for (const topic of this.topics.values()) yield* this.partitionsOf(topic);
+  }
+
+  /** Takes in what a committed transaction wrote. */
+  apply(changes: readonly Change[], revision: Revision): void {
+    assert(revision >= this.#revision, `revision ${revision} is older than ${this.#revision}`);
+    this.#revision = revision;
+    for (const change of changes) this.load(change, revision);
+  }
+
+  /** Takes in one key as it was written at a revision, which may be an old one. */
+  load(change: Change, revision: Revision): void {
+    switch (change.kind) {
+      case 'broker':
+        this.brokers.set(change.broker.id, { ...change.broker, revision });
+        return;
+      case 'sessionBegan': {
+        const { session } = change;
+        assert(!this.#sessionOfBroker.has(session.brokerId), `broker ${session.brokerId} has two sessions`);
+        this.sessions.set(session.id, { ...session, revision });
+        this.#sessionOfBroker.set(session.brokerId, session.id);
+        return;
+      }
+      case 'sessionEnded': {
+        const session = present(this.sessions.get(change.sessionId), `there is no session ${change.sessionId}`);
+        this.sessions.delete(session.id);
+        this.#sessionOfBroker.delete(session.brokerId);
+        return;
+      }
+      case 'topic': {
+        const { topic } = change;
+        assert(this.partitionsOf(topic).length === topic.partitionCount, `topic ${topic.name} lacks partitions`);
+        if (!this.topics.has(topic.name)) this.#partitionCount += topic.partitionCount;
+        this.topics.set(topic.name, { ...topic, revision });
+        this.#topicNames.set(topic.id, topic.name);
+        return;
+      }
+      case 'partition': {
+        const { partition } = change;
+        const partitions = this.#partitions.get(partition.topicId) ?? [];
+        partitions[partition.index] = { ...partition, revision };
+        this.#partitions.set(partition.topicId, partitions);
+        return;
+      }
+      case 'orphan':
+        return;
+    }
+  }
+
+  /** After a load: the revision that it stood for. */
+  loadedAt(revision: Revision): void {
+    assert(revision >= this.#revision, 'a load never goes back');
+    this.#revision = revision;
+  }
+
+  /** Takes out the partitions that no topic has. */
+  takeOrphans(): Orphan[] {
+    const orphans: Orphan[] = [];
+    for (const [topicId, partitions] of this.#partitions) {
+      if (this.#topicNames.has(topicId)) continue;
+      for (const { index, revision } of partitions.filter((partition) => partition !== undefined)) {
+        orphans.push({ topicId, index, revision });
+      }
+      this.#partitions.delete(topicId);
+    }
+    return orphans;
+  }
+}

@@ -1,0 +1,63 @@
+import { assert } from '@weir/base/assert.ts';
+import { TXN_BYTES_MAX, TXN_OPERATIONS_MAX } from '@weir/base/limits.ts';
+import type { Revision } from '@weir/base/ids.ts';
+import { operationBytes } from '../store/metadata-store.ts';
+import type { Compare, Operation, TxnRequest } from '../store/metadata-store.ts';
+import { encodeValue, KEYS, keyOf, valueOf } from '../store/records.ts';
+import type { Change, ClusterImage } from './image.ts';
+
+/** What makes a transaction ours. */
+export interface Authority {
+  /** Create revision of the controller's key: another coordinator that takes over has another. */
+  readonly controllerRevision: Revision;
+  /** Names this transaction, in this store for good. */
+  readonly changeId: string;
+}
+
+/** A transaction, and what did not fit into it. */
+export interface Packed {
+  readonly txn: TxnRequest;
+  readonly changes: readonly Change[];
+  readonly rest: readonly Change[];
+}
+
+/** Room for the change id's key, and the controller's comparison with its key. */
+const OVERHEAD_BYTES = 512;
+
+/**
+ * As many changes from the front as one transaction takes, in order. Each is a compare-and-set on its key's revision.
+ * The `failure` branch reads the newest change id: finding our own there means that an attempt whose answer was lost had
+ * succeeded.
+ */
+export function packTransaction(image: ClusterImage, changes: readonly Change[], authority: Authority): Packed {
+  const compare: Compare[] = [{ key: KEYS.controller, target: 'createRevision', equals: authority.controllerRevision }];
+  const success: Operation[] = [
+    { kind: 'put', key: KEYS.lastChange, value: encodeValue({ change: authority.changeId }) },
+  ];
+  let bytes = OVERHEAD_BYTES;
+  let taken = 0;
+  for (const change of changes) {
+    // A registration and its session have one revision: that is the broker epoch.
+    const needed = change.kind === 'broker' ? 2 : 1;
+    const operation = operationFor(change);
+    // The key counts once more, in its comparison.
+    const size = operationBytes(operation) + Buffer.byteLength(operation.key);
+    if (success.length + needed > TXN_OPERATIONS_MAX || bytes + size * needed > TXN_BYTES_MAX) break;
+    compare.push({ key: operation.key, target: 'modRevision', equals: image.revisionOf(change) });
+    success.push(operation);
+    bytes += size;
+    taken++;
+  }
+  assert(taken > 0, 'a single change fits a transaction');
+  return {
+    txn: { compare, success, failure: [{ kind: 'get', key: KEYS.lastChange }] },
+    changes: changes.slice(0, taken),
+    rest: changes.slice(taken),
+  };
+}
+
+function operationFor(change: Change): Operation {
+  const key = keyOf(change);
+  const value = valueOf(change);
+  return value === undefined ? { kind: 'delete', key } : { kind: 'put', key, value };
+}

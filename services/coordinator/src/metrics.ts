@@ -1,0 +1,75 @@
+import { counter, gauge, histogram, LATENCY_BUCKETS_SECONDS } from '@weir/runtime/metrics.ts';
+import type { Counter, Histogram, Registry } from '@weir/runtime/world.ts';
+import { NO_LEADER } from './controller/image.ts';
+import type { ClusterImage } from './controller/image.ts';
+
+/** What the coordinator counts by itself; the rest is read from it when somebody looks. */
+export interface CoordinatorMetrics {
+  readonly txnSeconds: Histogram;
+  readonly txnRetries: Counter;
+  readonly sessionsExpired: Counter<'reason'>;
+  readonly snapshots: Counter;
+  readonly uncleanElections: Counter;
+  readonly commands: Counter<'command'>;
+}
+
+/** What the gauges look at. */
+export interface Observed {
+  readonly image: ClusterImage;
+  readonly sessions: () => number;
+  readonly streams: () => number;
+  readonly queued: () => number;
+}
+
+/** Registers the coordinator's metrics. */
+export function coordinatorMetrics(registry: Registry, observed: Observed): CoordinatorMetrics {
+  const { image } = observed;
+  const watch = (name: string, help: string, read: () => number): void => {
+    gauge(registry, { name: `weir_coordinator_${name}`, help, collect: (it) => it.set(read()) });
+  };
+  watch('sessions', 'Broker sessions that live.', observed.sessions);
+  watch('streams', 'Clients that follow the metadata, brokers included.', observed.streams);
+  watch('queued_commands', 'Commands that wait in the controller.', observed.queued);
+  watch('metadata_revision', 'Newest revision of the metadata.', () => image.revision);
+  watch('brokers', 'Brokers that are or were registered.', () => image.brokers.size);
+  watch('topics', 'Topics.', () => image.topics.size);
+  watch('partitions', 'Partitions of all topics.', () => image.partitionCount);
+  watch('leaderless_partitions', 'Partitions that nobody leads: they take and give no records.', () =>
+    leaderless(image),
+  );
+  return {
+    txnSeconds: histogram(registry, {
+      name: 'weir_coordinator_txn_duration_seconds',
+      help: 'Time until a transaction of the metadata store was durable.',
+      buckets: LATENCY_BUCKETS_SECONDS,
+    }),
+    txnRetries: counter(registry, {
+      name: 'weir_coordinator_txn_retries_total',
+      help: 'Transactions that were sent again because the store had failed.',
+    }),
+    sessionsExpired: counter(registry, {
+      name: 'weir_coordinator_sessions_expired_total',
+      help: 'Sessions that ended because their broker was silent or did not come back.',
+      labelNames: ['reason'],
+    }),
+    snapshots: counter(registry, {
+      name: 'weir_coordinator_snapshots_total',
+      help: 'Snapshots of the metadata that were sent; more than one a stream means slow readers.',
+    }),
+    uncleanElections: counter(registry, {
+      name: 'weir_coordinator_unclean_elections_total',
+      help: 'Leaders elected that may lack records: acknowledged ones may be lost.',
+    }),
+    commands: counter(registry, {
+      name: 'weir_coordinator_commands_total',
+      help: 'Commands that the controller has taken.',
+      labelNames: ['command'],
+    }),
+  };
+}
+
+function leaderless(image: ClusterImage): number {
+  let count = 0;
+  for (const { leader } of image.partitions()) if (leader === NO_LEADER) count++;
+  return count;
+}

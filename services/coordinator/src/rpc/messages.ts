@@ -1,0 +1,130 @@
+import { create } from '@bufbuild/protobuf';
+import { uuidToBytes } from '@weir/base/ids.ts';
+import type { Revision } from '@weir/base/ids.ts';
+import type { Refusal } from '@weir/base/errors.ts';
+import {
+  BrokerState,
+  ChangeSchema,
+  SessionResponseSchema,
+  TopicSchema,
+} from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import type {
+  Change as ChangeMessage,
+  SessionResponse,
+  Topic as TopicMessage,
+} from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import { present } from '@weir/base/assert.ts';
+import type { Entity } from '../controller/controller.ts';
+import type { BrokerRecord, ClusterImage, PartitionRecord, TopicRecord } from '../controller/image.ts';
+
+/** What a follower is told about one entity, before it is a message. The records in it never change. */
+export type Fact =
+  | { readonly kind: 'broker'; readonly broker: BrokerRecord; readonly epoch: Revision; readonly active: boolean }
+  | { readonly kind: 'partition'; readonly partition: PartitionRecord }
+  | { readonly kind: 'topic'; readonly topic: TopicRecord };
+
+/** The whole image as it is now, every topic behind its partitions. */
+export function snapshotFacts(image: ClusterImage): Fact[] {
+  const facts: Fact[] = [];
+  for (const { id } of image.brokers.values()) facts.push(brokerFact(image, id));
+  for (const name of image.topics.keys()) facts.push(...topicFacts(image, name));
+  return facts;
+}
+
+/** What has changed, as it is now. */
+export function factsOf(image: ClusterImage, entities: readonly Entity[]): Fact[] {
+  return entities.flatMap((entity): Fact[] => {
+    switch (entity.kind) {
+      case 'broker':
+        return [brokerFact(image, entity.id)];
+      case 'topic':
+        return topicFacts(image, entity.name);
+      case 'partition': {
+        const partition = present(image.partition(entity.topicId, entity.index), 'a changed partition is in the image');
+        return [{ kind: 'partition', partition }];
+      }
+    }
+  });
+}
+
+function brokerFact(image: ClusterImage, id: BrokerRecord['id']): Fact {
+  const broker = present(image.brokers.get(id), `broker ${id} is in the image`);
+  const session = image.sessionOf(id);
+  return { kind: 'broker', broker, epoch: session?.revision ?? broker.revision, active: session !== undefined };
+}
+
+function topicFacts(image: ClusterImage, name: string): Fact[] {
+  const topic = present(image.topics.get(name), `topic ${name} is in the image`);
+  const partitions = image.partitionsOf(topic).map((partition): Fact => ({ kind: 'partition', partition }));
+  return [...partitions, { kind: 'topic', topic }];
+}
+
+/** A fact as a message. */
+export function changeMessage(fact: Fact): ChangeMessage {
+  switch (fact.kind) {
+    case 'broker': {
+      const { id, grpcAddress, rack } = fact.broker;
+      const state = fact.active ? BrokerState.ACTIVE : BrokerState.FENCED;
+      const value = { id, epoch: BigInt(fact.epoch), grpcAddress, rack, state };
+      return create(ChangeSchema, { change: { case: 'broker', value } });
+    }
+    case 'topic':
+      return create(ChangeSchema, { change: { case: 'topic', value: topicMessage(fact.topic) } });
+    case 'partition': {
+      const { topicId, index, replicas, leader, leaderEpoch, isr, partitionEpoch } = fact.partition;
+      const value = {
+        topicId: uuidToBytes(topicId),
+        index,
+        replicas: [...replicas],
+        leader,
+        leaderEpoch,
+        isr: isr.map(({ broker }) => broker),
+        partitionEpoch,
+      };
+      return create(ChangeSchema, { change: { case: 'partition', value } });
+    }
+  }
+}
+
+/** A topic as a message. */
+export function topicMessage({ name, id, partitionCount, configs }: TopicRecord): TopicMessage {
+  return create(TopicSchema, { name, id: uuidToBytes(id), partitionCount, configs: { ...configs } });
+}
+
+/** The session exists. */
+export function welcomeMessage(welcome: {
+  readonly clusterId: string;
+  readonly sessionId: string;
+  readonly sessionTimeoutMs: number;
+  readonly brokerEpoch: number;
+}): SessionResponse {
+  const value = { ...welcome, brokerEpoch: BigInt(welcome.brokerEpoch) };
+  return create(SessionResponseSchema, { response: { case: 'welcome', value } });
+}
+
+/** A part of a snapshot. */
+export function snapshotPageMessage(page: {
+  readonly revision: Revision;
+  readonly facts: readonly Fact[];
+  readonly last: boolean;
+}): SessionResponse {
+  const value = { revision: BigInt(page.revision), changes: page.facts.map(changeMessage), last: page.last };
+  return create(SessionResponseSchema, { response: { case: 'snapshotPage', value } });
+}
+
+/** What one transaction changed. */
+export function deltaMessage(revision: Revision, facts: readonly Fact[]): SessionResponse {
+  const value = { revision: BigInt(revision), changes: facts.map(changeMessage) };
+  return create(SessionResponseSchema, { response: { case: 'delta', value } });
+}
+
+/** The answer to a heartbeat. */
+export function heartbeatAnswerMessage(sequence: bigint, revision: Revision): SessionResponse {
+  const value = { sequence, revision: BigInt(revision) };
+  return create(SessionResponseSchema, { response: { case: 'heartbeatAnswer', value } });
+}
+
+/** The session is over. */
+export function fencedMessage({ code, message }: Refusal): SessionResponse {
+  return create(SessionResponseSchema, { response: { case: 'fenced', value: { code, message } } });
+}

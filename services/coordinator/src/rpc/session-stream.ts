@@ -1,0 +1,219 @@
+import { brokerId, topicId, uuidFromBytes } from '@weir/base/ids.ts';
+import { refusal } from '@weir/base/errors.ts';
+import type { Refusal } from '@weir/base/errors.ts';
+import {
+  CALL_DEADLINE_MS,
+  CLUSTER_PARTITIONS_MAX,
+  CONFIG_VALUE_LENGTH_MAX,
+  SESSION_TIMEOUT_MS,
+} from '@weir/base/limits.ts';
+import { addressProblem } from '@weir/base/options.ts';
+import type { Clock } from '@weir/base/clock.ts';
+import type { Stream, StreamHandlers } from '@weir/base/transport.ts';
+import { DoubtReason } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import type {
+  BrokerRegistration,
+  Hello,
+  SessionRequest,
+  SessionResponse,
+} from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import type { Coordinator, Member } from '../coordinator.ts';
+import type { DoubtfulReplica } from '../controller/brokers.ts';
+import type { BrokerRecord } from '../controller/image.ts';
+import type { Doubt } from '../controller/partition.ts';
+import { Feed } from './feed.ts';
+import { fencedMessage, welcomeMessage } from './messages.ts';
+
+/** Where a stream stands. */
+type Phase =
+  | { readonly kind: 'expectsHello' }
+  | { readonly kind: 'registers' }
+  | { readonly kind: 'follows'; readonly feed: Feed; readonly sessionId: string | undefined }
+  | { readonly kind: 'over' };
+
+/** Answers one client's session stream. */
+export function acceptSession(
+  coordinator: Coordinator,
+  clock: Clock,
+  stream: Stream<SessionResponse>,
+): StreamHandlers<SessionRequest> {
+  const session = new SessionStream(coordinator, stream);
+  const cancel = clock.after(CALL_DEADLINE_MS, () => session.expectHello());
+  const refused = coordinator.join(session);
+  if (refused !== undefined) session.fence(refused);
+  return {
+    message: (request) => session.message(request),
+    drained: () => session.drained(),
+    closed() {
+      cancel();
+      session.closed();
+    },
+  };
+}
+
+class SessionStream implements Member {
+  readonly #coordinator: Coordinator;
+  readonly #stream: Stream<SessionResponse>;
+  #phase: Phase = { kind: 'expectsHello' };
+
+  constructor(coordinator: Coordinator, stream: Stream<SessionResponse>) {
+    this.#coordinator = coordinator;
+    this.#stream = stream;
+  }
+
+  get feed(): Feed | undefined {
+    return this.#phase.kind === 'follows' ? this.#phase.feed : undefined;
+  }
+
+  message({ request }: SessionRequest): void {
+    const phase = this.#phase;
+    if (phase.kind === 'over') return;
+    switch (request.case) {
+      case 'hello':
+        if (phase.kind === 'expectsHello') this.#hello(request.value);
+        else this.fence(refusal('INVALID_REQUEST', 'a session has one hello, and this is the second'));
+        return;
+      case 'heartbeat':
+        // One that overtakes the welcome is not due yet.
+        if (phase.kind === 'registers') return;
+        if (phase.kind === 'expectsHello') {
+          return this.fence(refusal('INVALID_REQUEST', 'a session begins with a hello, and this is a heartbeat'));
+        }
+        // A session that has ended is not answered: its client must come to take it for lost.
+        if (phase.sessionId === undefined || this.#coordinator.heartbeat(phase.sessionId)) {
+          phase.feed.answerHeartbeat(request.value.sequence);
+        }
+        return;
+      case undefined:
+        return this.fence(refusal('INVALID_REQUEST', 'this request is neither a hello nor a heartbeat'));
+    }
+  }
+
+  drained(): void {
+    this.feed?.drained();
+  }
+
+  /** The client had time enough to say who it is. */
+  expectHello(): void {
+    if (this.#phase.kind !== 'expectsHello') return;
+    this.fence(refusal('REQUEST_TIMED_OUT', `no hello came within ${CALL_DEADLINE_MS} ms`));
+  }
+
+  fence(reason: Refusal): void {
+    if (this.#phase.kind === 'over') return;
+    this.#stream.send(fencedMessage(reason));
+    this.#stream.end();
+    this.#leave();
+  }
+
+  abort(reason: Refusal): void {
+    if (this.#phase.kind === 'over') return;
+    this.#stream.abort({ kind: 'refused', ...reason });
+    this.#leave();
+  }
+
+  closed(): void {
+    this.#leave();
+  }
+
+  #leave(): void {
+    const phase = this.#phase;
+    if (phase.kind === 'over') return;
+    this.#phase = { kind: 'over' };
+    this.#coordinator.leave(this, phase.kind === 'follows' ? phase.sessionId : undefined);
+  }
+
+  #hello(hello: Hello): void {
+    const { clusterId } = this.#coordinator;
+    if (hello.clusterId !== '' && hello.clusterId !== clusterId) {
+      const message = `this is cluster ${clusterId}, and the client belongs to ${hello.clusterId.slice(0, 100)}: it is connected to the wrong coordinator, or has another cluster's data directory`;
+      return this.fence(refusal('INCONSISTENT_CLUSTER_ID', message));
+    }
+    switch (hello.member.case) {
+      case 'observer':
+        return this.#follow(undefined);
+      case 'broker':
+        return this.#register(hello.sessionId, hello.member.value);
+      case undefined:
+        return this.fence(refusal('INVALID_REQUEST', 'a hello says whether a broker or an observer speaks'));
+    }
+  }
+
+  #register(sessionId: string, registration: BrokerRegistration): void {
+    const problem = registrationProblem(registration);
+    if (problem !== undefined) return this.fence(refusal('INVALID_REQUEST', problem));
+    const broker = brokerOf(registration);
+    if (this.#coordinator.attach(sessionId, { broker, member: this })) return this.#follow(sessionId);
+    this.#phase = { kind: 'registers' };
+    this.#coordinator.register({ broker, doubtful: doubtfulOf(registration) }, (result) => {
+      if (result.kind === 'refused') return this.fence(result.refusal);
+      // Its connection may have broken in the meantime: then the session waits for it, for as long as any other.
+      if (this.#phase.kind !== 'registers') return this.#coordinator.leave(this, result.sessionId);
+      this.#coordinator.attach(result.sessionId, { broker, member: this });
+      this.#follow(result.sessionId);
+    });
+  }
+
+  #follow(sessionId: string | undefined): void {
+    const { image, clusterId } = this.#coordinator;
+    const feed = new Feed(this.#stream, image, () => this.#coordinator.countSnapshot());
+    this.#phase = { kind: 'follows', feed, sessionId };
+    feed.begin(
+      welcomeMessage({
+        clusterId,
+        sessionId: sessionId ?? '',
+        sessionTimeoutMs: sessionId === undefined ? 0 : SESSION_TIMEOUT_MS,
+        brokerEpoch: sessionId === undefined ? 0 : (image.sessions.get(sessionId)?.revision ?? 0),
+      }),
+    );
+  }
+}
+
+function registrationProblem(registration: BrokerRegistration): string | undefined {
+  const { brokerId: id, directoryId, incarnationId, grpcAddress, rack, doubtfulReplicas } = registration;
+  if (id < 0) return `a broker's id is 0 or more, not ${id}`;
+  if (directoryId.length !== 16) return `a directory id has 16 bytes, not ${directoryId.length}`;
+  if (incarnationId.length !== 16) return `an incarnation id has 16 bytes, not ${incarnationId.length}`;
+  if (addressProblem(grpcAddress) !== undefined) {
+    return `the broker's gRPC address ${JSON.stringify(grpcAddress.slice(0, 100))} is not host:port`;
+  }
+  if (rack.length > CONFIG_VALUE_LENGTH_MAX) return `a rack's name has at most ${CONFIG_VALUE_LENGTH_MAX} characters`;
+  if (doubtfulReplicas.length > CLUSTER_PARTITIONS_MAX) {
+    return `a broker has at most ${CLUSTER_PARTITIONS_MAX} doubtful replicas, not ${doubtfulReplicas.length}`;
+  }
+  const nameless = doubtfulReplicas.find((replica) => replica.topicId.length !== 16);
+  return nameless === undefined ? undefined : `a topic id has 16 bytes, not ${nameless.topicId.length}`;
+}
+
+function brokerOf(registration: BrokerRegistration): BrokerRecord {
+  return {
+    id: brokerId(registration.brokerId),
+    directoryId: uuidFromBytes(registration.directoryId),
+    incarnationId: uuidFromBytes(registration.incarnationId),
+    grpcAddress: registration.grpcAddress,
+    rack: registration.rack,
+  };
+}
+
+function doubtfulOf({ doubtfulReplicas }: BrokerRegistration): DoubtfulReplica[] {
+  return doubtfulReplicas.map((replica) => ({
+    topicId: topicId(uuidFromBytes(replica.topicId)),
+    partition: replica.partition,
+    doubt: doubtOf(replica.reason),
+  }));
+}
+
+/** A reason that this version does not know is taken for the worst. */
+function doubtOf(reason: DoubtReason): Doubt {
+  switch (reason) {
+    case DoubtReason.UNSYNCED:
+      return 'unsynced';
+    case DoubtReason.MISSING:
+      return 'missing';
+    case DoubtReason.DAMAGED:
+    case DoubtReason.UNSPECIFIED:
+      return 'damaged';
+    default:
+      return 'damaged';
+  }
+}

@@ -1,0 +1,97 @@
+import { uuidFromRandom } from '@weir/base/ids.ts';
+import { STOP_GRACE_MS } from '@weir/base/limits.ts';
+import { onCall, onStream } from '@weir/base/transport.ts';
+import { CoordinatorService } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import { listenProblem } from '@weir/runtime/listen-rule.ts';
+import { protobufMethod } from '@weir/runtime/protobuf.ts';
+import type { Service, World } from '@weir/runtime/world.ts';
+import type { Policy } from './controller/create-topics.ts';
+import { Coordinator } from './coordinator.ts';
+import { sqlitePathOf } from './options.ts';
+import type { CoordinatorOptionValues } from './options.ts';
+import { createTopics } from './rpc/create-topics.ts';
+import { acceptSession } from './rpc/session-stream.ts';
+import { openSqliteStore } from './store/sqlite.node.ts';
+import { takeOver } from './store/take-over.ts';
+
+/** Largest replication factor that works: followers do not exist yet. */
+const REPLICATION_FACTOR_BUILT = 1;
+
+/**
+ * Starts the coordinator: opens the store, takes over, finishes what an earlier one left half done, and serves.
+ *
+ * @throws Error that says which option is wrong, or which file or port another process has
+ */
+export async function start(options: CoordinatorOptionValues, world: World): Promise<Service> {
+  for (const name of ['grpc-listen', 'ops-listen'] as const) {
+    const problem = listenProblem(name, options[name], options.insecure);
+    if (problem !== undefined) throw new Error(problem);
+  }
+  const store = openSqliteStore(sqlitePathOf(options.store));
+  try {
+    const coordinator = await activate(options, world, store);
+    try {
+      return await serve(options, world, { coordinator, store });
+    } catch (error) {
+      await coordinator.stop();
+      throw error;
+    }
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function activate(
+  options: CoordinatorOptionValues,
+  world: World,
+  store: ReturnType<typeof openSqliteStore>,
+): Promise<Coordinator> {
+  const newId = (): string => uuidFromRandom(world.random.bytes(16));
+  const incarnation = newId();
+  const taken = await takeOver(store, { clusterId: newId(), coordinatorId: options.id, incarnation });
+  const { image, orphans, controllerRevision } = taken;
+  const policy: Policy = {
+    autoCreateTopics: options['auto-create-topics'],
+    defaultPartitions: options['default-partitions'],
+    replicationFactorMax: REPLICATION_FACTOR_BUILT,
+  };
+  const coordinator = new Coordinator({ store, image, controllerRevision, incarnation, policy }, world);
+  await new Promise<void>((resolve) => {
+    coordinator.submit({ kind: 'reconcile', orphans }, () => resolve());
+  });
+  const { clusterId, topics, brokers, sessions, revision } = image;
+  world.logger.info(
+    {
+      clusterId,
+      revision,
+      topics: topics.size,
+      brokers: brokers.size,
+      sessions: sessions.size,
+      orphansRemoved: orphans.length,
+    },
+    `cluster ${clusterId} at revision ${revision}`,
+  );
+  return coordinator;
+}
+
+async function serve(
+  options: CoordinatorOptionValues,
+  world: World,
+  { coordinator, store }: { readonly coordinator: Coordinator; readonly store: ReturnType<typeof openSqliteStore> },
+): Promise<Service> {
+  const { session, createTopics: create } = CoordinatorService.method;
+  const listener = await world.transport.listen(options['grpc-listen'], [
+    onStream(protobufMethod(session), (stream) => acceptSession(coordinator, world.clock, stream)),
+    onCall(protobufMethod(create), (request) => createTopics(coordinator, world.random, request)),
+  ]);
+  return {
+    addresses: { grpc: options['grpc-advertise'] ?? listener.address },
+    notReady: () => coordinator.notReady(),
+    async stop() {
+      await coordinator.stop();
+      await listener.close(STOP_GRACE_MS);
+      await store.close();
+    },
+  };
+}

@@ -1,0 +1,150 @@
+import { brokerId, leaderEpoch, revision, topicId } from '@weir/base/ids.ts';
+import type { Change, PartitionRecord } from '../controller/image.ts';
+import type { KeyValue } from './metadata-store.ts';
+
+/** Version of every value below. Values are JSON, so that a person can read a store. */
+const VALUE_VERSION = 1;
+
+/** Where things are kept. */
+export const KEYS = {
+  /** Who is the active coordinator; every write compares its create revision. */
+  controller: '/controller',
+  cluster: '/cluster',
+  /** The change id of the newest transaction, which settles an unknown outcome. */
+  lastChange: '/last-change',
+  brokers: '/brokers/',
+  sessions: '/sessions/',
+  topics: '/topics/',
+  partitions: '/partitions/',
+} as const;
+
+/** The key of one partition. */
+function partitionKey(topic: string, index: number): string {
+  return `${KEYS.partitions}${topic}/${String(index).padStart(5, '0')}`;
+}
+
+/** The key that a change writes. */
+export function keyOf(change: Change): string {
+  switch (change.kind) {
+    case 'broker':
+      return `${KEYS.brokers}${change.broker.id}`;
+    case 'sessionBegan':
+      return `${KEYS.sessions}${change.session.id}`;
+    case 'sessionEnded':
+      return `${KEYS.sessions}${change.sessionId}`;
+    case 'topic':
+      return `${KEYS.topics}${change.topic.name}`;
+    case 'partition':
+      return partitionKey(change.partition.topicId, change.partition.index);
+    case 'orphan':
+      return partitionKey(change.orphan.topicId, change.orphan.index);
+  }
+}
+
+/** What a change puts under its key; undefined when it deletes it. */
+export function valueOf(change: Change): string | undefined {
+  switch (change.kind) {
+    case 'broker': {
+      const { directoryId, incarnationId, grpcAddress, rack } = change.broker;
+      return encodeValue({ directoryId, incarnationId, grpcAddress, rack });
+    }
+    case 'sessionBegan':
+      return encodeValue({ brokerId: change.session.brokerId });
+    case 'sessionEnded':
+      return undefined;
+    case 'topic': {
+      const { id, partitionCount, configs } = change.topic;
+      return encodeValue({ id, partitionCount, configs });
+    }
+    case 'partition': {
+      const { replicas, leader, leaderEpoch: epoch, isr, elr, lastKnownElr } = change.partition;
+      const { partitionEpoch, uncleanEpoch } = change.partition;
+      return encodeValue({
+        replicas,
+        leader,
+        leaderEpoch: epoch,
+        isr,
+        elr,
+        lastKnownElr,
+        partitionEpoch,
+        uncleanEpoch,
+      });
+    }
+    case 'orphan':
+      return undefined;
+  }
+}
+
+/** A value as it is stored: JSON with its version. */
+export function encodeValue(value: object): string {
+  return JSON.stringify({ v: VALUE_VERSION, ...value });
+}
+
+/** @throws Error that names the key, when the value is no JSON or of a version that a newer Weir wrote */
+export function decodeValue<T>(item: KeyValue): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(item.value);
+  } catch (error) {
+    throw new Error(`the metadata store's ${item.key} is damaged: it is not JSON`, { cause: error });
+  }
+  const version = typeof value === 'object' && value !== null ? (value as { v?: unknown }).v : undefined;
+  if (version !== VALUE_VERSION) {
+    throw new Error(
+      `the metadata store's ${item.key} has version ${String(version)}, and this Weir knows ${VALUE_VERSION}: run the Weir that wrote it, or a newer one`,
+    );
+  }
+  return value as T;
+}
+
+/** The change that wrote a key. */
+export function changeOf(item: KeyValue): Change {
+  try {
+    return decodeChange(item);
+  } catch (error) {
+    if (error instanceof Error && error.message.includes(item.key)) throw error;
+    throw new Error(`the metadata store's ${item.key} is damaged: ${String(error)}`, { cause: error });
+  }
+}
+
+function decodeChange(item: KeyValue): Change {
+  const { key } = item;
+  if (key.startsWith(KEYS.brokers)) {
+    const stored = decodeValue<{ directoryId: string; incarnationId: string; grpcAddress: string; rack: string }>(item);
+    const { directoryId, incarnationId, grpcAddress, rack } = stored;
+    const id = brokerId(Number(key.slice(KEYS.brokers.length)));
+    return { kind: 'broker', broker: { id, directoryId, incarnationId, grpcAddress, rack } };
+  }
+  if (key.startsWith(KEYS.sessions)) {
+    const stored = decodeValue<{ brokerId: number }>(item);
+    const session = { id: key.slice(KEYS.sessions.length), brokerId: brokerId(stored.brokerId) };
+    return { kind: 'sessionBegan', session };
+  }
+  if (key.startsWith(KEYS.topics)) {
+    const { id, partitionCount, configs } = decodeValue<{
+      id: string;
+      partitionCount: number;
+      configs: Record<string, string>;
+    }>(item);
+    return { kind: 'topic', topic: { name: key.slice(KEYS.topics.length), id: topicId(id), partitionCount, configs } };
+  }
+  if (!key.startsWith(KEYS.partitions)) throw new Error(`the metadata store's ${key} is unknown`);
+  const [topic = '', index = ''] = key.slice(KEYS.partitions.length).split('/');
+  return { kind: 'partition', partition: decodePartition(item, topic, Number(index)) };
+}
+
+function decodePartition(item: KeyValue, topic: string, index: number): PartitionRecord {
+  const stored = decodeValue<PartitionRecord>(item);
+  return {
+    topicId: topicId(topic),
+    index,
+    replicas: stored.replicas.map(brokerId),
+    leader: stored.leader === -1 ? -1 : brokerId(stored.leader),
+    leaderEpoch: leaderEpoch(stored.leaderEpoch),
+    isr: stored.isr.map(({ broker, epoch }) => ({ broker: brokerId(broker), epoch: revision(epoch) })),
+    elr: stored.elr.map(({ broker, directory }) => ({ broker: brokerId(broker), directory })),
+    lastKnownElr: stored.lastKnownElr.map(({ broker, directory }) => ({ broker: brokerId(broker), directory })),
+    partitionEpoch: stored.partitionEpoch,
+    uncleanEpoch: stored.uncleanEpoch,
+  };
+}

@@ -1,0 +1,63 @@
+import { present } from '@weir/base/assert.ts';
+import type { Revision } from '@weir/base/ids.ts';
+import { ClusterImage } from '../controller/image.ts';
+import type { Orphan } from '../controller/image.ts';
+import { readAll } from './metadata-store.ts';
+import type { MetadataStore, Operation } from './metadata-store.ts';
+import { changeOf, decodeValue, encodeValue, KEYS } from './records.ts';
+
+/** What a coordinator begins with. */
+export interface TakenOver {
+  readonly image: ClusterImage;
+  /** Partition keys without a topic, confirmed by a read of everything at one revision. */
+  readonly orphans: readonly Orphan[];
+  readonly controllerRevision: Revision;
+}
+
+/**
+ * Makes this process the active coordinator: writes the controller's key anew, so that nothing an earlier coordinator
+ * still sends succeeds, and only then reads the image.
+ *
+ * @param candidates.clusterId - the cluster's id, if it has none yet
+ */
+export async function takeOver(
+  store: MetadataStore,
+  candidates: { readonly clusterId: string; readonly coordinatorId: number; readonly incarnation: string },
+): Promise<TakenOver> {
+  const { clusterId, coordinatorId, incarnation } = candidates;
+  // Two transactions: etcd refuses to write a key twice in one.
+  await store.txn({ compare: [], success: [{ kind: 'delete', key: KEYS.controller }] });
+  const claim: Operation = { kind: 'put', key: KEYS.controller, value: encodeValue({ coordinatorId, incarnation }) };
+  const claimed = await store.txn({
+    compare: [{ key: KEYS.controller, target: 'version', equals: 0 }],
+    success: [claim],
+  });
+  if (!claimed.succeeded) throw new Error('another coordinator took over at the same moment: start this one again');
+  const controllerRevision = claimed.revision;
+  const cluster = await store.txn({
+    compare: [
+      { key: KEYS.cluster, target: 'version', equals: 0 },
+      { key: KEYS.controller, target: 'createRevision', equals: controllerRevision },
+    ],
+    success: [{ kind: 'put', key: KEYS.cluster, value: encodeValue({ clusterId }) }],
+    failure: [{ kind: 'get', key: KEYS.cluster }],
+  });
+  const stored = cluster.responses[0];
+  const image = new ClusterImage(
+    cluster.succeeded
+      ? clusterId
+      : decodeValue<{ clusterId: string }>(present(stored, 'the cluster has an id')).clusterId,
+  );
+  return { ...(await load(store, image)), controllerRevision };
+}
+
+async function load(store: MetadataStore, image: ClusterImage): Promise<Pick<TakenOver, 'image' | 'orphans'>> {
+  // Topics come last: by then their partitions are there.
+  const { items, revision } = await readAll(store, '/');
+  for (const prefix of [KEYS.brokers, KEYS.sessions, KEYS.partitions, KEYS.topics]) {
+    for (const item of items) if (item.key.startsWith(prefix)) image.load(changeOf(item), item.modRevision);
+  }
+  const orphans = image.takeOrphans();
+  image.loadedAt(revision);
+  return { image, orphans };
+}
