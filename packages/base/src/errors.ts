@@ -17,6 +17,7 @@ export const ERRORS = {
   INVALID_TOPIC_EXCEPTION: { number: 17, http: 400, retriable: false },
   RECORD_LIST_TOO_LARGE: { number: 18, http: 413, retriable: false },
   NOT_ENOUGH_REPLICAS: { number: 19, http: 503, retriable: true },
+  INVALID_TIMESTAMP: { number: 32, http: 400, retriable: false },
   TOPIC_ALREADY_EXISTS: { number: 36, http: 409, retriable: false },
   INVALID_PARTITIONS: { number: 37, http: 400, retriable: false },
   INVALID_REPLICATION_FACTOR: { number: 38, http: 400, retriable: false },

@@ -32,10 +32,14 @@ export const CHECKPOINT_INTERVAL_MS = 1_000;
 export const TORN_TAIL_KEPT_BYTES_MAX = 1 * MIB;
 /** Recently appended batches that are served from memory, over all partitions of a broker. */
 export const TAIL_CACHE_BYTES = 32 * MIB;
+/** Indexes of sealed segments that stay in memory for cold reads, over all partitions of a broker. */
+export const INDEX_CACHE_BYTES = 8 * MIB;
 /** A cold read's buffer. */
 export const COLD_READ_BYTES = 1 * MIB;
 /** Bytes that wait for a sync, over all partitions of a broker; above it, produce streams get no credit back. */
 export const APPEND_PENDING_BYTES_MAX = 64 * MIB;
+/** A broker that opens logs, because it starts or because the metadata says so, lets others run after so long. */
+export const APPLY_SLICE_MS = 20;
 
 // Streams.
 /** One gRPC message. */
@@ -46,8 +50,16 @@ export const GRPC_WINDOW_BYTES = 8 * MIB;
 export const GRPC_STREAMS_MAX = 100;
 /** What a producer may have unanswered on one stream. */
 export const PRODUCE_WINDOW_BYTES = 16 * MIB;
+/** Answers that wait on a broker's stream whose client does not read them; past it the stream ends. */
+export const STREAM_ANSWERS_QUEUED_MAX = 20_000;
 /** A frame of fetched batches is cut after this many bytes (a single larger batch still goes whole). */
 export const FETCH_FRAME_BYTES = 256 * KIB;
+/** Frames that one fetch stream sends in one turn of the loop, so that others have theirs. */
+export const FETCH_FRAMES_PER_TURN_MAX = 16;
+/** Reads from disk under way at a time, over all fetch streams of a broker. */
+export const COLD_READS_MAX = 16;
+/** Batches in one produce request, and partitions in one look-up of offsets. */
+export const PARTITIONS_PER_REQUEST_MAX = 10_000;
 /** Subscriptions on one fetch stream. */
 export const SUBSCRIPTIONS_MAX = 10_000;
 /** Credit that a subscription may hold. */
@@ -68,6 +80,8 @@ export const SESSION_TIMEOUT_MS = 6_000;
 export const HEARTBEATS_PER_TIMEOUT = 6;
 /** After its connection broke a session waits this long to be attached to again. */
 export const SESSION_REATTACH_MS = 800;
+/** A coordinator that has not welcomed a client by then is given up for the next one. */
+export const SESSION_WELCOME_MS = 3_000;
 /** Operations in one transaction of the metadata store: etcd's default. */
 export const TXN_OPERATIONS_MAX = 128;
 /** Keys and values of one transaction: below etcd's request limit of 1.5 MiB. */
@@ -82,6 +96,14 @@ export const DELTA_QUEUE_MAX = 1_000;
 export const CONTROLLER_QUEUE_MAX = 10_000;
 /** Partitions of one topic. */
 export const TOPIC_PARTITIONS_MAX = 10_000;
+/** Partitions of all topics: the image of them is in every client's memory. */
+export const CLUSTER_PARTITIONS_MAX = 100_000;
+/** Brokers that are or were registered. */
+export const BROKERS_MAX = 1_000;
+/** Clients that follow one coordinator's metadata. */
+export const COORDINATOR_STREAMS_MAX = 10_000;
+/** How often the coordinator looks which sessions have ended. */
+export const SESSION_TICK_MS = 100;
 /** Topics in one request. */
 export const TOPICS_PER_REQUEST_MAX = 10_000;
 /** Configs of one topic, and the length of a value. */
@@ -100,6 +122,8 @@ export const BATCH_BYTES = 256 * KIB;
 export const PRODUCER_BUFFER_BYTES_MAX = 64 * MIB;
 /** A record that could not be delivered for so long fails. */
 export const DELIVERY_TIMEOUT_MS = 30_000;
+/** A request of several batches is closed at this size (a single larger batch still goes whole). */
+export const PRODUCE_REQUEST_BYTES = 1 * MIB;
 /** Between tries: from … to, doubling, with jitter. */
 export const RETRY_BACKOFF_MS_MIN = 20;
 export const RETRY_BACKOFF_MS_MAX = 1_000;
@@ -115,6 +139,22 @@ export const HTTP_RECORDS_MAX = 100_000;
 export const HTTP_HEADERS_TIMEOUT_MS = 10_000;
 /** A body that brings nothing for so long ends. */
 export const HTTP_BODY_IDLE_MS = 10_000;
+/** A body that is taken as a whole comes at least this fast, counted after HTTP_BODY_IDLE_MS. */
+export const HTTP_BODY_BYTES_PER_SECOND_MIN = 1 * KIB;
+/** A streamed body may pause this long: behind it may be a program that has nothing to say for a while. */
+export const HTTP_UPLOAD_IDLE_MS = 60_000;
+/** One line of a streamed body. */
+export const HTTP_LINE_BYTES_MAX = 8 * MIB;
+/** Of one streamed body, what is read but not yet acknowledged by brokers. */
+export const HTTP_UPLOAD_IN_FLIGHT_BYTES = 4 * MIB;
+/** Receipts for a streamed body that its sender has not taken yet; past it no more of the body is read. */
+export const HTTP_RECEIPT_BYTES_MAX = 4 * MIB;
+/** After an early refusal the rest of a body is thrown away for so long, so that the sender sees the answer. */
+export const HTTP_LINGER_MS = 2_000;
+/** Request line and headers together. */
+export const HTTP_HEADER_BYTES_MAX = 16 * KIB;
+/** Nesting of JSON that is taken in. */
+export const JSON_DEPTH_MAX = 500;
 /** Idle connections are kept this long. */
 export const HTTP_KEEP_ALIVE_MS = 65_000;
 export const HTTP_CONNECTIONS_MAX = 10_000;
@@ -133,6 +173,10 @@ export const READ_WAIT_MS_MAX = 60_000;
 export const STREAMS_MAX = 1_000;
 /** Read ahead for one stream and partition. */
 export const STREAM_CREDIT_BYTES = 256 * KIB;
+/** Read ahead for one stream over all its partitions. */
+export const STREAM_READ_AHEAD_BYTES_MAX = 8 * MIB;
+/** Partitions that one read asks for at the same time. */
+export const READ_PARTITIONS_AT_ONCE = 16;
 /** A comment line on a quiet stream, so that proxies keep it. */
 export const STREAM_PING_MS = 15_000;
 
@@ -146,6 +190,8 @@ export const METRIC_TOPICS_MAX = 1_000;
 assert(MESSAGE_BYTES_MAX <= GROUP_BYTES_MAX, 'a batch fits a group');
 assert(GROUP_BYTES_MAX < SEGMENT_BYTES, 'a group fits a segment');
 assert(MESSAGE_BYTES_MAX + 64 * KIB <= GRPC_MESSAGE_BYTES_MAX, 'a batch fits a message');
+assert(STREAM_ANSWERS_QUEUED_MAX > SUBSCRIPTIONS_MAX, 'all subscriptions of a stream can be ended at once');
 assert(PRODUCE_WINDOW_BYTES >= GRPC_MESSAGE_BYTES_MAX, 'a message fits the window');
+assert(SESSION_WELCOME_MS < SESSION_TIMEOUT_MS, 'a broker may try another coordinator within its session');
 assert(BATCH_BYTES <= MESSAGE_BYTES_MAX, 'a full batch is not too large');
 assert(SESSION_REATTACH_MS < SESSION_TIMEOUT_MS, 'reattaching is shorter than the session');

@@ -1,0 +1,43 @@
+import { assert } from '@weir/base/assert.ts';
+import { FLUSH_INTERVAL_BYTES, GROUP_BYTES_MAX, INDEX_INTERVAL_BYTES } from '@weir/base/limits.ts';
+
+/** How a log treats its records. */
+export interface LogConfig {
+  /**
+   * `commit`: a batch counts once a sync covers it. `interval`: once it is written; syncs follow every FLUSH_INTERVAL_MS
+   * or FLUSH_INTERVAL_BYTES.
+   */
+  readonly flush: 'commit' | 'interval';
+  /** A segment that would grow past it is sealed. A single larger batch gets a segment of its own. */
+  readonly segmentBytes: number;
+  /** GROUP_BYTES_MAX, unless a test wants less. No batch may be larger. */
+  readonly groupBytesMax?: number;
+  /** FLUSH_INTERVAL_BYTES, unless a test wants less; not below `groupBytesMax`. */
+  readonly flushIntervalBytes?: number;
+  /** INDEX_INTERVAL_BYTES, unless a test wants less. */
+  readonly indexIntervalBytes?: number;
+}
+
+/** A config with nothing left open. */
+export type ResolvedLogConfig = Required<LogConfig>;
+
+/** Fills in the defaults. */
+export function resolveLogConfig(config: LogConfig): ResolvedLogConfig {
+  const resolved = {
+    groupBytesMax: GROUP_BYTES_MAX,
+    flushIntervalBytes: FLUSH_INTERVAL_BYTES,
+    indexIntervalBytes: INDEX_INTERVAL_BYTES,
+    ...config,
+  };
+  assert(resolved.flushIntervalBytes >= resolved.groupBytesMax, 'what may be unsynced holds a group');
+  assert(resolved.segmentBytes <= 0x7fff_ffff, 'positions in a segment have 32 bits in its indexes');
+  return resolved;
+}
+
+/**
+ * The most that can be unsynced at the end of a log: how far a torn tail reaches, and how far behind a bad byte a valid
+ * batch proves damage.
+ */
+export function unsyncedBytesMax({ flush, groupBytesMax, flushIntervalBytes }: ResolvedLogConfig): number {
+  return flush === 'commit' ? groupBytesMax : flushIntervalBytes;
+}

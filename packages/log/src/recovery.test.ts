@@ -1,0 +1,192 @@
+import { expect, test } from 'vitest';
+import { leaderEpoch } from '@weir/base/ids.ts';
+import { seededRandom } from '@weir/base/random.ts';
+import { SimulatedDisk } from '@weir/base/simulated-disk.ts';
+import { encodeStored } from './stored-file.ts';
+import { makeBatch, openForAppends, openLog } from './test-kit.ts';
+
+const BATCH_BYTES = makeBatch([1]).length;
+const CONFIG = { segmentBytes: 4 * BATCH_BYTES, groupBytesMax: 2 * BATCH_BYTES, indexIntervalBytes: 1 };
+const path = (base: number, ending: string): string => `logs/p/${String(base).padStart(20, '0')}${ending}`;
+
+/** A disk with batches of one record each, all of them durable: four in each segment. */
+function diskWith(batches: number, config: object = CONFIG): SimulatedDisk {
+  const disk = new SimulatedDisk(seededRandom(1));
+  const log = openForAppends(disk, { config });
+  for (let i = 0; i < batches; i++) log.append(makeBatch([i]));
+  log.flush();
+  disk.settle();
+  disk.kill();
+  return disk;
+}
+
+function addBytes(disk: SimulatedDisk, file: string, bytes: Uint8Array): void {
+  const handle = disk.open(file, 'append');
+  handle.append([bytes]);
+  handle.close();
+}
+
+test('a torn tail is cut, kept aside and counted, and the log goes on', () => {
+  const disk = diskWith(2);
+  addBytes(disk, path(0, '.log'), makeBatch([1]).subarray(0, 50));
+  const { log, recovery } = openLog(disk, { config: CONFIG, checkpoint: 2 });
+  expect(recovery).toMatchObject({ tornBytesCut: 50, keptAside: path(2, '.torn') });
+  expect(disk.readFile(path(2, '.torn'))).toEqual(makeBatch([1]).subarray(0, 50));
+  expect(recovery.damage).toBeUndefined();
+  log.beginEpoch(leaderEpoch(1));
+  expect(log.append(makeBatch([1]))).toBe(2);
+});
+
+test('a tail of zeros is torn, and only the latest torn tail is kept', () => {
+  const disk = diskWith(2);
+  addBytes(disk, path(0, '.log'), Buffer.alloc(40));
+  expect(openLog(disk, { config: CONFIG, checkpoint: 2 }).recovery.tornBytesCut).toBe(40);
+  const log = openForAppends(disk, { config: CONFIG });
+  log.append(makeBatch([1]));
+  log.flush();
+  disk.kill();
+  addBytes(disk, path(0, '.log'), Buffer.alloc(10));
+  expect(openLog(disk, { config: CONFIG }).recovery.tornBytesCut).toBe(10);
+  expect(disk.list('logs/p')!.filter((name) => name.endsWith('.torn'))).toEqual([`${'3'.padStart(20, '0')}.torn`]);
+});
+
+test('a full disk that tore the tail does not keep the log from opening', () => {
+  const disk = diskWith(2);
+  addBytes(disk, path(0, '.log'), Buffer.alloc(40));
+  disk.capacityBytes = 0;
+  const { log, recovery } = openLog(disk, { config: CONFIG, checkpoint: 2 });
+  expect(recovery).toEqual({ scannedBytes: 2 * BATCH_BYTES + 40, tornBytesCut: 40, rebuiltIndexes: 0 });
+  expect(log.endOffset).toBe(2);
+});
+
+test('a bad byte below the checkpoint is damage: nothing is cut and nothing appended', () => {
+  const disk = diskWith(3);
+  const before = disk.readFile(path(0, '.log'))!;
+  disk.flipBit(path(0, '.log'), BATCH_BYTES + 65);
+  const { log, recovery } = openLog(disk, { config: CONFIG, checkpoint: 2 });
+  expect(recovery.damage).toMatchObject({ segment: `${'0'.repeat(20)}.log`, position: BATCH_BYTES, offset: 1 });
+  expect(disk.readFile(path(0, '.log'))!.length).toBe(before.length);
+  expect([log.appendable, log.endOffset, recovery.tornBytesCut]).toEqual([false, 1, 0]);
+  // The checkpoint must not come down, or the next start would cut.
+  expect(log.checkpointable()).toBe(2);
+  log.close(true);
+  expect(openLog(disk, { config: CONFIG, checkpoint: 2, cleanShutdown: true }).recovery.damage).toBeDefined();
+});
+
+test('every bit of a header and body below the checkpoint is watched', () => {
+  for (let byte = 0; byte < BATCH_BYTES; byte++) {
+    const disk = diskWith(3);
+    disk.flipBit(path(0, '.log'), BATCH_BYTES + byte, byte % 8);
+    const { recovery } = openLog(disk, { config: CONFIG, checkpoint: 3 });
+    expect(recovery.damage, `byte ${byte}`).toMatchObject({ offset: 1, position: BATCH_BYTES });
+  }
+});
+
+test('a bad byte with a valid batch further behind than one group reaches is damage without any checkpoint', () => {
+  const config = { ...CONFIG, segmentBytes: 100 * BATCH_BYTES };
+  const disk = diskWith(8, config);
+  disk.flipBit(path(0, '.log'), 70);
+  const { recovery } = openLog(disk, { config });
+  expect(recovery.damage).toMatchObject({ offset: 0, position: 0 });
+  expect(recovery.damage!.why).toContain('a valid batch follows');
+  // Nearer than that it may be the same unfinished write.
+  const near = diskWith(2, config);
+  near.flipBit(path(0, '.log'), 70);
+  expect(openLog(near, { config }).recovery).toMatchObject({ tornBytesCut: 2 * BATCH_BYTES });
+});
+
+test('the start of an epoch was durable: a log that ends below it is damaged', () => {
+  const disk = diskWith(2);
+  openForAppends(disk, { config: CONFIG }).close(false);
+  const file = disk.open(path(0, '.log'), 'append');
+  file.truncate(BATCH_BYTES);
+  file.close();
+  const { recovery } = openLog(disk, { config: CONFIG });
+  expect(recovery.damage).toMatchObject({ offset: 1 });
+});
+
+test('a log that ends on a batch below the checkpoint is damaged, with or without its files', () => {
+  const disk = diskWith(2);
+  expect(openLog(disk, { config: CONFIG, checkpoint: 3 }).recovery.damage).toMatchObject({ offset: 2 });
+  const empty = new SimulatedDisk(seededRandom(1));
+  const { log, recovery } = openLog(empty, { checkpoint: 3 });
+  expect(recovery.damage).toMatchObject({ offset: 0 });
+  expect([log.startOffset, log.endOffset, log.checkpointable()]).toEqual([0, 0, 3]);
+  expect(empty.list('logs')).toBeUndefined();
+});
+
+test('damage in a sealed segment, a missing one and a missing first one are told apart', () => {
+  const changed = diskWith(12);
+  changed.flipBit(path(4, '.log'), 70);
+  changed.removeFile(path(4, '.index'));
+  expect(openLog(changed, { config: CONFIG }).recovery.damage).toMatchObject({ offset: 4, position: 0 });
+
+  const middle = diskWith(12);
+  middle.removeFile(path(4, '.log'));
+  expect(openLog(middle, { config: CONFIG }).recovery.damage).toMatchObject({
+    offset: 4,
+    why: 'it ends at offset 4, the next begins at 8',
+  });
+
+  const first = diskWith(12);
+  first.removeFile(path(0, '.log'));
+  expect(openLog(first, { config: CONFIG }).recovery.damage).toMatchObject({ offset: 0 });
+
+  const shorter = diskWith(12);
+  const file = shorter.open(path(4, '.log'), 'append');
+  file.truncate(BATCH_BYTES);
+  file.close();
+  expect(openLog(shorter, { config: CONFIG, cleanShutdown: true }).recovery.damage).toMatchObject({ offset: 5 });
+});
+
+test('missing and damaged indexes of sealed segments are made again, and counted', () => {
+  const disk = diskWith(12);
+  const original = disk.readFile(path(0, '.index'));
+  disk.removeFile(path(0, '.index'));
+  disk.flipBit(path(4, '.timeindex'), 60);
+  const { log, recovery } = openLog(disk, { config: CONFIG });
+  expect(recovery).toMatchObject({ rebuiltIndexes: 2 });
+  expect(disk.readFile(path(0, '.index'))).toEqual(original);
+  expect(log.endOffset).toBe(12);
+});
+
+test('leader epochs are read from the batches when their file is gone or damaged', () => {
+  for (const ruin of ['remove', 'flip'] as const) {
+    const disk = diskWith(3);
+    const log = openForAppends(disk, { config: CONFIG });
+    for (let i = 0; i < 6; i++) log.append(makeBatch([i]));
+    log.close(true);
+    if (ruin === 'remove') disk.removeFile('logs/p/leader-epochs');
+    else disk.flipBit('logs/p/leader-epochs', 14);
+    const { log: again, recovery } = openLog(disk, { config: CONFIG, cleanShutdown: true, checkpoint: 9 });
+    expect([again.latestEpoch, again.endOffset, recovery.rebuiltIndexes]).toEqual([1, 9, 1]);
+  }
+});
+
+test('files of a newer Weir are refused by name and version', () => {
+  const disk = diskWith(1);
+  disk.removeFile('logs/p/leader-epochs');
+  const newer = encodeStored({ magic: 'WEPO', version: 9, name: '' }, Buffer.alloc(3));
+  disk.open('logs/p/leader-epochs', 'create').append([newer]);
+  expect(() => openLog(disk)).toThrow('logs/p/leader-epochs is a leader-epoch file of format version 9');
+});
+
+test('leftovers of replaced files go, and strange names do no harm', () => {
+  const disk = diskWith(1);
+  for (const name of ['leader-epochs.new', '99999999999999999999.log', 'README', `${'0'.repeat(19)}.log`]) {
+    disk.open(`logs/p/${name}`, 'create').close();
+  }
+  expect(openLog(disk, { config: CONFIG }).log.endOffset).toBe(1);
+  expect(disk.list('logs/p')).not.toContain('leader-epochs.new');
+});
+
+test('what a dead process had written counts only once it is durable', () => {
+  const disk = new SimulatedDisk(seededRandom(1));
+  const log = openForAppends(disk);
+  log.append(makeBatch([1]));
+  log.flush();
+  disk.kill();
+  expect(openLog(disk).log.durableEnd).toBe(1);
+  disk.crash();
+  expect(openLog(disk).log.durableEnd).toBe(1);
+});

@@ -1,0 +1,128 @@
+import { assert } from '@weir/base/assert.ts';
+import type { Disk, DiskFile } from '@weir/base/disk.ts';
+import { offset, type Offset } from '@weir/base/ids.ts';
+import { baseOffsetOf, lastOffsetOf, maxTimestampOf } from '@weir/records/batch-header.ts';
+import { writeIndexFile, type IndexKind, type SegmentSummary } from './index-file.ts';
+import type { OffsetIndex } from './offset-index.ts';
+import type { TimeIndex } from './time-index.ts';
+
+/** Positions and relative offsets in the indexes have 32 bits. */
+const RELATIVE_MAX = 0xffff_ffff;
+
+/** A segment's file name without its ending: its base offset in 20 digits, so that names sort as offsets do. */
+export function segmentName(baseOffset: Offset): string {
+  return String(baseOffset).padStart(20, '0');
+}
+
+/** The path of one of a segment's files. */
+export function segmentPath(directory: string, baseOffset: Offset, ending: '.log' | IndexKind): string {
+  return `${directory}/${segmentName(baseOffset)}${ending}`;
+}
+
+/** A segment's indexes while it grows. */
+export interface SegmentIndexes {
+  readonly offsets: OffsetIndex;
+  readonly times: TimeIndex;
+}
+
+/** What a segment has when it is opened for appends. */
+export interface SegmentStart extends SegmentIndexes {
+  readonly summary: SegmentSummary;
+  /** Open for appends; it has exactly the summary's bytes. */
+  readonly file: DiskFile;
+  readonly indexIntervalBytes: number;
+}
+
+/**
+ * The last segment of a log, which batches are written to. It is a SegmentSummary that grows.
+ *
+ * Invariant: `bytes` counts whole batches only; after a failed write the file itself may have more.
+ */
+export class ActiveSegment implements SegmentSummary {
+  readonly baseOffset: Offset;
+  readonly file: DiskFile;
+  readonly indexes: SegmentIndexes;
+  readonly #indexIntervalBytes: number;
+  #endOffset: Offset;
+  #bytes: number;
+  #maxTimestampMs: number;
+  /** Position of the last index entry. */
+  #indexed: number;
+
+  constructor({ summary, file, offsets, times, indexIntervalBytes }: SegmentStart) {
+    this.baseOffset = summary.baseOffset;
+    this.file = file;
+    this.indexes = { offsets, times };
+    this.#endOffset = summary.endOffset;
+    this.#bytes = summary.bytes;
+    this.#maxTimestampMs = summary.maxTimestampMs;
+    this.#indexIntervalBytes = indexIntervalBytes;
+    this.#indexed = summary.bytes === 0 ? 0 : offsets.positionOf(RELATIVE_MAX);
+  }
+
+  get endOffset(): Offset {
+    return this.#endOffset;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get maxTimestampMs(): number {
+    return this.#maxTimestampMs;
+  }
+
+  /** Whether a batch still goes into this segment. An empty segment takes any. */
+  hasRoomFor(batch: Buffer, atBytes: number, segmentBytes: number): boolean {
+    if (atBytes === 0) return true;
+    return atBytes + batch.length <= segmentBytes && lastOffsetOf(batch, 0) - this.baseOffset < RELATIVE_MAX;
+  }
+
+  /**
+   * Writes batches that have their offsets.
+   *
+   * @throws DiskError; the segment is then good for reads only
+   */
+  append(batches: readonly Buffer[]): void {
+    this.file.append(batches);
+    for (const batch of batches) {
+      const base = baseOffsetOf(batch, 0);
+      assert(base === this.#endOffset, `a batch at ${base} follows offset ${this.#endOffset}`);
+      if (this.#bytes - this.#indexed >= this.#indexIntervalBytes) {
+        noteBatch(this.indexes, { relativeOffset: base - this.baseOffset, position: this.#bytes, before: this });
+        this.#indexed = this.#bytes;
+      }
+      this.#bytes += batch.length;
+      this.#endOffset = offset(lastOffsetOf(batch, 0) + 1);
+      this.#maxTimestampMs = Math.max(this.#maxTimestampMs, maxTimestampOf(batch, 0));
+    }
+  }
+
+  /** A snapshot of the numbers. */
+  summary(): SegmentSummary {
+    const { baseOffset, endOffset, bytes, maxTimestampMs } = this;
+    return { baseOffset, endOffset, bytes, maxTimestampMs };
+  }
+
+  /** Writes the index files. */
+  writeIndexes(disk: Disk, directory: string): void {
+    writeIndexes(disk, directory, this.summary(), this.indexes);
+  }
+}
+
+/** Enters a batch into both indexes. */
+export function noteBatch(
+  { offsets, times }: SegmentIndexes,
+  batch: { relativeOffset: number; position: number; before: { readonly maxTimestampMs: number } },
+): void {
+  offsets.add(batch.relativeOffset, batch.position);
+  times.add(batch.before.maxTimestampMs, batch.position);
+}
+
+/** Writes both index files of a segment. */
+export function writeIndexes(disk: Disk, directory: string, summary: SegmentSummary, indexes: SegmentIndexes): void {
+  const { offsets, times } = indexes;
+  const path = (kind: IndexKind): string => segmentPath(directory, summary.baseOffset, kind);
+  writeIndexFile(disk, path('.index'), '.index', { summary, entries: offsets.entries });
+  writeIndexFile(disk, path('.timeindex'), '.timeindex', { summary, entries: times.entries });
+}

@@ -1,0 +1,82 @@
+import type { Cancel, Clock } from '@weir/base/clock.ts';
+import { leaderEpoch, offset } from '@weir/base/ids.ts';
+import { BatchBuilder } from '@weir/records/batch-builder.ts';
+import type { Disk } from '@weir/base/disk.ts';
+import { Log, type OpenedLog } from './log.ts';
+import type { LogConfig } from './log-config.ts';
+import { TailCache } from './tail-cache.ts';
+
+/** For tests: a clock that stands still until it is moved. */
+export class ManualClock implements Clock {
+  #nowMs = 0;
+  #timers: { dueMs: number; callback: () => void }[] = [];
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  wallMs(): number {
+    return this.#nowMs;
+  }
+
+  after(delayMs: number, callback: () => void): Cancel {
+    const timer = { dueMs: this.#nowMs + delayMs, callback };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+
+  every(): Cancel {
+    throw new Error('the log asks for no repeated timers');
+  }
+
+  endOfTurn(callback: () => void): void {
+    callback();
+  }
+
+  advance(ms: number): void {
+    this.#nowMs += ms;
+    const due = this.#timers.filter((timer) => timer.dueMs <= this.#nowMs);
+    this.#timers = this.#timers.filter((timer) => timer.dueMs > this.#nowMs);
+    for (const { callback } of due) callback();
+  }
+}
+
+/** For tests: a producer's batch with a record for each timestamp. */
+export function makeBatch(timestamps: readonly number[], { valueBytes = 10, fill = 0 } = {}): Buffer {
+  const builder = new BatchBuilder({ maxBytes: 1_000_000 });
+  for (const timestampMs of timestamps) {
+    builder.append({ key: null, value: Buffer.alloc(valueBytes, fill), timestampMs });
+  }
+  return builder.build();
+}
+
+/** For tests: opens the log in `logs/p` with what a test does not care about filled in. */
+export function openLog(
+  disk: Disk,
+  options: {
+    config?: Partial<LogConfig>;
+    checkpoint?: number;
+    cleanShutdown?: boolean;
+    cache?: TailCache;
+    clock?: Clock;
+  } = {},
+): OpenedLog {
+  return Log.open({
+    disk,
+    clock: options.clock ?? new ManualClock(),
+    directory: 'logs/p',
+    config: { flush: 'commit', segmentBytes: 1_000_000, ...options.config },
+    checkpoint: offset(options.checkpoint ?? 0),
+    cleanShutdown: options.cleanShutdown ?? false,
+    cache: options.cache ?? new TailCache(1_000_000),
+  });
+}
+
+/** For tests: the same with an epoch begun. */
+export function openForAppends(disk: Disk, options: Parameters<typeof openLog>[1] = {}): Log {
+  const { log } = openLog(disk, options);
+  log.beginEpoch(leaderEpoch(log.latestEpoch + 1));
+  return log;
+}

@@ -1,0 +1,72 @@
+import type { DiskError } from '@weir/base/disk.ts';
+import { WeirError } from '@weir/base/errors.ts';
+import { offset, type Offset } from '@weir/base/ids.ts';
+import { baseOffsetOf, batchBytesOf, maxTimestampOf } from '@weir/records/batch-header.ts';
+import { readRecords } from '@weir/records/read-records.ts';
+import type { TimestampedOffset } from './log-read.ts';
+import type { SegmentReader } from './segment-reader.ts';
+import type { Segments } from './segments.ts';
+
+/** A search reads so much at a time: mostly it ends in the first batches. */
+const SEARCH_BYTES = 64 * 1024;
+
+/**
+ * Finds the first record (by offset) whose timestamp is at or after the one asked for and whose offset is below
+ * `upTo`: Kafka's rule. The batch that has it is opened to find it.
+ */
+export function searchTimestamp(
+  { segments, reader }: { segments: Segments; reader: SegmentReader },
+  { timestampMs, upTo }: { timestampMs: number; upTo: Offset },
+  done: (error: DiskError | undefined, found: TimestampedOffset | undefined) => void,
+): void {
+  const searchFrom = (first: number): void => {
+    let index = first;
+    while (index < segments.count && segments.at(index).maxTimestampMs < timestampMs) index += 1;
+    if (index >= segments.count || segments.at(index).baseOffset >= upTo) return done(undefined, undefined);
+    const segment = segments.at(index);
+    let found: TimestampedOffset | undefined;
+    let over = false;
+    reader.timePosition(segment, timestampMs, (position) => {
+      reader.walk(
+        segment,
+        { position, chunkBytes: SEARCH_BYTES },
+        {
+          header(chunk, at) {
+            over = baseOffsetOf(chunk, at) >= upTo;
+            if (over) return 'stop';
+            return maxTimestampOf(chunk, at) < timestampMs ? 'skip' : 'take';
+          },
+          batch(chunk, at) {
+            found = firstRecordFrom(chunk.subarray(at, at + batchBytesOf(chunk, at)), timestampMs);
+            return found === undefined;
+          },
+        },
+        (error) => {
+          if (error !== undefined) return done(error, undefined);
+          if (found !== undefined) return done(undefined, found.offset < upTo ? found : undefined);
+          // A batch may claim a later timestamp than its records have: then the search goes on.
+          if (over) return done(undefined, undefined);
+          searchFrom(index + 1);
+        },
+      );
+    });
+  };
+  searchFrom(0);
+}
+
+/** The first record of a batch at or after a timestamp. */
+function firstRecordFrom(batch: Buffer, timestampMs: number): TimestampedOffset | undefined {
+  let found: TimestampedOffset | undefined;
+  try {
+    readRecords(batch, (record) => {
+      if (record.timestampMs < timestampMs) return;
+      found = { offset: offset(record.offset), timestampMs: record.timestampMs };
+      return false;
+    });
+  } catch (error) {
+    if (!(error instanceof WeirError)) throw error;
+    // Bodies are not opened when they are appended: for one that cannot be read the batch itself is the answer.
+    return { offset: offset(baseOffsetOf(batch, 0)), timestampMs: maxTimestampOf(batch, 0) };
+  }
+  return found;
+}
