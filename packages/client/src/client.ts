@@ -1,0 +1,190 @@
+import { refusal, isErrorCode } from '@weir/base/errors.ts';
+import type { Refusal } from '@weir/base/errors.ts';
+import { sleep } from '@weir/base/clock.ts';
+import { METADATA_WAIT_MS, STOP_GRACE_MS } from '@weir/base/limits.ts';
+import { Connections } from './connections.ts';
+import { Fetcher } from './consumer/fetcher.ts';
+import { listOffsets } from './consumer/list-offsets.ts';
+import type { OffsetAnswer, OffsetQuery } from './consumer/list-offsets.ts';
+import { read } from './consumer/read.ts';
+import type { ReadRequest, ReadResult } from './consumer/read.ts';
+import type { SubscribeRequest, Subscription, SubscriptionHandlers } from './consumer/subscription.ts';
+import type { BrokerInfo, ClusterImage, TopicInfo } from './metadata/cluster-image.ts';
+import { Metadata } from './metadata/metadata.ts';
+import { Producer } from './producer/producer.ts';
+import type { ProducerOptions } from './producer/producer.ts';
+import type { ClientWorld } from './world.ts';
+
+/** What a client is told when it is made. */
+export interface ClientOptions {
+  /** host:port each; tried in turn. */
+  readonly coordinators: readonly string[];
+  /** What it calls itself in the coordinator's log, as "gateway/gw-1". */
+  readonly name: string;
+  /** Whether a topic that is produced to and does not exist is created, where the cluster allows that. */
+  readonly autoCreateTopics?: boolean;
+  readonly producer?: ProducerOptions;
+}
+
+/** A topic to create; what is absent has the cluster's default. */
+export interface NewTopicSpec {
+  readonly name: string;
+  readonly partitions?: number;
+  readonly replicationFactor?: number;
+  readonly configs?: Readonly<Record<string, string>>;
+}
+
+/** What became of it. */
+export interface CreatedTopic {
+  readonly name: string;
+  /** Absent when it was created. */
+  readonly refusal?: Refusal;
+}
+
+/** The native client: metadata, producer, reader and administration of one cluster. */
+export class Client {
+  readonly producer: Producer;
+  readonly #metadata: Metadata;
+  readonly #connections: Connections;
+  readonly #fetcher: Fetcher;
+  readonly #world: ClientWorld;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ClientOptions, world: ClientWorld) {
+    this.#world = world;
+    this.#connections = new Connections(world.transport);
+    const { coordinators, name, autoCreateTopics = false } = options;
+    this.#metadata = new Metadata({ coordinators, name, autoCreateTopics }, world);
+    this.producer = new Producer(this.#metadata, this.#connections, world, options.producer);
+    this.#fetcher = new Fetcher(this.#metadata, this.#connections, world);
+    // Last, after producer and fetcher have left the links that lead nowhere any more.
+    this.#metadata.listen(() => this.#dropConnections());
+  }
+
+  /**
+   * Resolves once the cluster's metadata is here.
+   *
+   * @throws WeirError (as a rejection): COORDINATOR_UNAVAILABLE, or why the coordinator refuses this client
+   */
+  ready(timeoutMs: number): Promise<void> {
+    return this.#metadata.ready(timeoutMs);
+  }
+
+  /** Whether a coordinator keeps the metadata current. Without one the client goes on with what it knows. */
+  get attached(): boolean {
+    return this.#metadata.attached;
+  }
+
+  /** The metadata's revision; -1 before there is any. */
+  get revision(): number {
+    return this.#metadata.image.revision;
+  }
+
+  /** Empty before the first welcome. */
+  get clusterId(): string {
+    return this.#metadata.clusterId;
+  }
+
+  /** In no order. */
+  topics(): TopicInfo[] {
+    return [...this.#metadata.image.topics()];
+  }
+
+  topic(name: string): TopicInfo | undefined {
+    return this.#metadata.image.topic(name);
+  }
+
+  /**
+   * The topic, after a question to the coordinator when it is not known here; created where that is allowed.
+   *
+   * @throws WeirError (as a rejection): UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION, COORDINATOR_UNAVAILABLE
+   */
+  awaitTopic(name: string): Promise<TopicInfo> {
+    return this.#metadata.awaitTopic(name);
+  }
+
+  /** Registered brokers, by id. */
+  brokers(): BrokerInfo[] {
+    return [...this.#metadata.image.brokers()].toSorted((a, b) => a.id - b.id);
+  }
+
+  /**
+   * Creates topics, each on its own, and waits (METADATA_WAIT_MS at most) until they are known here and have leaders.
+   *
+   * @returns what became of each, in the order given
+   * @throws WeirError (as a rejection) COORDINATOR_UNAVAILABLE or REQUEST_TIMED_OUT: nothing is known of any
+   */
+  async createTopics(topics: readonly NewTopicSpec[]): Promise<readonly CreatedTopic[]> {
+    const { results } = await this.#metadata.createTopics({
+      topics: topics.map(({ name, partitions = 0, replicationFactor = 0, configs = {} }) => ({
+        name,
+        partitionCount: partitions,
+        replicationFactor,
+        configs,
+      })),
+    });
+    const made = results.filter(({ code }) => code === 'NONE').map(({ name }) => name);
+    const revision = results.reduce((newest, result) => Math.max(newest, Number(result.revision)), 0);
+    // Too late is not failed: the topics exist, and whoever uses one waits for its leader.
+    await this.#metadata
+      .await(
+        (image) => (image.revision >= revision && made.every((name) => hasLeaders(image, name)) ? true : undefined),
+        METADATA_WAIT_MS,
+        () => refusal('LEADER_NOT_AVAILABLE', 'a new topic has no leaders yet'),
+      )
+      .catch((error: unknown) => this.#world.logger.debug({ err: error }, 'created topics are not ready yet'));
+    return results.map(({ name, code, message }) => {
+      if (code === 'NONE') return { name };
+      return { name, refusal: refusal(isErrorCode(code) ? code : 'UNKNOWN_SERVER_ERROR', message) };
+    });
+  }
+
+  /**
+   * Reads what is there from an offset on, and waits only when that is nothing.
+   *
+   * @throws WeirError (as a rejection): OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE
+   */
+  read(request: ReadRequest): Promise<ReadResult> {
+    return read(this.#fetcher, this.#world.clock, request);
+  }
+
+  /** Follows a partition from an offset on, over changes of leader. */
+  subscribe(request: SubscribeRequest, handlers: SubscriptionHandlers): Subscription {
+    return this.#fetcher.subscribe(request, handlers);
+  }
+
+  /**
+   * First, last and by-timestamp offsets, in the order asked.
+   *
+   * @throws WeirError (as a rejection) for the first partition that cannot be answered
+   */
+  listOffsets(topic: string, queries: readonly OffsetQuery[]): Promise<readonly OffsetAnswer[]> {
+    return listOffsets({ metadata: this.#metadata, connections: this.#connections, world: this.#world }, topic, queries);
+  }
+
+  /** Sends what is buffered (STOP_GRACE_MS at most), refuses the rest, and lets go of every connection. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const flushed = new AbortController();
+    const flushing = this.producer.flush().then(() => flushed.abort());
+    await Promise.race([flushing, sleep(this.#world.clock, STOP_GRACE_MS, flushed.signal)]);
+    this.producer.close();
+    this.#fetcher.close();
+    this.#metadata.close();
+    this.#connections.close();
+  }
+
+  #dropConnections(): void {
+    const inUse = new Set<string>();
+    for (const broker of this.#metadata.image.brokers()) inUse.add(broker.grpcAddress);
+    this.#connections.keepOnly(inUse);
+  }
+}
+
+function hasLeaders(image: ClusterImage, name: string): boolean {
+  return image.topic(name)?.partitions.every(({ leader }) => leader !== -1) === true;
+}

@@ -1,0 +1,210 @@
+import { brokerId, topicId, uuidFromBytes } from '@weir/base/ids.ts';
+import type { BrokerId, Revision, TopicId } from '@weir/base/ids.ts';
+import { BrokerState } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import type {
+  Broker,
+  Change,
+  Delta,
+  Partition,
+  SnapshotPage,
+  Topic,
+} from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+
+/** A registered broker. */
+export interface BrokerInfo {
+  readonly id: BrokerId;
+  /** The revision of its registration. */
+  readonly epoch: number;
+  /** host:port. */
+  readonly grpcAddress: string;
+  /** Failure domain; empty for none. */
+  readonly rack: string;
+  /** False: its session ended and it leads nothing. */
+  readonly active: boolean;
+}
+
+/** One state of a partition. A change brings a new object. */
+export interface PartitionInfo {
+  readonly index: number;
+  /** -1: no leader. */
+  readonly leader: BrokerId | -1;
+  readonly leaderEpoch: number;
+  readonly replicas: readonly number[];
+  readonly isr: readonly number[];
+  readonly partitionEpoch: number;
+}
+
+/** A topic as the image has it now: the object lives on, its partitions are replaced one by one. */
+export interface TopicInfo {
+  readonly name: string;
+  readonly id: TopicId;
+  /** The same id as it travels. */
+  readonly idBytes: Uint8Array;
+  /** By index, without gaps. */
+  readonly partitions: readonly PartitionInfo[];
+  /** What was set; what is absent has the cluster's default. */
+  readonly configs: Readonly<Record<string, string>>;
+}
+
+/** What a step of the image changed. `all`: a snapshot has taken the place of everything. */
+export type ImageChange =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'broker'; readonly broker: BrokerInfo }
+  | { readonly kind: 'topic'; readonly topic: TopicInfo }
+  | { readonly kind: 'partition'; readonly topic: TopicInfo; readonly partition: PartitionInfo };
+
+/** `gathering`: a snapshot's page that is not its last; `stale`: older than what the image stands for, dropped. */
+export type Applied =
+  | { readonly kind: 'applied'; readonly changes: readonly ImageChange[] }
+  | { readonly kind: 'gathering' }
+  | { readonly kind: 'stale' };
+
+interface TopicEntry extends TopicInfo {
+  partitions: PartitionInfo[];
+}
+
+/** Everything a snapshot brings; it replaces the former as a whole. */
+class Contents {
+  readonly brokers = new Map<number, BrokerInfo>();
+  readonly topicsByName = new Map<string, TopicEntry>();
+  readonly topicsById = new Map<string, TopicEntry>();
+  /** Partitions that came before their topic, which is written last. */
+  readonly early = new Map<string, PartitionInfo[]>();
+
+  apply(change: Change): ImageChange | undefined {
+    switch (change.change.case) {
+      case 'broker':
+        return this.#applyBroker(change.change.value);
+      case 'topic':
+        return this.#applyTopic(change.change.value);
+      case 'partition':
+        return this.#applyPartition(change.change.value);
+      case undefined:
+        // A kind of change that a newer coordinator knows and we do not.
+        return undefined;
+    }
+  }
+
+  #applyBroker(broker: Broker): ImageChange {
+    const info: BrokerInfo = {
+      id: brokerId(broker.id),
+      epoch: Number(broker.epoch),
+      grpcAddress: broker.grpcAddress,
+      rack: broker.rack,
+      active: broker.state === BrokerState.ACTIVE,
+    };
+    this.brokers.set(info.id, info);
+    return { kind: 'broker', broker: info };
+  }
+
+  #applyTopic(topic: Topic): ImageChange {
+    const id = topicId(uuidFromBytes(topic.id));
+    const known = this.topicsById.get(id);
+    const partitions = known?.partitions ?? this.early.get(id) ?? [];
+    this.early.delete(id);
+    for (let index = 0; index < topic.partitionCount; index++) partitions[index] ??= leaderless(index);
+    const entry: TopicEntry = { name: topic.name, id, idBytes: topic.id.slice(), partitions, configs: topic.configs };
+    const namesake = this.topicsByName.get(topic.name);
+    if (namesake !== undefined && namesake.id !== id) this.topicsById.delete(namesake.id);
+    this.topicsByName.set(entry.name, entry);
+    this.topicsById.set(id, entry);
+    return { kind: 'topic', topic: entry };
+  }
+
+  #applyPartition(partition: Partition): ImageChange | undefined {
+    const id = uuidFromBytes(partition.topicId);
+    const info: PartitionInfo = {
+      index: partition.index,
+      leader: partition.leader < 0 ? -1 : brokerId(partition.leader),
+      leaderEpoch: partition.leaderEpoch,
+      replicas: partition.replicas,
+      isr: partition.isr,
+      partitionEpoch: partition.partitionEpoch,
+    };
+    const topic = this.topicsById.get(id);
+    if (topic === undefined) {
+      const early = this.early.get(id) ?? [];
+      early[info.index] = info;
+      this.early.set(id, early);
+      return undefined;
+    }
+    for (let index = topic.partitions.length; index < info.index; index++) topic.partitions[index] = leaderless(index);
+    topic.partitions[info.index] = info;
+    return { kind: 'partition', topic, partition: info };
+  }
+}
+
+function leaderless(index: number): PartitionInfo {
+  return { index, leader: -1, leaderEpoch: -1, replicas: [], isr: [], partitionEpoch: -1 };
+}
+
+/**
+ * The cluster's metadata as one client knows it: brokers, topics and partitions at one revision. Pages and deltas are
+ * applied in the order in which they arrive; what is older than the image is dropped.
+ *
+ * Invariant: `revision` never falls.
+ */
+export class ClusterImage {
+  #contents = new Contents();
+  #revision = -1;
+  #gathering: { readonly revision: number; readonly contents: Contents } | undefined;
+
+  /** What the image stands for; -1 before the first snapshot is complete. */
+  get revision(): Revision | -1 {
+    return this.#revision as Revision | -1;
+  }
+
+  /** Adds a page of a snapshot. The image changes with the last one. */
+  applyPage(page: SnapshotPage): Applied {
+    const revision = Number(page.revision);
+    if (revision < this.#revision) return { kind: 'stale' };
+    if (this.#gathering?.revision !== revision) this.#gathering = { revision, contents: new Contents() };
+    const { contents } = this.#gathering;
+    for (const change of page.changes) contents.apply(change);
+    if (!page.last) return { kind: 'gathering' };
+    this.#gathering = undefined;
+    this.#contents = contents;
+    this.#revision = revision;
+    return { kind: 'applied', changes: [{ kind: 'all' }] };
+  }
+
+  /** Applies what one transaction changed. */
+  applyDelta(delta: Delta): Applied {
+    const revision = Number(delta.revision);
+    if (revision <= this.#revision || this.#revision === -1) return { kind: 'stale' };
+    const changes: ImageChange[] = [];
+    for (const change of delta.changes) {
+      const applied = this.#contents.apply(change);
+      if (applied !== undefined) changes.push(applied);
+    }
+    this.#revision = revision;
+    return { kind: 'applied', changes };
+  }
+
+  /** Forgets a snapshot of which the stream that brought it broke. */
+  dropGathering(): void {
+    this.#gathering = undefined;
+  }
+
+  broker(id: number): BrokerInfo | undefined {
+    return this.#contents.brokers.get(id);
+  }
+
+  topic(name: string): TopicInfo | undefined {
+    return this.#contents.topicsByName.get(name);
+  }
+
+  topicById(id: TopicId): TopicInfo | undefined {
+    return this.#contents.topicsById.get(id);
+  }
+
+  /** In no order. */
+  brokers(): IterableIterator<BrokerInfo> {
+    return this.#contents.brokers.values();
+  }
+
+  /** In no order. */
+  topics(): IterableIterator<TopicInfo> {
+    return this.#contents.topicsByName.values();
+  }
+}

@@ -1,0 +1,376 @@
+import { create } from '@bufbuild/protobuf';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { Cancel } from '@weir/base/clock.ts';
+import { ERRORS, isErrorCode, refusal, WeirError } from '@weir/base/errors.ts';
+import type { Refusal } from '@weir/base/errors.ts';
+import {
+  CALL_DEADLINE_MS,
+  HEARTBEATS_PER_TIMEOUT,
+  RECONNECT_MS_MAX,
+  RECONNECT_MS_MIN,
+  SESSION_TIMEOUT_MS,
+  SESSION_WELCOME_MS,
+} from '@weir/base/limits.ts';
+import { TransportError } from '@weir/base/transport.ts';
+import type { Connection, Stream, TransportFailure } from '@weir/base/transport.ts';
+import {
+  CoordinatorService,
+  CreateTopicsRequestSchema,
+  SessionRequestSchema,
+} from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import type {
+  BrokerRegistrationSchema,
+  CreateTopicsResponse,
+  SessionRequest,
+  SessionResponse,
+  Welcome,
+} from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import { protobufMethod } from '@weir/runtime/protobuf.ts';
+import { backoffMs } from '../backoff.ts';
+import type { ClientWorld } from '../world.ts';
+import { ClusterImage } from './cluster-image.ts';
+import type { Applied, ImageChange } from './cluster-image.ts';
+
+const SESSION = protobufMethod(CoordinatorService.method.session);
+const CREATE_TOPICS = protobufMethod(CoordinatorService.method.createTopics);
+const BACKOFF = { minMs: RECONNECT_MS_MIN, maxMs: RECONNECT_MS_MAX };
+
+/** Who asks: a client that only follows the metadata, or a broker that registers. */
+export type SessionMember =
+  | { readonly kind: 'observer'; readonly name: string }
+  | {
+      readonly kind: 'broker';
+      /** Asked for anew at every hello. */
+      readonly registration: () => MessageInitShape<typeof BrokerRegistrationSchema>;
+    };
+
+/** What a welcome tells. */
+export interface SessionWelcome {
+  readonly clusterId: string;
+  /** The revision of the registration; 0 for observers. */
+  readonly brokerEpoch: number;
+  /** It is the session from before the connection broke. */
+  readonly resumed: boolean;
+}
+
+/** What a session tells its owner. */
+export interface SessionHandlers {
+  changed(image: ClusterImage, changes: readonly ImageChange[]): void;
+  welcomed(welcome: SessionWelcome): void;
+  /**
+   * The coordinator ended the session or refused it. A retriable code is tried again as a new session unless the
+   * owner closes this one; any other has closed it.
+   */
+  fenced(refusal: Refusal): void;
+  /** No heartbeat was answered for the session's timeout: it counts as ended. A new one is tried for. */
+  lost(): void;
+}
+
+interface CatchUp {
+  readonly sequence: bigint;
+  readonly done: (caughtUp: boolean) => void;
+}
+
+/** One life of a stream: what arrives for an older one is dropped. */
+interface Attachment {
+  readonly stream: Stream<SessionRequest>;
+  welcomed: boolean;
+}
+
+/** A session that the coordinator has welcomed and that has not ended, whether or not a stream carries it now. */
+interface Held {
+  readonly id: string;
+  readonly timeoutMs: number;
+  /** When the last answered heartbeat (or the hello) was sent. */
+  answeredSentMs: number;
+}
+
+/**
+ * Follows the coordinator: connects to the listed ones in turn, says hello, keeps the image current, sends heartbeats,
+ * attaches to the same session when the connection breaks, and begins a new one when the session is lost.
+ */
+export class CoordinatorSession {
+  readonly image = new ClusterImage();
+  readonly #options: { readonly coordinators: readonly string[]; readonly member: SessionMember };
+  readonly #world: ClientWorld;
+  readonly #handlers: SessionHandlers;
+  readonly #connections = new Map<string, Connection>();
+  #clusterId: string;
+  #turn = 0;
+  #failures = 0;
+  #closed = false;
+  #attached: Attachment | undefined;
+  #held: Held | undefined;
+  #sequence = 0n;
+  /** Heartbeats without an answer yet: when each was sent. At most as many as go into a timeout. */
+  #unanswered = new Map<bigint, number>();
+  /** Wait for the answer to a heartbeat that was sent after they asked. */
+  #catchUps: CatchUp[] = [];
+  #nextCatchUps: ((caughtUp: boolean) => void)[] = [];
+  #cancelRetry: Cancel | undefined;
+  #cancelWelcomeWait: Cancel | undefined;
+  #cancelHeartbeats: Cancel | undefined;
+
+  constructor(
+    options: { readonly coordinators: readonly string[]; readonly member: SessionMember; readonly clusterId?: string },
+    world: ClientWorld,
+    handlers: SessionHandlers,
+  ) {
+    this.#options = options;
+    this.#world = world;
+    this.#handlers = handlers;
+    this.#clusterId = options.clusterId ?? '';
+    // Not in the constructor's own turn: the owner is not complete yet.
+    this.#cancelRetry = world.clock.after(0, () => this.#attach());
+  }
+
+  /** Whether a coordinator has welcomed us and the stream stands. */
+  get attached(): boolean {
+    return this.#attached?.welcomed === true;
+  }
+
+  /** The cluster that welcomed us; empty before that. */
+  get clusterId(): string {
+    return this.#clusterId;
+  }
+
+  /**
+   * Calls back once the image is at least as new as the coordinator's at the time of this call; false when the
+   * connection broke before that.
+   */
+  catchUp(done: (caughtUp: boolean) => void): void {
+    if (!this.attached) return void this.#world.clock.endOfTurn(() => done(false));
+    this.#nextCatchUps.push(done);
+    // All that ask while one is under way share the next.
+    if (this.#catchUps.length === 0) this.#heartbeat();
+  }
+
+  /**
+   * Asks the active coordinator to create topics.
+   *
+   * @throws WeirError (as a rejection): COORDINATOR_UNAVAILABLE or REQUEST_TIMED_OUT, after which the topics may
+   * exist or not
+   */
+  async createTopics(request: MessageInitShape<typeof CreateTopicsRequestSchema>): Promise<CreateTopicsResponse> {
+    if (this.#closed) throw new WeirError('SHUTTING_DOWN', 'the client is closed');
+    try {
+      const connection = this.#connection(this.#address());
+      return await connection.call(CREATE_TOPICS, create(CreateTopicsRequestSchema, request), {
+        deadlineMs: CALL_DEADLINE_MS,
+      });
+    } catch (error) {
+      if (!(error instanceof TransportError)) throw error;
+      const { kind, code, message } = error.failure;
+      if (kind === 'refused') throw new WeirError(code, message, { cause: error });
+      if (kind === 'deadline') throw new WeirError('REQUEST_TIMED_OUT', `the coordinator: ${message}`, { cause: error });
+      throw new WeirError('COORDINATOR_UNAVAILABLE', `the coordinator at ${this.#address()}: ${message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Ends the stream and tries no more. Handlers are not called again. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cancelRetry?.();
+    this.#cancelHeartbeats?.();
+    const attached = this.#detach();
+    attached?.stream.end();
+    attached?.stream.abort({ kind: 'broken', code: 'SHUTTING_DOWN', message: 'the client is closed' });
+    for (const connection of this.#connections.values()) connection.close();
+    this.#connections.clear();
+  }
+
+  #address(): string {
+    return this.#options.coordinators[this.#turn % this.#options.coordinators.length]!;
+  }
+
+  #connection(address: string): Connection {
+    let connection = this.#connections.get(address);
+    if (connection === undefined) {
+      connection = this.#world.transport.connect(address);
+      this.#connections.set(address, connection);
+    }
+    return connection;
+  }
+
+  #attach(): void {
+    if (this.#closed || this.#attached !== undefined) return;
+    const { clock } = this.#world;
+    const helloMs = clock.monotonicMs();
+    const offered = this.#held;
+    const stream = this.#connection(this.#address()).open(SESSION, {
+      message: (message) => {
+        if (this.#attached === attachment) this.#receive(attachment, message, { helloMs, offered });
+      },
+      drained: () => {},
+      closed: (failure) => {
+        if (this.#attached === attachment) this.#broken(failure);
+      },
+    });
+    const attachment: Attachment = { stream, welcomed: false };
+    this.#attached = attachment;
+    const { member } = this.#options;
+    stream.send(
+      create(SessionRequestSchema, {
+        request: {
+          case: 'hello',
+          value: {
+            clusterId: this.#clusterId,
+            sessionId: offered?.id ?? '',
+            member:
+              member.kind === 'broker'
+                ? { case: 'broker', value: member.registration() }
+                : { case: 'observer', value: { name: member.name } },
+          },
+        },
+      }),
+    );
+    this.#cancelWelcomeWait = clock.after(SESSION_WELCOME_MS, () => {
+      this.#abandon(`no welcome within ${SESSION_WELCOME_MS} ms`);
+    });
+  }
+
+  #receive(
+    attachment: Attachment,
+    { response }: SessionResponse,
+    hello: { helloMs: number; offered: Held | undefined },
+  ): void {
+    switch (response.case) {
+      case 'welcome':
+        return this.#welcome(attachment, response.value, hello);
+      case 'snapshotPage':
+        return this.#applied(this.image.applyPage(response.value), 'snapshot');
+      case 'delta':
+        return this.#applied(this.image.applyDelta(response.value), 'delta');
+      case 'heartbeatAnswer':
+        return this.#answered(response.value.sequence);
+      case 'fenced': {
+        const { code, message } = response.value;
+        return this.#fence(refusal(isErrorCode(code) ? code : 'UNKNOWN_SERVER_ERROR', message));
+      }
+      case undefined:
+        // A kind of message that a newer coordinator knows and we do not.
+        return;
+    }
+  }
+
+  #welcome(attachment: Attachment, welcome: Welcome, hello: { helloMs: number; offered: Held | undefined }): void {
+    this.#cancelWelcomeWait?.();
+    attachment.welcomed = true;
+    this.#failures = 0;
+    this.#clusterId = welcome.clusterId;
+    // Observers have no session to lose; to them the timeout tells a dead stream from a quiet one.
+    const timeoutMs = welcome.sessionTimeoutMs || SESSION_TIMEOUT_MS;
+    const resumed = hello.offered !== undefined && hello.offered.id === welcome.sessionId;
+    this.#held = { id: welcome.sessionId, timeoutMs, answeredSentMs: hello.helloMs };
+    this.#unanswered.clear();
+    this.#cancelHeartbeats?.();
+    this.#cancelHeartbeats = this.#world.clock.every(timeoutMs / HEARTBEATS_PER_TIMEOUT, () => this.#tick());
+    this.#handlers.welcomed({ clusterId: welcome.clusterId, brokerEpoch: Number(welcome.brokerEpoch), resumed });
+  }
+
+  #applied(applied: Applied, what: string): void {
+    if (applied.kind === 'applied') return this.#handlers.changed(this.image, applied.changes);
+    // A snapshot older than the image comes from a coordinator that is behind: its deltas would leave holes.
+    if (applied.kind === 'stale' && what === 'snapshot') this.#abandon('its metadata is older than what is known');
+  }
+
+  #answered(sequence: bigint): void {
+    const sentMs = this.#unanswered.get(sequence);
+    if (sentMs === undefined || this.#held === undefined) return;
+    this.#held.answeredSentMs = sentMs;
+    for (const earlier of this.#unanswered.keys()) if (earlier <= sequence) this.#unanswered.delete(earlier);
+    const caughtUp = this.#catchUps.filter((waiting) => waiting.sequence <= sequence);
+    this.#catchUps = this.#catchUps.filter((waiting) => waiting.sequence > sequence);
+    for (const { done } of caughtUp) done(true);
+    if (this.#nextCatchUps.length > 0 && this.#catchUps.length === 0) this.#heartbeat();
+  }
+
+  /** Six times in a timeout, whether a stream stands or not. */
+  #tick(): void {
+    const held = this.#held;
+    if (held === undefined) return;
+    if (this.#world.clock.monotonicMs() - held.answeredSentMs >= held.timeoutMs) return this.#lose();
+    if (this.attached) this.#heartbeat();
+  }
+
+  #heartbeat(): void {
+    const sequence = ++this.#sequence;
+    this.#unanswered.set(sequence, this.#world.clock.monotonicMs());
+    for (const done of this.#nextCatchUps) this.#catchUps.push({ sequence, done });
+    this.#nextCatchUps = [];
+    const appliedRevision = BigInt(Math.max(0, this.image.revision));
+    this.#attached?.stream.send(
+      create(SessionRequestSchema, { request: { case: 'heartbeat', value: { sequence, appliedRevision } } }),
+    );
+  }
+
+  #lose(): void {
+    this.#endHeld();
+    const attached = this.#detach();
+    attached?.stream.abort({ kind: 'broken', code: 'SESSION_EXPIRED', message: 'no heartbeat was answered' });
+    this.#handlers.lost();
+    if (attached !== undefined) this.#retry('no heartbeat was answered for the session timeout');
+  }
+
+  #fence(why: Refusal): void {
+    const hadSession = this.#held !== undefined;
+    this.#endHeld();
+    this.#detach()?.stream.abort({ kind: 'refused', ...why });
+    if (why.code === 'SESSION_EXPIRED' && hadSession) {
+      this.#handlers.lost();
+    } else {
+      if (!ERRORS[why.code].retriable) {
+        this.#world.logger.error({ code: why.code }, `the coordinator refuses the session for good: ${why.message}`);
+        this.close();
+      }
+      this.#handlers.fenced(why);
+    }
+    this.#retry(why.message);
+  }
+
+  #broken(failure: TransportFailure | undefined): void {
+    this.#detach();
+    this.#retry(failure?.message ?? 'the coordinator ended the stream');
+  }
+
+  /** Gives up a stream that still stands. */
+  #abandon(why: string): void {
+    this.#detach()?.stream.abort({ kind: 'broken', code: 'COORDINATOR_UNAVAILABLE', message: why });
+    this.#retry(why);
+  }
+
+  #detach(): Attachment | undefined {
+    const attached = this.#attached;
+    this.#attached = undefined;
+    this.#cancelWelcomeWait?.();
+    this.image.dropGathering();
+    const waiting = [...this.#catchUps.map(({ done }) => done), ...this.#nextCatchUps];
+    this.#catchUps = [];
+    this.#nextCatchUps = [];
+    for (const done of waiting) done(false);
+    // The first try after a broken stream goes to the same coordinator: the session waits there for a moment only.
+    if (attached?.welcomed !== true) this.#turn++;
+    return attached;
+  }
+
+  #endHeld(): void {
+    this.#held = undefined;
+    this.#unanswered.clear();
+    this.#cancelHeartbeats?.();
+  }
+
+  #retry(why: string): void {
+    if (this.#closed) return;
+    this.#failures++;
+    const waitMs = backoffMs(this.#failures, BACKOFF, this.#world.random);
+    // Once at a start, when nobody is up yet; a long absence is worth a line now and then.
+    if (this.#failures === 1 || this.#failures % 30 === 0) {
+      this.#world.logger.warn({ next: this.#address(), tries: this.#failures }, `no coordinator: ${why}`);
+    }
+    this.#cancelRetry?.();
+    this.#cancelRetry = this.#world.clock.after(waitMs, () => this.#attach());
+  }
+}

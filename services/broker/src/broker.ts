@@ -1,0 +1,255 @@
+import type { Cancel } from '@weir/base/clock.ts';
+import { ERRORS, messageOf, refusal } from '@weir/base/errors.ts';
+import type { Refusal } from '@weir/base/errors.ts';
+import type { BrokerId } from '@weir/base/ids.ts';
+import { APPLY_SLICE_MS, CHECKPOINT_INTERVAL_MS, STOP_GRACE_MS } from '@weir/base/limits.ts';
+import type { Listener } from '@weir/base/transport.ts';
+import { CoordinatorSession } from '@weir/client/metadata/coordinator-session.ts';
+import type { SessionHandlers } from '@weir/client/metadata/coordinator-session.ts';
+import { TailCache } from '@weir/log/tail-cache.ts';
+import type { OwnedDirectory, World } from '@weir/runtime/world.ts';
+import type { Budgets } from './budgets.ts';
+import { CheckpointKeeper } from './checkpoint-keeper.ts';
+import { DataDirectory } from './data-directory.ts';
+import { BrokerMetrics } from './metrics.ts';
+import type { Partition } from './partition/partition.ts';
+import { Partitions } from './partition/partitions.ts';
+import type { FlushPolicy } from './partition/topic-settings.ts';
+import { Turn } from './partition/turn.ts';
+import { newIncarnation, registrationOf } from './registration.ts';
+import { Fetch } from './rpc/fetch.ts';
+import { listOffsetsHandler } from './rpc/list-offsets.ts';
+import { Produce } from './rpc/produce.ts';
+
+/** How often a long recovery says how far it is. */
+const PROGRESS_INTERVAL_MS = 2_000;
+
+const SHUTTING_DOWN: Refusal = refusal('SHUTTING_DOWN', 'this broker is shutting down');
+
+/** What a broker is, apart from the world. */
+export interface BrokerSettings {
+  readonly brokerId: BrokerId;
+  /** The data directory, for messages. */
+  readonly path: string;
+  /** For topics that do not say. */
+  readonly flush: FlushPolicy;
+  readonly budgets: Budgets;
+}
+
+/** Where it is reached, and whom it reaches. */
+export interface BrokerNetwork {
+  readonly listen: string;
+  readonly advertise: string | undefined;
+  readonly coordinators: readonly string[];
+  readonly rack: string;
+}
+
+/** A broker from its recovery to its stop: `recover`, then `serve`, then `stop`. */
+export class Broker {
+  readonly partitions: Partitions;
+  readonly #settings: BrokerSettings;
+  readonly #world: World;
+  readonly #owned: OwnedDirectory;
+  readonly #directory: DataDirectory;
+  readonly #metrics: BrokerMetrics;
+  readonly #cache: TailCache;
+  readonly #checkpoints: CheckpointKeeper;
+  readonly #produce: Produce;
+  readonly #fetch: Fetch;
+  #listener: Listener | undefined;
+  #session: CoordinatorSession | undefined;
+  #cancelCheckpoints: Cancel | undefined;
+  /** The registration's revision; undefined before the first. */
+  #brokerEpoch: number | undefined;
+  #waitsFor: string | undefined = 'recovering';
+  #syncFailed = false;
+  #stopped: Promise<void> | undefined;
+
+  /** @throws Error when the directory is another broker's or a newer Weir's */
+  constructor(settings: BrokerSettings, world: World, owned: OwnedDirectory) {
+    const { clock, registry, tracer } = world;
+    this.#settings = settings;
+    this.#world = world;
+    this.#owned = owned;
+    this.#directory = new DataDirectory(owned.disk, settings.path, settings.brokerId, world.random);
+    this.#metrics = new BrokerMetrics(registry);
+    this.#cache = new TailCache(settings.budgets.tailCacheBytes);
+    const turn = new Turn(clock);
+    this.partitions = new Partitions({
+      disk: owned.disk,
+      clock,
+      cache: this.#cache,
+      turn,
+      metrics: this.#metrics,
+      brokerId: settings.brokerId,
+      defaultFlush: settings.flush,
+      appendPendingBytesMax: settings.budgets.appendPendingBytes,
+      events: {
+        created: () => this.#checkpoints.writeNow(),
+        rolled: () => this.#checkpoints.write(),
+        wentOffline: (partition, reason, cause) => this.#wentOffline(partition, reason, cause),
+        syncFailed: (partition, error) => this.#failSync(partition, error),
+      },
+    });
+    this.#checkpoints = new CheckpointKeeper(this.#directory, this.partitions, world.logger);
+    this.#produce = new Produce({ partitions: this.partitions, clock, tracer, metrics: this.#metrics });
+    this.#fetch = new Fetch({ partitions: this.partitions, turn, metrics: this.#metrics });
+    this.#metrics.watch({
+      partitions: () => this.partitions.counts(),
+      pendingBytes: () => this.partitions.pendingBytes,
+      logBytes: () => this.partitions.sizeBytes(),
+      tailCacheBytes: () => this.#cache.bytes,
+      subscriptions: () => this.#fetch.subscriptions,
+    });
+  }
+
+  /**
+   * Opens all logs that are on disk.
+   *
+   * @param breathe is awaited now and then, so that probes are answered meanwhile
+   * @throws Error when a newer Weir wrote one of them
+   */
+  async recover(breathe: () => Promise<void>): Promise<void> {
+    const { clock, logger } = this.#world;
+    const lastStop = this.#directory.takeLastStop();
+    if (lastStop.checkpointDamaged) {
+      logger.warn('the checkpoint file is damaged: all logs are checked from their last segment on');
+    }
+    const startedMs = clock.monotonicMs();
+    let sliceMs = startedMs;
+    let saidMs = startedMs;
+    for (const { opened, total } of this.partitions.recover(lastStop)) {
+      const nowMs = clock.monotonicMs();
+      if (nowMs - saidMs >= PROGRESS_INTERVAL_MS) {
+        saidMs = nowMs;
+        logger.info({ opened, total }, `recovering: ${opened} of ${total} logs are open`);
+      }
+      if (nowMs - sliceMs < APPLY_SLICE_MS) continue;
+      await breathe();
+      sliceMs = clock.monotonicMs();
+    }
+    const { clusterId } = this.#directory.identity;
+    const doubtful = this.partitions.doubtful().map(({ key, doubt }) => `${key.topicId}-${key.index}: ${doubt}`);
+    const clean = lastStop.cleanShutdown || clusterId === '';
+    const facts = {
+      clean,
+      partitions: this.partitions.counts(),
+      durationMs: Math.round(clock.monotonicMs() - startedMs),
+    };
+    if (doubtful.length > 0) logger.warn({ ...facts, doubtful }, 'recovered; some replicas are not to be trusted');
+    else logger.info(facts, clean ? 'opened the logs' : 'recovered the logs after an unclean stop');
+    this.#waitsFor = 'not registered with a coordinator yet';
+  }
+
+  /**
+   * Listens, and registers.
+   *
+   * @throws Error (as a rejection) that names the address when it cannot be bound
+   */
+  async serve(network: BrokerNetwork): Promise<{ readonly grpc: string }> {
+    const { clock, transport, random } = this.#world;
+    this.#listener = await transport.listen(network.listen, [
+      this.#produce.handler,
+      this.#fetch.handler,
+      listOffsetsHandler(this.partitions),
+    ]);
+    const grpc = network.advertise ?? this.#listener.address;
+    this.#cancelCheckpoints = clock.every(CHECKPOINT_INTERVAL_MS, () => this.#checkpoints.write());
+    const incarnationId = newIncarnation(random);
+    const { clusterId } = this.#directory.identity;
+    this.#session = new CoordinatorSession(
+      {
+        coordinators: network.coordinators,
+        ...(clusterId === '' ? {} : { clusterId }),
+        member: {
+          kind: 'broker',
+          registration: () => {
+            const { identity } = this.#directory;
+            const parts = { identity, grpcAddress: grpc, rack: network.rack, incarnationId };
+            return registrationOf(parts, this.partitions.doubtful());
+          },
+        },
+      },
+      this.#world,
+      this.#sessionHandlers(),
+    );
+    return { grpc };
+  }
+
+  /** Why clients should not come, or undefined. A coordinator that is away later changes nothing: what it leads, it serves. */
+  notReady(): string | undefined {
+    return this.#waitsFor;
+  }
+
+  /** Takes nothing more, answers what it has taken, and lets go of everything in order. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    const { clock, logger } = this.#world;
+    this.#waitsFor = 'stopping';
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(STOP_GRACE_MS, resolve);
+      this.#produce.stop(() => {
+        cancel();
+        resolve();
+      });
+    });
+    this.#fetch.stop(SHUTTING_DOWN);
+    this.#produce.end();
+    await this.#listener?.close(STOP_GRACE_MS);
+    this.#session?.close();
+    this.#cancelCheckpoints?.();
+    // A doubt that nobody has been told yet must be found again by the next start.
+    const told = this.partitions.doubtful().every(({ doubt }) => doubt !== 'unsynced');
+    const inOrder = this.partitions.close(SHUTTING_DOWN, !this.#syncFailed);
+    if (this.#checkpoints.writeNow() && inOrder && told) this.#directory.markClean(this.#brokerEpoch ?? 0);
+    else logger.warn('stopped without a clean marker: the next start checks the logs');
+    this.#owned.release();
+  }
+
+  #sessionHandlers(): SessionHandlers {
+    const { logger } = this.#world;
+    return {
+      changed: (image, changes) => {
+        this.partitions.apply(image, changes);
+        if (this.#stopped === undefined) this.#waitsFor = undefined;
+      },
+      welcomed: ({ clusterId, brokerEpoch, resumed }) => {
+        try {
+          this.#directory.join(clusterId);
+        } catch (error) {
+          this.#world.fatal(error as Error);
+          return;
+        }
+        this.#brokerEpoch = brokerEpoch;
+        this.partitions.registered();
+        if (!resumed) logger.info({ clusterId, brokerEpoch }, 'registered with the coordinator');
+      },
+      fenced: (why) => {
+        if (ERRORS[why.code].retriable) {
+          logger.warn({ code: why.code }, `the coordinator refuses the registration, trying again: ${why.message}`);
+          if (this.#brokerEpoch === undefined) this.#waitsFor = `not registered: ${why.message}`;
+        } else {
+          this.#world.fatal(new Error(`the coordinator refuses this broker: ${why.code}: ${why.message}`));
+        }
+      },
+      lost: () => logger.warn('lost the session with the coordinator; what this broker leads, it goes on serving'),
+    };
+  }
+
+  #wentOffline(partition: Partition, reason: string, cause: unknown): void {
+    this.#world.logger.error(
+      { partition: partition.folder, topic: partition.topic.name, ...(cause === undefined ? {} : { err: cause }) },
+      `${partition.name} is offline on this broker: ${reason}`,
+    );
+  }
+
+  #failSync(partition: Partition, error: Error): void {
+    this.#syncFailed = true;
+    const message = `syncing ${partition.name} (${this.#settings.path}/partitions/${partition.folder}) failed: ${messageOf(error)}`;
+    this.#world.fatal(new Error(message, { cause: error }));
+  }
+}

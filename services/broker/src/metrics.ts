@@ -1,0 +1,151 @@
+import { METRIC_TOPICS_MAX } from '@weir/base/limits.ts';
+import type { RecoveryReport } from '@weir/log/recovery.ts';
+import { counter, gauge, histogram, LATENCY_BUCKETS_SECONDS } from '@weir/runtime/metrics.ts';
+import type { Counter, Histogram, Registry } from '@weir/runtime/world.ts';
+
+/** One label's counter, looked up once. */
+export type CounterChild = Counter.Internal;
+
+/** The counters of one topic: whoever counts keeps this, so that no batch looks up a label. */
+export interface TopicCounters {
+  readonly bytesIn: CounterChild;
+  readonly batchesIn: CounterChild;
+  readonly bytesOut: CounterChild;
+}
+
+/** What the gauges ask when somebody looks. */
+export interface BrokerGauges {
+  partitions(): { leader: number; standby: number; unassigned: number; offline: number };
+  pendingBytes(): number;
+  logBytes(): number;
+  tailCacheBytes(): number;
+  subscriptions(): number;
+}
+
+/** The broker's metrics. */
+export class BrokerMetrics {
+  readonly appendSeconds: Histogram;
+  readonly syncSeconds: Histogram;
+  readonly tailReads: CounterChild;
+  readonly coldReads: CounterChild;
+  readonly refusals: Counter<'code'>;
+  readonly #registry: Registry;
+  readonly #bytesIn: Counter<'topic'>;
+  readonly #batchesIn: Counter<'topic'>;
+  readonly #bytesOut: Counter<'topic'>;
+  readonly #recovered: Counter<'kind'>;
+  readonly #topics = new Map<string, TopicCounters>();
+
+  constructor(registry: Registry) {
+    this.#registry = registry;
+    const labelNames = ['topic'] as const;
+    this.#bytesIn = counter(registry, {
+      name: 'weir_broker_bytes_in_total',
+      help: 'Bytes of batches that were appended.',
+      labelNames,
+    });
+    this.#batchesIn = counter(registry, {
+      name: 'weir_broker_batches_in_total',
+      help: 'Batches that were appended.',
+      labelNames,
+    });
+    this.#bytesOut = counter(registry, {
+      name: 'weir_broker_bytes_out_total',
+      help: 'Bytes of batches that were sent to readers.',
+      labelNames,
+    });
+    this.refusals = counter(registry, {
+      name: 'weir_broker_refused_batches_total',
+      help: 'Batches that were not appended, by error code.',
+      labelNames: ['code'],
+    });
+    this.appendSeconds = histogram(registry, {
+      name: 'weir_broker_append_seconds',
+      help: 'From a produce request to its answer.',
+      buckets: LATENCY_BUCKETS_SECONDS,
+    });
+    this.syncSeconds = histogram(registry, {
+      name: 'weir_broker_sync_seconds',
+      help: 'How long one sync of a log took.',
+      buckets: LATENCY_BUCKETS_SECONDS,
+    });
+    const reads = counter(registry, {
+      name: 'weir_broker_reads_total',
+      help: 'Frames read for readers: from the tail cache, or from disk.',
+      labelNames: ['source'],
+    });
+    this.tailReads = reads.labels('cache');
+    this.coldReads = reads.labels('disk');
+    this.#recovered = counter(registry, {
+      name: 'weir_broker_recovery_total',
+      help: 'What opening the logs found: bytes scanned and cut, index files rebuilt, logs cut and damaged.',
+      labelNames: ['kind'],
+    });
+    for (const kind of ['scanned_bytes', 'cut_bytes', 'cut_logs', 'damaged_logs', 'rebuilt_files', 'missing_logs']) {
+      this.#recovered.labels(kind).inc(0);
+    }
+  }
+
+  /** A topic's counters. Past METRIC_TOPICS_MAX topics the rest share the label "other". */
+  forTopic(topic: string): TopicCounters {
+    const known = this.#topics.get(topic);
+    if (known !== undefined) return known;
+    if (this.#topics.size >= METRIC_TOPICS_MAX && topic !== OTHER_TOPICS) return this.forTopic(OTHER_TOPICS);
+    const counters: TopicCounters = {
+      bytesIn: this.#bytesIn.labels(topic),
+      batchesIn: this.#batchesIn.labels(topic),
+      bytesOut: this.#bytesOut.labels(topic),
+    };
+    this.#topics.set(topic, counters);
+    return counters;
+  }
+
+  /** Counts what opening one log found. */
+  recovered(report: RecoveryReport): void {
+    this.#recovered.labels('scanned_bytes').inc(report.scannedBytes);
+    this.#recovered.labels('cut_bytes').inc(report.tornBytesCut);
+    this.#recovered.labels('rebuilt_files').inc(report.rebuiltIndexes);
+    if (report.tornBytesCut > 0) this.#recovered.labels('cut_logs').inc();
+    if (report.damage !== undefined) this.#recovered.labels('damaged_logs').inc();
+  }
+
+  /** Counts a log that should be there and is not. */
+  missing(): void {
+    this.#recovered.labels('missing_logs').inc();
+  }
+
+  /** Adds the gauges, once there is something to measure. */
+  watch(gauges: BrokerGauges): void {
+    gauge(this.#registry, {
+      name: 'weir_broker_partitions',
+      help: 'Replicas on this broker, by what they do. "offline" ones need somebody.',
+      labelNames: ['state'],
+      collect(metric) {
+        for (const [state, count] of Object.entries(gauges.partitions())) metric.labels(state).set(count);
+      },
+    });
+    gauge(this.#registry, {
+      name: 'weir_broker_append_pending_bytes',
+      help: 'Bytes of batches that were taken and do not count yet.',
+      collect: (metric) => metric.set(gauges.pendingBytes()),
+    });
+    gauge(this.#registry, {
+      name: 'weir_broker_log_bytes',
+      help: 'Size of all logs.',
+      collect: (metric) => metric.set(gauges.logBytes()),
+    });
+    gauge(this.#registry, {
+      name: 'weir_broker_tail_cache_bytes',
+      help: 'Memory behind the recently appended batches.',
+      collect: (metric) => metric.set(gauges.tailCacheBytes()),
+    });
+    gauge(this.#registry, {
+      name: 'weir_broker_subscriptions',
+      help: 'Partitions that are being read, over all streams.',
+      collect: (metric) => metric.set(gauges.subscriptions()),
+    });
+  }
+}
+
+/** Under this all topics past the most are counted. Not a topic's name by accident: a topic of that name joins them. */
+const OTHER_TOPICS = 'other';

@@ -1,0 +1,114 @@
+import { InvariantViolation } from '@weir/base/assert.ts';
+import type { Clock } from '@weir/base/clock.ts';
+import { DiskError } from '@weir/base/disk.ts';
+import type { Disk } from '@weir/base/disk.ts';
+import { offset } from '@weir/base/ids.ts';
+import type { Offset } from '@weir/base/ids.ts';
+import { Log } from '@weir/log/log.ts';
+import type { RecoveryReport } from '@weir/log/recovery.ts';
+import type { TailCache } from '@weir/log/tail-cache.ts';
+import { readPartitionFile, writePartitionFile } from './partition-file.ts';
+import { topicSettings } from './topic-settings.ts';
+import type { FlushPolicy, TopicSettings } from './topic-settings.ts';
+
+/** What opening a log needs. */
+export interface LogHome {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly cache: TailCache;
+  readonly defaultFlush: FlushPolicy;
+}
+
+/** How the last run left it. */
+export interface LastRun {
+  /** The durable recovery points by folder. */
+  readonly checkpoint: ReadonlyMap<string, Offset>;
+  readonly cleanShutdown: boolean;
+}
+
+/** Why a replica is not to be trusted, in the words of the registration. */
+export type Doubt = 'missing' | 'damaged' | 'unsynced';
+
+/** What came of a folder. Without a log, or with a damaged one, `offline` says why. */
+export interface OpenedPartition {
+  readonly topic: string;
+  readonly settings: TopicSettings;
+  readonly log: Log | undefined;
+  readonly offline: string | undefined;
+  readonly doubt: Doubt | undefined;
+  readonly report: RecoveryReport | undefined;
+}
+
+/** Where a partition's folder is. */
+export function directoryOf(folder: string): string {
+  return `partitions/${folder}`;
+}
+
+/**
+ * Opens the log of a folder that an earlier run left, and says whether its contents can be trusted (reliability.md, R9).
+ *
+ * @throws Error when a newer Weir wrote it: then nothing may be touched
+ */
+export function openExisting(folder: string, home: LogHome, lastRun: LastRun): OpenedPartition {
+  const directory = directoryOf(folder);
+  const file = readPartitionFile(home.disk, directory);
+  const settings = topicSettings(file?.configs ?? {}, home.defaultFlush);
+  const topic = file?.topic ?? folder;
+  try {
+    const { log, recovery } = openLog(directory, settings, home, {
+      checkpoint: lastRun.checkpoint.get(folder) ?? offset(0),
+      cleanShutdown: lastRun.cleanShutdown,
+    });
+    const common = { topic, settings, log, report: recovery };
+    if (recovery.damage !== undefined) {
+      const { segment, position, why } = recovery.damage;
+      return { ...common, offline: `its log is damaged: ${segment} at byte ${position}: ${why}`, doubt: 'damaged' };
+    }
+    // Without the file nobody knows how the records were written.
+    const unsynced = !lastRun.cleanShutdown && file?.flush !== 'commit' && log.endOffset > 0;
+    // Not before the doubt is registered: it would be forgotten if this start ended before that.
+    if (file !== undefined && file.flush !== settings.flush && !unsynced) {
+      writePartitionFile(home.disk, directory, { ...file, flush: settings.flush });
+    }
+    return { ...common, offline: undefined, doubt: unsynced ? 'unsynced' : undefined };
+  } catch (error) {
+    if (!isOfOnePartition(error)) throw error;
+    const offline = `its log cannot be opened: ${error.message}`;
+    return { topic, settings, log: undefined, report: undefined, offline, doubt: 'damaged' };
+  }
+}
+
+/** Makes the folder and the empty log of a partition that is new here. A fault of the disk leaves it offline. */
+export function openNew(
+  folder: string,
+  home: LogHome,
+  topic: { readonly name: string; readonly configs: Readonly<Record<string, string>> },
+): OpenedPartition {
+  const directory = directoryOf(folder);
+  const settings = topicSettings(topic.configs, home.defaultFlush);
+  try {
+    home.disk.makeDirectory(directory);
+    writePartitionFile(home.disk, directory, { topic: topic.name, configs: topic.configs, flush: settings.flush });
+    const { log, recovery } = openLog(directory, settings, home, { checkpoint: offset(0), cleanShutdown: false });
+    return { topic: topic.name, settings, log, report: recovery, offline: undefined, doubt: undefined };
+  } catch (error) {
+    if (!isOfOnePartition(error)) throw error;
+    const offline = `its folder cannot be made: ${error.message}`;
+    return { topic: topic.name, settings, log: undefined, report: undefined, offline, doubt: undefined };
+  }
+}
+
+function openLog(
+  directory: string,
+  settings: TopicSettings,
+  home: LogHome,
+  last: { readonly checkpoint: Offset; readonly cleanShutdown: boolean },
+): ReturnType<typeof Log.open> {
+  const config = { flush: settings.flush, segmentBytes: settings.segmentBytes };
+  return Log.open({ disk: home.disk, clock: home.clock, cache: home.cache, directory, config, ...last });
+}
+
+/** A fault of the disk, or a broken invariant, concerns this partition; any other error the whole start. */
+function isOfOnePartition(error: unknown): error is Error {
+  return error instanceof DiskError || error instanceof InvariantViolation;
+}

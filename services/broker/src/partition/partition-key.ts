@@ -1,0 +1,21 @@
+import { topicId } from '@weir/base/ids.ts';
+import type { TopicId } from '@weir/base/ids.ts';
+
+/** Which partition, whatever its topic is called. */
+export interface PartitionKey {
+  readonly topicId: TopicId;
+  readonly index: number;
+}
+
+/** The folder of a partition below `partitions/`: the id, not the name, so that a recreated topic never resumes. */
+export function folderOf(key: PartitionKey): string {
+  return `${key.topicId}-${key.index}`;
+}
+
+const FOLDER = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-(0|[1-9]\d{0,9})$/;
+
+/** The partition that a folder's name stands for, or undefined for another folder. */
+export function keyOfFolder(name: string): PartitionKey | undefined {
+  const match = FOLDER.exec(name);
+  return match === null ? undefined : { topicId: topicId(match[1]!), index: Number(match[2]) };
+}

@@ -1,0 +1,359 @@
+import { assert, InvariantViolation } from '@weir/base/assert.ts';
+import type { DiskError } from '@weir/base/disk.ts';
+import { messageOf, refusal } from '@weir/base/errors.ts';
+import type { Refusal } from '@weir/base/errors.ts';
+import type { LeaderEpoch, Offset } from '@weir/base/ids.ts';
+import type { Log, LogFault } from '@weir/log/log.ts';
+import type { ColdRead, LogRead, TimestampedOffset } from '@weir/log/log-read.ts';
+import { checkBatch } from '@weir/records/check-batch.ts';
+import type { TopicCounters } from '../metrics.ts';
+import { AppendQueue } from './append-queue.ts';
+import type { AppendWaiter } from './append-queue.ts';
+import { folderOf } from './partition-key.ts';
+import type { PartitionKey } from './partition-key.ts';
+import type { TopicSettings } from './topic-settings.ts';
+import type { Turn, TurnMember } from './turn.ts';
+
+/** What one replica does. */
+export type PartitionState =
+  /** Takes and serves records. */
+  | { readonly kind: 'leader'; readonly epoch: LeaderEpoch }
+  /** Another broker leads, or none (-1). */
+  | { readonly kind: 'standby'; readonly leader: number; readonly epoch: number }
+  /** Found on disk, and the metadata does not say (yet, or any more) that it belongs here. */
+  | { readonly kind: 'unassigned' }
+  /** Out of service until the broker starts again, and in some cases until a person has decided. */
+  | { readonly kind: 'offline'; readonly reason: string };
+
+/** Someone who reads at the tail. */
+export interface TailReader {
+  /** There may be more to read. Called once for each `park`. */
+  wake(): void;
+  /** The partition is not served here any more. */
+  ended(why: Refusal): void;
+}
+
+/** What all partitions of a broker share. */
+export interface PartitionShared {
+  readonly turn: Turn;
+  /** Bytes of batches that were taken and do not count yet, and the most of them. */
+  readonly pending: { bytes: number; readonly maxBytes: number };
+  /** A sync failed: nothing that was written since the last one can be trusted, and the process must end. */
+  readonly syncFailed: (partition: Partition, error: DiskError) => void;
+  /** The replica has gone offline. */
+  readonly wentOffline: (partition: Partition, reason: string, cause: unknown) => void;
+  readonly synced: (durationMs: number) => void;
+  /** A segment was sealed. */
+  readonly rolled: () => void;
+}
+
+/** What a partition is made of. */
+export interface PartitionParts {
+  readonly key: PartitionKey;
+  /** Undefined when it could not be opened; then `offline` says why. */
+  readonly log: Log | undefined;
+  readonly offline?: string;
+  readonly shared: PartitionShared;
+  readonly topic: PartitionTopic;
+}
+
+/** What a partition has from its topic. */
+export interface PartitionTopic {
+  readonly name: string;
+  readonly settings: TopicSettings;
+  readonly counters: TopicCounters;
+}
+
+/**
+ * One replica: who may append and read, what waits for its position, who reads at its tail. No promises: it decides
+ * within the turn, and answers through callbacks.
+ *
+ * Invariant: readers see nothing at or past the high watermark; an append is answered with an offset only below it.
+ */
+export class Partition implements TurnMember {
+  readonly key: PartitionKey;
+  readonly folder: string;
+  topic: PartitionTopic;
+  readonly #log: Log | undefined;
+  readonly #shared: PartitionShared;
+  #state: PartitionState;
+  readonly #appends = new AppendQueue();
+  /** At the tail, to be woken by the next move of the high watermark. */
+  #parked = new Set<TailReader>();
+  #segments: number;
+  /** All that read here, parked or not. */
+  readonly #readers = new Set<TailReader>();
+
+  constructor(parts: PartitionParts) {
+    assert(parts.log !== undefined || parts.offline !== undefined, 'a partition without a log is offline');
+    this.key = parts.key;
+    this.folder = folderOf(parts.key);
+    this.topic = parts.topic;
+    this.#log = parts.log;
+    this.#shared = parts.shared;
+    this.#segments = parts.log?.segmentCount ?? 0;
+    this.#state = parts.offline === undefined ? { kind: 'unassigned' } : { kind: 'offline', reason: parts.offline };
+    if (parts.log === undefined) return;
+    parts.log.onAdvance = () => this.#advanced();
+    parts.log.onFault = (error, what) => this.#faulted(error, what);
+    parts.log.onSync = (durationMs) => parts.shared.synced(durationMs);
+  }
+
+  get state(): PartitionState {
+    return this.#state;
+  }
+
+  /** For people. */
+  get name(): string {
+    return `${this.topic.name}-${this.key.index}`;
+  }
+
+  /** First offset that there is. */
+  get logStartOffset(): Offset {
+    return this.#served().startOffset;
+  }
+
+  /** The end of what counts and may be read. With one replica that is what the leader itself holds durably. */
+  get highWatermark(): Offset {
+    return this.#served().durableEnd;
+  }
+
+  get sizeBytes(): number {
+    return this.#log?.sizeBytes ?? 0;
+  }
+
+  /** The offset below which a returned sync covers everything; undefined without a log that can be trusted. */
+  get checkpointable(): Offset | undefined {
+    return this.#log?.checkpointable();
+  }
+
+  /**
+   * Leads from this epoch on. The epoch and the offset it starts at are durable before the first request is served
+   * (reliability.md, rule 8).
+   */
+  lead(epoch: LeaderEpoch): void {
+    const log = this.#log;
+    if (this.#state.kind === 'offline' || log === undefined) return;
+    if (this.#state.kind === 'leader' && this.#state.epoch === epoch) return;
+    if (epoch < log.latestEpoch) {
+      // An older copy of the metadata has come back: appending under a past epoch would fork the log.
+      this.goOffline(`the metadata says leader epoch ${epoch}, its log has records of epoch ${log.latestEpoch}`);
+      return;
+    }
+    try {
+      if (epoch > log.latestEpoch) log.beginEpoch(epoch);
+    } catch (error) {
+      this.#broken('leader epoch', error);
+    }
+    // Offline by then, when the disk failed.
+    if (this.#isOffline()) return;
+    this.#state = { kind: 'leader', epoch };
+  }
+
+  /** Another broker leads, or none. */
+  follow(leader: number, epoch: number): void {
+    if (this.#state.kind === 'offline') return;
+    const wasLeader = this.#state.kind === 'leader';
+    this.#state = { kind: 'standby', leader, epoch };
+    if (wasLeader) this.#dismiss(this.#notLeader(leader));
+  }
+
+  /** The metadata does not place it here. */
+  unassign(): void {
+    if (this.#state.kind === 'offline') return;
+    const wasLeader = this.#state.kind === 'leader';
+    this.#state = { kind: 'unassigned' };
+    if (wasLeader) this.#dismiss(this.#notLeader(-1));
+  }
+
+  /** Takes the replica out of service. It is never tried again by itself. */
+  goOffline(reason: string, cause?: unknown): void {
+    if (this.#state.kind === 'offline') return;
+    this.#state = { kind: 'offline', reason };
+    this.#shared.wentOffline(this, reason, cause);
+    this.#dismiss(this.#offlineRefusal(reason));
+  }
+
+  /** Why a request with this leader epoch (-1: it knows none) is not served, or undefined when it is. */
+  problem(leaderEpoch: number): Refusal | undefined {
+    const state = this.#state;
+    switch (state.kind) {
+      case 'leader':
+        if (leaderEpoch === -1 || leaderEpoch === state.epoch) return undefined;
+        return this.#epochRefusal(leaderEpoch, state.epoch);
+      case 'standby':
+        return this.#notLeader(state.leader);
+      case 'unassigned':
+        return refusal('UNKNOWN_TOPIC_ID', `this broker does not know a topic with the id ${this.key.topicId}`);
+      case 'offline':
+        return this.#offlineRefusal(state.reason);
+    }
+  }
+
+  /**
+   * Appends one batch, whose buffer is the log's from now on. The waiter is told at the end of the turn in which the
+   * batch counts, or never when the answer is a refusal.
+   */
+  append(batch: Buffer, leaderEpoch: number, waiter: AppendWaiter, slot: number): Refusal | undefined {
+    const problem = this.problem(leaderEpoch) ?? checkBatch(batch, { maxBytes: this.topic.settings.messageBytesMax });
+    if (problem !== undefined) return problem;
+    const { pending, turn } = this.#shared;
+    if (pending.bytes + batch.length > pending.maxBytes) {
+      return refusal(
+        'THROTTLING_QUOTA_EXCEEDED',
+        `${pending.bytes} bytes wait for the broker's disk, and it holds at most ${pending.maxBytes}: try again later`,
+      );
+    }
+    const log = this.#served();
+    let baseOffset: Offset;
+    try {
+      baseOffset = log.append(batch);
+    } catch (error) {
+      this.#broken('append', error);
+      return this.problem(-1);
+    }
+    // A fault may also have been told through the log's callback.
+    if (this.#state.kind !== 'leader') return this.problem(-1);
+    this.#appends.push({ endOffset: log.endOffset, baseOffset, bytes: batch.length, waiter, slot });
+    pending.bytes += batch.length;
+    const { counters } = this.topic;
+    counters.bytesIn.inc(batch.length);
+    counters.batchesIn.inc();
+    turn.appended(this);
+    return undefined;
+  }
+
+  flush(): void {
+    const log = this.#log;
+    if (log === undefined || this.#state.kind === 'offline') return;
+    try {
+      log.flush();
+    } catch (error) {
+      this.#broken('flush', error);
+    }
+  }
+
+  release(): void {
+    if (this.#state.kind !== 'leader') return;
+    this.#shared.pending.bytes -= this.#appends.release(this.highWatermark, this.logStartOffset);
+    const segments = this.#served().segmentCount;
+    if (segments !== this.#segments) {
+      this.#segments = segments;
+      this.#shared.rolled();
+    }
+    if (this.#parked.size === 0) return;
+    const woken = this.#parked;
+    this.#parked = new Set();
+    for (const reader of woken) reader.wake();
+  }
+
+  /** Reads whole batches below the high watermark, from memory or with a plan for `readCold`. */
+  read(from: Offset, maxBytes: number): LogRead {
+    const log = this.#served();
+    // What is appended and does not count yet is not out of range: it will be there.
+    if (from >= log.durableEnd && from <= log.endOffset) return AT_END;
+    return log.read(from, maxBytes, log.durableEnd);
+  }
+
+  readCold(plan: ColdRead, done: (error: DiskError | undefined, buffers: Buffer[], nextOffset: Offset) => void): void {
+    this.#served().readCold(plan, done);
+  }
+
+  /** The first record below the high watermark with at least this timestamp. */
+  offsetForTimestamp(
+    timestampMs: number,
+    done: (error: DiskError | undefined, found: TimestampedOffset | undefined) => void,
+  ): void {
+    const log = this.#served();
+    log.offsetForTimestamp(timestampMs, log.durableEnd, done);
+  }
+
+  /** Begins to read: `ended` is called when the partition is not served here any more. */
+  addReader(reader: TailReader): void {
+    this.#readers.add(reader);
+  }
+
+  removeReader(reader: TailReader): void {
+    this.#readers.delete(reader);
+    this.#parked.delete(reader);
+  }
+
+  /** Wakes the reader once there is more, or may be. */
+  park(reader: TailReader): void {
+    assert(this.#readers.has(reader), 'a parked reader reads');
+    this.#parked.add(reader);
+  }
+
+  /** Ends everything that waits here, with the reason. */
+  dismissAll(why: Refusal): void {
+    this.#dismiss(why);
+  }
+
+  /**
+   * Syncs and closes the log. Nothing may come after it.
+   *
+   * @throws DiskError
+   */
+  close(clean: boolean): void {
+    this.#log?.close(clean && this.#state.kind !== 'offline');
+  }
+
+  #advanced(): void {
+    this.#shared.turn.advanced(this);
+  }
+
+  #faulted(error: DiskError, what: LogFault): void {
+    switch (what) {
+      case 'sync':
+        this.#shared.syncFailed(this, error);
+        this.goOffline(`a sync of its log failed: ${error.message}`, error);
+        return;
+      case 'append':
+        this.goOffline(`writing its log failed: ${error.message}`, error);
+        return;
+      case 'read':
+        this.goOffline(`reading its log failed: ${error.message}`, error);
+        return;
+    }
+  }
+
+  /** A fault of the disk, or an invariant of this partition that does not hold, takes this replica offline alone. */
+  #broken(what: string, error: unknown): void {
+    const kind = error instanceof InvariantViolation ? 'an invariant does not hold' : 'its log failed';
+    this.goOffline(`${kind} (${what}): ${messageOf(error)}`, error);
+  }
+
+  #isOffline(): boolean {
+    return this.#state.kind === 'offline';
+  }
+
+  #dismiss(why: Refusal): void {
+    this.#shared.pending.bytes -= this.#appends.fail(why);
+    const readers = [...this.#readers];
+    this.#readers.clear();
+    this.#parked.clear();
+    for (const reader of readers) reader.ended(why);
+  }
+
+  #served(): Log {
+    assert(this.#log !== undefined, `${this.folder} has no log`);
+    return this.#log;
+  }
+
+  #notLeader(leader: number): Refusal {
+    const who = leader === -1 ? 'no broker leads it now' : `broker ${leader} leads it`;
+    return refusal('NOT_LEADER_OR_FOLLOWER', `this broker does not lead ${this.name}: ${who}`);
+  }
+
+  #epochRefusal(asked: number, current: LeaderEpoch): Refusal {
+    return asked < current
+      ? refusal('FENCED_LEADER_EPOCH', `${this.name} is in leader epoch ${current}, the request in ${asked}`)
+      : refusal('UNKNOWN_LEADER_EPOCH', `${this.name} is in leader epoch ${current} here, the request in ${asked}`);
+  }
+
+  #offlineRefusal(reason: string): Refusal {
+    return refusal('KAFKA_STORAGE_ERROR', `${this.name} is offline on this broker: ${reason}`);
+  }
+}
+
+const AT_END: LogRead = { kind: 'atEnd' };

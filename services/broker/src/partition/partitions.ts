@@ -1,0 +1,329 @@
+import type { Clock } from '@weir/base/clock.ts';
+import { DiskError } from '@weir/base/disk.ts';
+import { refusal } from '@weir/base/errors.ts';
+import type { Refusal } from '@weir/base/errors.ts';
+import { leaderEpoch, offset, uuidFromBytes, uuidToBytes } from '@weir/base/ids.ts';
+import type { BrokerId, Offset, TopicId } from '@weir/base/ids.ts';
+import { assert } from '@weir/base/assert.ts';
+import { APPLY_SLICE_MS } from '@weir/base/limits.ts';
+import type { ClusterImage, ImageChange, PartitionInfo, TopicInfo } from '@weir/client/metadata/cluster-image.ts';
+import type { BrokerMetrics } from '../metrics.ts';
+import { openExisting, openNew } from './open-log.ts';
+import type { Doubt, LastRun, LogHome, OpenedPartition } from './open-log.ts';
+import { folderOf, keyOfFolder } from './partition-key.ts';
+import type { PartitionKey } from './partition-key.ts';
+import { Partition } from './partition.ts';
+import type { PartitionShared } from './partition.ts';
+import { topicSettings } from './topic-settings.ts';
+import type { Turn } from './turn.ts';
+
+/** What the partitions tell the broker. */
+export interface PartitionEvents {
+  /** New folders exist: their names have to be on disk before they take records. Called before they lead. */
+  created(): void;
+  syncFailed(partition: Partition, error: DiskError): void;
+  wentOffline(partition: Partition, reason: string, cause: unknown): void;
+  /** A segment was sealed: a good moment for a checkpoint. */
+  rolled(): void;
+}
+
+/** What the partitions need. */
+export interface PartitionsParts extends LogHome {
+  readonly brokerId: BrokerId;
+  readonly turn: Turn;
+  readonly metrics: BrokerMetrics;
+  readonly appendPendingBytesMax: number;
+  readonly events: PartitionEvents;
+}
+
+/** A replica that the registration has to list. */
+export interface DoubtfulReplica {
+  readonly key: PartitionKey;
+  readonly doubt: Doubt;
+}
+
+/** How far the recovery is. */
+export interface RecoveryProgress {
+  readonly opened: number;
+  readonly total: number;
+}
+
+interface Assignment {
+  readonly key: PartitionKey;
+  readonly topic: TopicInfo;
+  readonly info: PartitionInfo;
+}
+
+/** All replicas on this broker. What they do follows from the metadata, and from nothing else. */
+export class Partitions {
+  readonly #parts: PartitionsParts;
+  readonly #shared: PartitionShared;
+  readonly #clock: Clock;
+  /** By the id's 16 bytes as a Latin-1 string, which costs less per request than its 36 characters; then by index. */
+  readonly #byTopic = new Map<string, (Partition | undefined)[]>();
+  readonly #all = new Set<Partition>();
+  readonly #doubts = new Map<string, DoubtfulReplica>();
+  /** In the checkpoint, and without a folder: they stay in it until they are made again. */
+  readonly #missing = new Map<string, Offset>();
+  /** What the metadata wants and needs the disk, newest wish per folder. */
+  readonly #todo = new Map<string, Assignment>();
+  #working = false;
+  #image: ClusterImage | undefined;
+
+  constructor(parts: PartitionsParts) {
+    this.#parts = parts;
+    this.#clock = parts.clock;
+    this.#shared = {
+      turn: parts.turn,
+      pending: { bytes: 0, maxBytes: parts.appendPendingBytesMax },
+      syncFailed: (partition, error) => parts.events.syncFailed(partition, error),
+      wentOffline: (partition, reason, cause) => parts.events.wentOffline(partition, reason, cause),
+      rolled: () => parts.events.rolled(),
+      synced: (durationMs) => parts.metrics.syncSeconds.observe(durationMs / 1_000),
+    };
+  }
+
+  /**
+   * Opens every log that an earlier run left, one a step, so that the caller can let others run in between.
+   *
+   * @throws Error when a newer Weir wrote one of them
+   */
+  *recover(lastRun: LastRun): Generator<RecoveryProgress, void, void> {
+    this.#parts.disk.makeDirectory('partitions');
+    const folders = (this.#parts.disk.list('partitions') ?? []).filter((name) => keyOfFolder(name) !== undefined);
+    const present = new Set(folders);
+    let opened = 0;
+    for (const folder of folders) {
+      const key = keyOfFolder(folder)!;
+      const found = openExisting(folder, this.#parts, lastRun);
+      this.#add(key, found);
+      if (found.doubt !== undefined) this.#doubts.set(folder, { key, doubt: found.doubt });
+      opened++;
+      yield { opened, total: folders.length };
+    }
+    for (const [folder, checkpoint] of lastRun.checkpoint) {
+      const key = keyOfFolder(folder);
+      if (key === undefined || present.has(folder)) continue;
+      this.#missing.set(folder, checkpoint);
+      this.#doubts.set(folder, { key, doubt: 'missing' });
+      this.#parts.metrics.missing();
+    }
+  }
+
+  /** What the registration lists: replicas that are not to be trusted. */
+  doubtful(): DoubtfulReplica[] {
+    return [...this.#doubts.values()];
+  }
+
+  /**
+   * The registration that listed them is committed. Those that were only unsynced are what they are from now on: the
+   * same process may register again without having lost anything more.
+   */
+  registered(): void {
+    for (const [folder, { doubt }] of this.#doubts) {
+      if (doubt === 'unsynced') this.#doubts.delete(folder);
+    }
+  }
+
+  /** Does what changed in the metadata. What needs the disk is done in slices, with the loop free in between. */
+  apply(image: ClusterImage, changes: readonly ImageChange[]): void {
+    this.#image = image;
+    for (const change of changes) {
+      switch (change.kind) {
+        case 'all':
+          this.#applyAll(image);
+          break;
+        case 'topic':
+          for (const info of change.topic.partitions) this.#consider(change.topic, info);
+          break;
+        case 'partition':
+          this.#consider(change.topic, change.partition);
+          break;
+        case 'broker':
+          break;
+      }
+    }
+    if (!this.#working) this.#work();
+  }
+
+  /** Whether there is metadata that has not been acted upon. */
+  get busy(): boolean {
+    return this.#todo.size > 0;
+  }
+
+  /** The replica that serves a partition, or why there is none. `leaderEpoch` -1: the client knows none. */
+  serving(topicIdBytes: Uint8Array, index: number, epoch: number): Partition | Refusal {
+    const partition = this.#find(topicIdBytes, index);
+    if (partition === undefined) return this.#whyAbsent(topicIdBytes, index);
+    return partition.problem(epoch) ?? partition;
+  }
+
+  /** All of them, in no order. */
+  all(): IterableIterator<Partition> {
+    return this.#all.values();
+  }
+
+  /** What is to be in the checkpoint file. */
+  checkpoint(): Map<string, Offset> {
+    const offsets = new Map(this.#missing);
+    for (const partition of this.#all) {
+      // One that could not be opened keeps its name in the file: its folder is expected to be there.
+      offsets.set(partition.folder, partition.checkpointable ?? offset(0));
+    }
+    return offsets;
+  }
+
+  /** Of all logs. */
+  sizeBytes(): number {
+    let bytes = 0;
+    for (const partition of this.#all) bytes += partition.sizeBytes;
+    return bytes;
+  }
+
+  get pendingBytes(): number {
+    return this.#shared.pending.bytes;
+  }
+
+  /** How many do what. */
+  counts(): { leader: number; standby: number; unassigned: number; offline: number } {
+    const counts = { leader: 0, standby: 0, unassigned: 0, offline: 0 };
+    for (const partition of this.#all) counts[partition.state.kind]++;
+    return counts;
+  }
+
+  /** Answers all that wait with the reason, and closes every log. False: not all of them could be closed in order. */
+  close(why: Refusal, clean: boolean): boolean {
+    this.#todo.clear();
+    let inOrder = clean;
+    for (const partition of this.#all) {
+      partition.dismissAll(why);
+      try {
+        partition.close(clean);
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        partition.goOffline(`closing its log failed: ${error.message}`, error);
+        inOrder = false;
+      }
+    }
+    return inOrder;
+  }
+
+  #applyAll(image: ClusterImage): void {
+    this.#todo.clear();
+    for (const partition of this.#all) {
+      // Not deleted: that a topic is gone needs better proof than that an image lacks it (reliability.md, rule 13).
+      if (image.topicById(partition.key.topicId) === undefined) partition.unassign();
+    }
+    for (const topic of image.topics()) {
+      for (const info of topic.partitions) this.#consider(topic, info);
+    }
+  }
+
+  /** To lose leadership costs nothing and is done at once; to gain it, or a new replica, waits for the disk. */
+  #consider(topic: TopicInfo, info: PartitionInfo): void {
+    const key: PartitionKey = { topicId: topic.id, index: info.index };
+    const folder = folderOf(key);
+    const partition = this.#find(topic.idBytes, info.index);
+    if (partition !== undefined) this.#adoptTopic(partition, topic);
+    const me: number = this.#parts.brokerId;
+    if (!info.replicas.includes(me)) {
+      this.#todo.delete(folder);
+      partition?.unassign();
+    } else if (info.leader !== me && partition !== undefined) {
+      this.#todo.delete(folder);
+      partition.follow(info.leader, info.leaderEpoch);
+    } else if (info.leader === me || !this.#missing.has(folder)) {
+      this.#todo.set(folder, { key, topic, info });
+    }
+  }
+
+  #adoptTopic(partition: Partition, topic: TopicInfo): void {
+    const settings = topicSettings(topic.configs, this.#parts.defaultFlush);
+    const { name, settings: known } = partition.topic;
+    if (name === topic.name && known.messageBytesMax === settings.messageBytesMax) return;
+    partition.topic = {
+      name: topic.name,
+      // How a log is written is settled when it is opened.
+      settings: { ...known, messageBytesMax: settings.messageBytesMax },
+      counters: this.#parts.metrics.forTopic(topic.name),
+    };
+  }
+
+  /** One slice: first every folder, then their names on disk, then leadership. */
+  #work(): void {
+    const until = this.#clock.monotonicMs() + APPLY_SLICE_MS;
+    const slice: { assignment: Assignment; partition: Partition }[] = [];
+    let created = false;
+    for (const [folder, assignment] of this.#todo) {
+      this.#todo.delete(folder);
+      let partition = this.#find(assignment.topic.idBytes, assignment.key.index);
+      if (partition === undefined) {
+        partition = this.#add(assignment.key, openNew(folder, this.#parts, assignment.topic));
+        this.#missing.delete(folder);
+        this.#doubts.delete(folder);
+        created = true;
+      }
+      slice.push({ assignment, partition });
+      if (this.#clock.monotonicMs() >= until) break;
+    }
+    if (created) this.#parts.events.created();
+    for (const { assignment, partition } of slice) {
+      const { leader, leaderEpoch: epoch } = assignment.info;
+      if (leader === this.#parts.brokerId) partition.lead(leaderEpoch(epoch));
+      else partition.follow(leader, epoch);
+    }
+    this.#working = this.#todo.size > 0;
+    if (this.#working) this.#clock.endOfTurn(() => this.#work());
+  }
+
+  #add(key: PartitionKey, opened: OpenedPartition): Partition {
+    const { log, offline } = opened;
+    if (opened.report !== undefined) this.#parts.metrics.recovered(opened.report);
+    const partition = new Partition({
+      key,
+      log,
+      shared: this.#shared,
+      topic: { name: opened.topic, settings: opened.settings, counters: this.#parts.metrics.forTopic(opened.topic) },
+      ...(offline === undefined ? {} : { offline }),
+    });
+    const id = latin1(uuidToBytes(key.topicId));
+    const ofTopic = this.#byTopic.get(id) ?? [];
+    assert(ofTopic[key.index] === undefined, `${partition.folder} is there once`);
+    ofTopic[key.index] = partition;
+    this.#byTopic.set(id, ofTopic);
+    this.#all.add(partition);
+    if (offline !== undefined) this.#parts.events.wentOffline(partition, offline, undefined);
+    return partition;
+  }
+
+  #find(topicIdBytes: Uint8Array, index: number): Partition | undefined {
+    return this.#byTopic.get(latin1(topicIdBytes))?.[index];
+  }
+
+  #whyAbsent(topicIdBytes: Uint8Array, index: number): Refusal {
+    if (topicIdBytes.length !== 16) {
+      return refusal('INVALID_REQUEST', `a topic id has 16 bytes, this one has ${topicIdBytes.length}`);
+    }
+    const id = uuidFromBytes(topicIdBytes) as TopicId;
+    const topic = this.#image?.topicById(id);
+    if (topic === undefined) return refusal('UNKNOWN_TOPIC_ID', `this broker does not know a topic with the id ${id}`);
+    const info = topic.partitions[index];
+    if (info === undefined) {
+      return refusal(
+        'UNKNOWN_TOPIC_OR_PARTITION',
+        `topic ${topic.name} has the partitions 0 to ${topic.partitions.length - 1}, and no ${index}`,
+      );
+    }
+    return refusal(
+      'NOT_LEADER_OR_FOLLOWER',
+      info.leader === this.#parts.brokerId
+        ? `this broker is about to lead ${topic.name}-${index}`
+        : `this broker does not lead ${topic.name}-${index}`,
+    );
+  }
+}
+
+function latin1(bytes: Uint8Array): string {
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return buffer.toString('latin1');
+}

@@ -1,0 +1,30 @@
+import { GROUP_BYTES_MAX, MESSAGE_BYTES_MAX, SEGMENT_BYTES } from '@weir/base/limits.ts';
+
+/** When a record counts: once synced, or once written. */
+export type FlushPolicy = 'commit' | 'interval';
+
+/** What a topic's configs mean for its partitions. */
+export interface TopicSettings {
+  readonly flush: FlushPolicy;
+  /** Largest batch, header included. */
+  readonly messageBytesMax: number;
+  readonly segmentBytes: number;
+}
+
+/**
+ * Reads a topic's configs as the metadata has them. The coordinator has checked them; what this version still cannot
+ * use (another one may have written it) falls back to the default, and a batch never grows past a group.
+ */
+export function topicSettings(configs: Readonly<Record<string, string>>, defaultFlush: FlushPolicy): TopicSettings {
+  const flush = configs['flush'];
+  return {
+    flush: flush === 'commit' || flush === 'interval' ? flush : defaultFlush,
+    messageBytesMax: Math.min(GROUP_BYTES_MAX, positive(configs['max.message.bytes']) ?? MESSAGE_BYTES_MAX),
+    segmentBytes: positive(configs['segment.bytes']) ?? SEGMENT_BYTES,
+  };
+}
+
+function positive(text: string | undefined): number | undefined {
+  const value = Number(text);
+  return Number.isSafeInteger(value) && value > 0 ? value : undefined;
+}

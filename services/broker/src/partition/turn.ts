@@ -1,0 +1,64 @@
+import type { Clock } from '@weir/base/clock.ts';
+
+/** What has work at the end of a turn: a partition that was appended to, or one whose position moved. */
+export interface TurnMember {
+  /** Writes what was appended in this turn, and starts its sync. */
+  flush(): void;
+  /** Answers those who waited for the position, and wakes those who read at the tail. */
+  release(): void;
+}
+
+/**
+ * One turn of the loop. While input comes in, it is decided upon and appended; then everything that was appended goes
+ * to disk together, one write a partition; then everyone whose position counts is answered; and last, streams send.
+ */
+export class Turn {
+  readonly #clock: Clock;
+  #scheduled = false;
+  #dirty = new Set<TurnMember>();
+  #advanced = new Set<TurnMember>();
+  #sends = new Set<() => void>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** `flush` is called at the end of this turn. */
+  appended(member: TurnMember): void {
+    this.#dirty.add(member);
+    this.#schedule();
+  }
+
+  /** `release` is called at the end of this turn. */
+  advanced(member: TurnMember): void {
+    this.#advanced.add(member);
+    this.#schedule();
+  }
+
+  /** Called once at the end of this turn, after all flushes and answers. */
+  send(pump: () => void): void {
+    this.#sends.add(pump);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#clock.endOfTurn(() => this.#end());
+  }
+
+  /** What asks for more while this runs has it within the same turn where its phase is still to come, else next. */
+  #end(): void {
+    const dirty = this.#dirty;
+    this.#dirty = new Set();
+    for (const member of dirty) member.flush();
+    const advanced = this.#advanced;
+    this.#advanced = new Set();
+    for (const member of advanced) member.release();
+    const sends = this.#sends;
+    this.#sends = new Set();
+    for (const pump of sends) pump();
+    this.#scheduled = false;
+    if (this.#dirty.size + this.#advanced.size + this.#sends.size > 0) this.#schedule();
+  }
+}

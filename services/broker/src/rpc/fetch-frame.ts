@@ -1,0 +1,93 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import type { Codec } from '@weir/base/transport.ts';
+import { FetchResponseSchema } from '@weir/proto/weir/broker/v1/broker_pb.js';
+
+/** A FetchResponse before it is put together: its batches are still where the log keeps them. */
+export interface FetchFrame {
+  readonly subscription: bigint;
+  /** Kafka's error code; 0 for none. */
+  readonly errorCode: number;
+  readonly message: string;
+  readonly highWatermark: number;
+  readonly logStartOffset: number;
+  readonly records: readonly Uint8Array[];
+}
+
+/** Field numbers of `FetchResponse`, shifted, with their wire types: 0 a varint, 2 a length and bytes. */
+const TAG = {
+  subscription: 8,
+  errorCode: 16,
+  message: 26,
+  highWatermark: 32,
+  logStartOffset: 40,
+  records: 50,
+} as const;
+
+/** Six tags, and varints of at most ten bytes. */
+const HEAD_BYTES_MAX = 6 + 6 * 10;
+
+/** Puts a frame together with one copy of its batches, the only one between the log and the socket. */
+export const fetchFrameCodec: Codec<FetchFrame> = {
+  encode(frame) {
+    let recordBytes = 0;
+    for (const part of frame.records) recordBytes += part.length;
+    const messageBytes = frame.message === '' ? 0 : Buffer.byteLength(frame.message);
+    const out = Buffer.allocUnsafe(HEAD_BYTES_MAX + messageBytes + recordBytes);
+    let at = 0;
+    if (frame.subscription !== 0n) at = writeVarint64(out, writeByte(out, at, TAG.subscription), frame.subscription);
+    if (frame.errorCode !== 0) {
+      at = writeVarint64(out, writeByte(out, at, TAG.errorCode), BigInt.asUintN(64, BigInt(frame.errorCode)));
+    }
+    if (messageBytes > 0) {
+      at = writeVarint(out, writeByte(out, at, TAG.message), messageBytes);
+      at += out.write(frame.message, at);
+    }
+    if (frame.highWatermark !== 0) at = writeVarint(out, writeByte(out, at, TAG.highWatermark), frame.highWatermark);
+    if (frame.logStartOffset !== 0) at = writeVarint(out, writeByte(out, at, TAG.logStartOffset), frame.logStartOffset);
+    if (recordBytes > 0) {
+      at = writeVarint(out, writeByte(out, at, TAG.records), recordBytes);
+      for (const part of frame.records) {
+        out.set(part, at);
+        at += part.length;
+      }
+    }
+    return out.subarray(0, at);
+  },
+  decode(bytes) {
+    const { highWatermark, logStartOffset, records, ...rest } = fromBinary(FetchResponseSchema, bytes);
+    return {
+      ...rest,
+      highWatermark: Number(highWatermark),
+      logStartOffset: Number(logStartOffset),
+      records: records.length === 0 ? [] : [records],
+    };
+  },
+};
+
+function writeByte(out: Buffer, at: number, value: number): number {
+  out[at] = value;
+  return at + 1;
+}
+
+/** A whole number from 0 to 2^53 - 1. */
+function writeVarint(out: Buffer, at: number, value: number): number {
+  let rest = value;
+  while (rest > 0x7f) {
+    out[at++] = (rest % 0x80) | 0x80;
+    rest = Math.floor(rest / 0x80);
+  }
+  out[at++] = rest;
+  return at;
+}
+
+/** Any of 64 bits. Most fit a number. */
+function writeVarint64(out: Buffer, at: number, value: bigint): number {
+  if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return writeVarint(out, at, Number(value));
+  let rest = value;
+  while (rest > 0x7fn) {
+    out[at++] = Number(rest & 0x7fn) | 0x80;
+    rest >>= 7n;
+  }
+  out[at++] = Number(rest);
+  return at;
+}

@@ -1,0 +1,183 @@
+import { create } from '@bufbuild/protobuf';
+import type { Clock } from '@weir/base/clock.ts';
+import { brokerId, topicId, uuidToBytes } from '@weir/base/ids.ts';
+import type { Refusal } from '@weir/base/errors.ts';
+import { seededRandom } from '@weir/base/random.ts';
+import { SimulatedDisk } from '@weir/base/simulated-disk.ts';
+import { ClusterImage } from '@weir/client/metadata/cluster-image.ts';
+import { TailCache } from '@weir/log/tail-cache.ts';
+import { ChangeSchema, SnapshotPageSchema } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import type { Change } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import { BatchBuilder } from '@weir/records/batch-builder.ts';
+import { testWorld } from '@weir/runtime/test-world.ts';
+import { BrokerMetrics } from './metrics.ts';
+import type { AppendWaiter } from './partition/append-queue.ts';
+import type { LastRun } from './partition/open-log.ts';
+import { Partition } from './partition/partition.ts';
+import { Partitions } from './partition/partitions.ts';
+import { Turn } from './partition/turn.ts';
+
+/** A topic's id for tests. */
+export const TOPIC_ID = topicId('0a1b2c3d-0000-4000-8000-000000000001');
+/** The same as it travels. */
+export const TOPIC_ID_BYTES: Uint8Array = uuidToBytes(TOPIC_ID);
+
+/** Time that stands still until a test moves it; turns end when it says so. */
+export class TestClock implements Clock {
+  nowMs = 1_000;
+  readonly #endings: (() => void)[] = [];
+
+  monotonicMs(): number {
+    return this.nowMs;
+  }
+
+  wallMs(): number {
+    return this.nowMs;
+  }
+
+  after(): () => void {
+    return () => {};
+  }
+
+  every(): () => void {
+    return () => {};
+  }
+
+  endOfTurn(callback: () => void): void {
+    this.#endings.push(callback);
+  }
+
+  /** Ends the turn, and those that follow from it. */
+  endTurns(): void {
+    for (let turns = 0; this.#endings.length > 0; turns++) {
+      if (turns > 1_000) throw new Error('turns without an end');
+      for (const ending of this.#endings.splice(0)) ending();
+    }
+  }
+}
+
+/** A batch of so many records, each with this value. */
+export function batchOf(count: number, value = 'v', timestampMs = 1_000): Buffer {
+  const builder = new BatchBuilder({ maxBytes: 1024 * 1024 });
+  for (let i = 0; i < count; i++) {
+    if (!builder.append({ key: null, value: Buffer.from(value), timestampMs: timestampMs + i })) {
+      throw new Error('does not fit');
+    }
+  }
+  return builder.build();
+}
+
+/** What the metadata says of the one topic. */
+export interface TestTopic {
+  readonly configs?: Record<string, string>;
+  readonly partitions: readonly { leader: number; epoch: number; replicas?: number[] }[];
+}
+
+/** The changes that stand for a topic. */
+export function changesOf(topic: TestTopic, id: Uint8Array = TOPIC_ID_BYTES, name = 'orders'): Change[] {
+  const partitions = topic.partitions.map(({ leader, epoch, replicas = [1] }, index) => ({
+    change: {
+      case: 'partition' as const,
+      value: { topicId: id, index, replicas, leader, leaderEpoch: epoch, isr: replicas, partitionEpoch: epoch },
+    },
+  }));
+  const value = { name, id, partitionCount: topic.partitions.length, configs: topic.configs ?? {} };
+  return [...partitions, { change: { case: 'topic' as const, value } }].map((init) => create(ChangeSchema, init));
+}
+
+/** Remembers the answers, each as an offset or an error code. */
+export class TestWaiter implements AppendWaiter {
+  readonly answers = new Map<number, number | string>();
+
+  appended(slot: number, baseOffset: number): void {
+    this.answers.set(slot, baseOffset);
+  }
+
+  failed(slot: number, why: Refusal): void {
+    this.answers.set(slot, why.code);
+  }
+}
+
+/** The partitions of broker 1 on a simulated disk whose syncs and reads complete when the test says so. */
+export class TestPartitions {
+  readonly disk: SimulatedDisk;
+  readonly clock = new TestClock();
+  readonly turn = new Turn(this.clock);
+  readonly metrics = new BrokerMetrics(testWorld().registry);
+  readonly partitions: Partitions;
+  readonly events: string[] = [];
+  readonly waiter = new TestWaiter();
+  #revision = 0;
+
+  constructor(
+    options: {
+      disk?: SimulatedDisk;
+      flush?: 'commit' | 'interval';
+      appendPendingBytesMax?: number;
+      tailCacheBytes?: number;
+    } = {},
+  ) {
+    this.disk = options.disk ?? new SimulatedDisk(seededRandom(1));
+    this.partitions = new Partitions({
+      disk: this.disk,
+      clock: this.clock,
+      cache: new TailCache(options.tailCacheBytes ?? 1024 * 1024),
+      turn: this.turn,
+      metrics: this.metrics,
+      brokerId: brokerId(1),
+      defaultFlush: options.flush ?? 'commit',
+      appendPendingBytesMax: options.appendPendingBytesMax ?? 1024 * 1024,
+      events: {
+        created: () => this.events.push('created'),
+        rolled: () => this.events.push('rolled'),
+        syncFailed: (partition) => this.events.push(`sync failed: ${partition.name}`),
+        wentOffline: (partition) => this.events.push(`offline: ${partition.name}`),
+      },
+    });
+  }
+
+  recover(lastRun: LastRun = { checkpoint: new Map(), cleanShutdown: false }): this {
+    const steps = [...this.partitions.recover(lastRun)];
+    this.events.push(`recovered: ${steps.length}`);
+    return this;
+  }
+
+  /** A snapshot with this topic and no other, acted upon. */
+  apply(...changes: Change[]): this {
+    const image = new ClusterImage();
+    const revision = BigInt(++this.#revision);
+    const applied = image.applyPage(create(SnapshotPageSchema, { revision, changes, last: true }));
+    if (applied.kind !== 'applied') throw new Error(applied.kind);
+    this.partitions.apply(image, applied.changes);
+    this.clock.endTurns();
+    return this;
+  }
+
+  /** Recovered, and leading partition 0 in epoch 0. */
+  leading(configs: Record<string, string> = {}): this {
+    return this.recover().apply(...changesOf({ configs, partitions: [{ leader: 1, epoch: 0 }] }));
+  }
+
+  partition(index = 0): Partition {
+    const found = this.partitions.serving(TOPIC_ID_BYTES, index, -1);
+    if (found instanceof Partition) return found;
+    throw new Error(`${found.code}: ${found.message}`);
+  }
+
+  /** The code with which it is refused, or "served". */
+  serving(index = 0, epoch = -1): string {
+    const found = this.partitions.serving(TOPIC_ID_BYTES, index, epoch);
+    return found instanceof Partition ? 'served' : found.code;
+  }
+
+  /** Ends turns and completes syncs until nothing is under way. */
+  settle(): void {
+    for (let i = 0; i < 100; i++) {
+      this.clock.endTurns();
+      if (this.disk.pendingSyncs + this.disk.pendingReads === 0) return;
+      this.disk.completeSyncs();
+      this.disk.completeReads();
+    }
+    throw new Error('it does not settle');
+  }
+}
