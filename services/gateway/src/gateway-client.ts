@@ -1,0 +1,18 @@
+import type { Client } from '@weir/client/client.ts';
+import type { Producer } from '@weir/client/producer/producer.ts';
+
+/** What the gateway uses of a client: the real one, or a cluster in memory in the tests. */
+export type GatewayClient = Pick<
+  Client,
+  | 'awaitTopic'
+  | 'brokers'
+  | 'close'
+  | 'clusterId'
+  | 'createTopics'
+  | 'listOffsets'
+  | 'read'
+  | 'revision'
+  | 'subscribe'
+  | 'topic'
+  | 'topics'
+> & { readonly producer: Pick<Producer, 'bufferedBytes' | 'sendMany'> };

@@ -1,0 +1,65 @@
+import { HTTP_IN_FLIGHT_BYTES_MAX, STOP_GRACE_MS, STREAMS_MAX } from '@weir/base/limits.ts';
+import { isLoopbackHost, listenProblem } from '@weir/runtime/listen-rule.ts';
+import { VERSION } from '@weir/runtime/run-service.ts';
+import type { Service, World } from '@weir/runtime/world.ts';
+import { StreamCount } from './context.ts';
+import type { GatewayContext } from './context.ts';
+import type { GatewayClient } from './gateway-client.ts';
+import { ByteBudget } from './http/byte-budget.ts';
+import { startHttpServer } from './http/http-server.node.ts';
+import { GatewayMetrics } from './metrics.ts';
+import type { GatewayOptions } from './options.ts';
+import { allRoutes } from './routes.ts';
+
+/** The share of memory that bodies under way may take. */
+const IN_FLIGHT_SHARE = 0.25;
+
+/** Starts a gateway over a client, which is closed with it. It listens at once and is ready once it knows the cluster. */
+export async function startGateway(options: GatewayOptions, world: World, client: GatewayClient): Promise<Service> {
+  const listen = options['http-listen'];
+  const problem = listenProblem('http-listen', listen, options.insecure);
+  if (problem !== undefined) throw new Error(problem);
+  const memoryLimit = options['memory-limit'] ?? world.memoryLimitBytes;
+  const budget = new ByteBudget(Math.min(HTTP_IN_FLIGHT_BYTES_MAX, Math.floor(memoryLimit * IN_FLIGHT_SHARE)));
+  const streams = new StreamCount(STREAMS_MAX);
+  const stopping = new AbortController();
+  const notReady = (): string | undefined => {
+    if (stopping.signal.aborted) return 'stopping';
+    return client.revision < 0 ? `no metadata yet from a coordinator (${options.coordinators})` : undefined;
+  };
+  const metrics = new GatewayMetrics(world.registry, {
+    streams: () => streams.count,
+    inFlightBytes: () => budget.used,
+  });
+  const { clock, logger, tracer, registry } = world;
+  const context: GatewayContext = {
+    client,
+    clock,
+    logger,
+    tracer,
+    registry,
+    metrics,
+    budget,
+    streams,
+    stopping: stopping.signal,
+    notReady,
+  };
+  const server = await startHttpServer({
+    listen,
+    routes: allRoutes(VERSION),
+    context,
+    access: {
+      loopback: isLoopbackHost(listen.slice(0, listen.lastIndexOf(':'))),
+      allowedOrigins: new Set(options['allowed-origins']?.split(',') ?? []),
+    },
+  });
+  return {
+    addresses: { http: options['http-advertise'] ?? server.address },
+    notReady,
+    async stop() {
+      stopping.abort();
+      await server.stop(STOP_GRACE_MS);
+      await client.close();
+    },
+  };
+}

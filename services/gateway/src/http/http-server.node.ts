@@ -1,0 +1,225 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { fastify } from 'fastify';
+import type { FastifyInstance, HTTPMethods } from 'fastify';
+import * as limits from '@weir/base/limits.ts';
+import type { GatewayContext } from '../context.ts';
+import type { Route } from '../route.ts';
+import type { AccessRule } from './access-rule.ts';
+import type { GatewayReply, GatewayRequest } from './exchange.ts';
+import { failureBody, HttpFailure } from './failure.ts';
+import { serve } from './serve.ts';
+import type { ServedRoute, Serving } from './serve.ts';
+
+/** A listening gateway. */
+export interface HttpServer {
+  /** host:port as bound. */
+  readonly address: string;
+  /** Stops accepting, tells the streams, gives what is under way until `graceMs`, then cuts it. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** What a server is made of. */
+export interface HttpServerOptions {
+  readonly listen: string;
+  readonly routes: readonly Route[];
+  readonly context: GatewayContext;
+  readonly access: AccessRule;
+}
+
+/** Methods that are answered with 405 where a path has no route for them. */
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const satisfies HTTPMethods[];
+/** How often a stopping server closes connections that have become idle. */
+const CLOSE_IDLE_MS = 50;
+
+/** Serves routes over HTTP/1.1. Fastify finds the route; what happens then is ours (serve.ts). */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const serving: Serving = { context: options.context, access: options.access, readers: new Set() };
+  const app = createApp();
+  app.server.maxConnections = limits.HTTP_CONNECTIONS_MAX;
+  registerRoutes(app, serving, options.routes);
+  const host = options.listen.slice(0, options.listen.lastIndexOf(':'));
+  const port = Number(options.listen.slice(options.listen.lastIndexOf(':') + 1));
+  try {
+    await app.listen({ host: host.replace(/^\[|\]$/g, ''), port });
+  } catch (error) {
+    const why =
+      (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'the port is taken by another process' : String(error);
+    throw new Error(`cannot listen on ${options.listen}: ${why}`, { cause: error });
+  }
+  return {
+    address: `${host}:${(app.server.address() as AddressInfo).port}`,
+    stop: (graceMs) => stop(app, serving, graceMs),
+  };
+}
+
+function createApp(): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    exposeHeadRoutes: false,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    keepAliveTimeout: limits.HTTP_KEEP_ALIVE_MS,
+    maxRequestsPerSocket: limits.HTTP_REQUESTS_PER_SOCKET_MAX,
+    http: {
+      headersTimeout: limits.HTTP_HEADERS_TIMEOUT_MS,
+      // Bodies have their own patience: some are streams.
+      requestTimeout: 0,
+      connectionsCheckingInterval: 1_000,
+      maxHeaderSize: limits.HTTP_HEADER_BYTES_MAX,
+    },
+    routerOptions: {
+      // The rule for topic names says what is too long, not the router.
+      maxParamLength: limits.HTTP_HEADER_BYTES_MAX,
+      // The query is read by whoever handles the request.
+      querystringParser: () => ({}),
+    },
+    clientErrorHandler: answerUnparsable,
+    frameworkErrors(error, request, reply) {
+      reply.hijack();
+      answerAlone(
+        request.raw,
+        reply.raw,
+        new HttpFailure('MALFORMED_REQUEST', `the path is malformed: ${error.message}`),
+      );
+    },
+  });
+  // Bodies are read by the exchange, which counts them and knows who is slow.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  return app;
+}
+
+function registerRoutes(app: FastifyInstance, serving: Serving, routes: readonly Route[]): void {
+  const register = (methods: HTTPMethods[], path: string, served: ServedRoute): void => {
+    app.route({
+      method: methods,
+      url: path.replaceAll(/\{(\w+)\}/g, ':$1'),
+      handler(request, reply) {
+        reply.hijack();
+        serve(serving, served, { request: request.raw, response: reply.raw }, request.params as Record<string, string>);
+      },
+    });
+  };
+  const byPath = Map.groupBy(routes, (route) => route.path);
+  for (const [path, routesOfPath] of byPath) {
+    const taken = new Set<string>(['OPTIONS']);
+    for (const route of routesOfPath) {
+      const methods = methodsOf(route);
+      for (const method of methods) taken.add(method);
+      register(methods, path, servedRoute(serving, route));
+    }
+    const allow = [...taken].join(', ');
+    const metrics = serving.context.metrics.ofRoute(path);
+    const others = METHODS.filter((method) => !taken.has(method));
+    const refuse = (request: GatewayRequest): never => {
+      const message = `${path} does not have ${request.method}: it has ${allow}`;
+      throw new HttpFailure('METHOD_NOT_ALLOWED', message, { headers: { allow } });
+    };
+    register(others, path, { label: path, metrics, body: undefined, handle: refuse });
+    register(['OPTIONS'], path, { label: path, metrics, body: undefined, handle: () => optionsReply(allow) });
+  }
+  const metrics = serving.context.metrics.ofRoute('none');
+  const answer = (request: IncomingMessage, response: ServerResponse, failure: HttpFailure): void => {
+    const fail = (): never => {
+      throw failure;
+    };
+    serve(serving, { label: 'none', metrics, body: undefined, handle: fail }, { request, response }, {});
+  };
+  app.setNotFoundHandler((request, reply) => {
+    reply.hijack();
+    const path = request.raw.url?.split('?', 1)[0] ?? '';
+    const message = `there is no ${request.method} ${path}: see /openapi.json for what there is`;
+    answer(request.raw, reply.raw, new HttpFailure('UNKNOWN_ROUTE', message));
+  });
+  app.setErrorHandler((error, request, reply) => {
+    reply.hijack();
+    const { code, message } = error as { code?: string; message: string };
+    if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+      const told = `content-type ${JSON.stringify(request.headers['content-type'])} is not a media type: say, for example, application/json`;
+      return answer(request.raw, reply.raw, new HttpFailure('UNSUPPORTED_MEDIA_TYPE', told));
+    }
+    serving.context.logger.error({ err: error }, `a request failed in the HTTP library: ${message}`);
+    answer(
+      request.raw,
+      reply.raw,
+      new HttpFailure('UNKNOWN_SERVER_ERROR', 'this gateway failed by an error of its own: its log says more'),
+    );
+  });
+}
+
+function servedRoute(serving: Serving, route: Route): ServedRoute {
+  return {
+    label: route.path,
+    metrics: serving.context.metrics.ofRoute(route.path),
+    body: route.body,
+    handle: (request) => route.handle(serving.context, request),
+  };
+}
+
+/** A GET route answers HEAD as well, unless its answer never ends. */
+function methodsOf(route: Route): HTTPMethods[] {
+  const endless = Object.values(route.operation.responses).some(
+    ({ content }) => content?.['text/event-stream'] !== undefined,
+  );
+  return route.method === 'GET' && !endless ? ['GET', 'HEAD'] : [route.method];
+}
+
+/** What a browser asks before a listed foreign page may send something; without a listed origin it says no by silence. */
+function optionsReply(allow: string): GatewayReply {
+  const headers = {
+    allow,
+    'access-control-allow-methods': allow,
+    'access-control-allow-headers': 'content-type, last-event-id, traceparent, weir-header-*',
+    'access-control-max-age': '600',
+  };
+  return { kind: 'empty', status: 204, headers };
+}
+
+/** An answer before there is a route, or a context to serve it in. */
+function answerAlone(request: IncomingMessage, response: ServerResponse, failure: HttpFailure): void {
+  response.writeHead(failure.status, { 'content-type': 'application/json; charset=utf-8' });
+  response.end(`${JSON.stringify(failureBody(failure))}\n`);
+  request.resume();
+}
+
+/** What the parser refuses: there is no request, only a socket. */
+function answerUnparsable(error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, failure] = unparsable(error.code);
+  const body = `${JSON.stringify({ ...failureBody(failure), error_code: status })}\n`;
+  socket.end(
+    `HTTP/1.1 ${status} ${failure.code}\r\ncontent-type: application/json; charset=utf-8\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+function unparsable(code: string | undefined): [number, HttpFailure] {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW': {
+      const message = `request line and headers have more than ${limits.HTTP_HEADER_BYTES_MAX} bytes together: shorten them`;
+      return [431, new HttpFailure('MALFORMED_REQUEST', message)];
+    }
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return [
+        408,
+        new HttpFailure('BODY_TOO_SLOW', `the headers took more than ${limits.HTTP_HEADERS_TIMEOUT_MS / 1_000} s`),
+      ];
+    default:
+      return [400, new HttpFailure('MALFORMED_REQUEST', 'this is not HTTP/1.1')];
+  }
+}
+
+async function stop(app: FastifyInstance, serving: Serving, graceMs: number): Promise<void> {
+  const { server } = app;
+  const closed = app.close();
+  for (const reader of serving.readers) reader.stopping();
+  const closeIdle = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_MS);
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  await closed;
+  clearInterval(closeIdle);
+  clearTimeout(cut);
+}

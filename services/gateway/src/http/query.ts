@@ -1,0 +1,49 @@
+import { HttpFailure } from './failure.ts';
+
+/** A request's query. Reading a parameter checks it; `only` refuses what the route does not have. */
+export class Query {
+  readonly #values: URLSearchParams | undefined;
+
+  constructor(text: string) {
+    this.#values = text === '' ? undefined : new URLSearchParams(text);
+  }
+
+  /** @throws HttpFailure when a parameter is none of those, or was given twice */
+  only(names: readonly string[]): void {
+    if (this.#values === undefined) return;
+    const seen = new Set<string>();
+    for (const name of this.#values.keys()) {
+      if (!names.includes(name)) {
+        const known = names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`;
+        throw new HttpFailure('INVALID_REQUEST', `the query parameter "${name}" is unknown here: ${known}`);
+      }
+      if (seen.has(name)) throw new HttpFailure('INVALID_REQUEST', `the query parameter "${name}" was given twice`);
+      seen.add(name);
+    }
+  }
+
+  text(name: string): string | undefined {
+    return this.#values?.get(name) ?? undefined;
+  }
+
+  /** A whole number. @throws HttpFailure */
+  integer(name: string, bounds: { readonly min: number; readonly max: number }): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const value = /^-?\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= bounds.min && value <= bounds.max) return value;
+    throw new HttpFailure(
+      'INVALID_REQUEST',
+      `${name}=${text} is not a whole number from ${bounds.min} to ${bounds.max}`,
+    );
+  }
+
+  /** One of some words. @throws HttpFailure */
+  choice<const Choice extends string>(name: string, choices: readonly Choice[]): Choice | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const found = choices.find((choice) => choice === text);
+    if (found !== undefined) return found;
+    throw new HttpFailure('INVALID_REQUEST', `${name}=${text} is not one of ${choices.join(', ')}`);
+  }
+}

@@ -1,0 +1,81 @@
+import { HttpFailure, invalidBody } from '../http/failure.ts';
+
+/** What a field of a small JSON body must be. */
+export type FieldShape =
+  | { readonly type: 'string' }
+  | { readonly type: 'integer'; readonly min: number; readonly max: number }
+  /** An object of strings, numbers and booleans. */
+  | { readonly type: 'texts' };
+
+/** A body's fields, by name. */
+export type BodyShape = Readonly<Record<string, FieldShape & { readonly required?: true }>>;
+
+type FieldValue<Shape> = Shape extends { type: 'string' }
+  ? string
+  : Shape extends { type: 'integer' }
+    ? number
+    : Readonly<Record<string, string>>;
+
+/** The values of a body that fits. */
+export type BodyValues<Shape extends BodyShape> = {
+  readonly [Name in keyof Shape]: Shape[Name] extends { required: true }
+    ? FieldValue<Shape[Name]>
+    : FieldValue<Shape[Name]> | undefined;
+};
+
+/**
+ * Parses a small JSON body and checks it; every problem is told, not only the first.
+ *
+ * @throws HttpFailure MALFORMED_JSON, or INVALID_BODY with all problems
+ */
+export function parseBody<const Shape extends BodyShape>(body: Buffer, shape: Shape): BodyValues<Shape> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body.toString('utf8'));
+  } catch (error) {
+    const why = body.length === 0 ? 'the body is empty' : (error as Error).message;
+    throw new HttpFailure('MALFORMED_JSON', `${why}: expected a JSON object with ${Object.keys(shape).join(', ')}`);
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw invalidBody([`the body is not an object with ${Object.keys(shape).join(', ')}`]);
+  }
+  const problems: string[] = [];
+  for (const name of Object.keys(parsed)) {
+    if (!Object.hasOwn(shape, name)) problems.push(`"${name}" is unknown: expected ${Object.keys(shape).join(', ')}`);
+  }
+  const values: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(shape)) {
+    const value = Object.hasOwn(parsed, name) ? (parsed as Record<string, unknown>)[name] : undefined;
+    if (value === undefined || value === null) {
+      if (field.required === true) problems.push(`"${name}" is missing`);
+    } else {
+      const problem = fieldProblem(field, value);
+      if (problem === undefined) values[name] = field.type === 'texts' ? texts(value as object) : value;
+      else problems.push(`"${name}" ${problem}`);
+    }
+  }
+  if (problems.length > 0) throw invalidBody(problems);
+  return values as BodyValues<Shape>;
+}
+
+function fieldProblem(field: FieldShape, value: unknown): string | undefined {
+  switch (field.type) {
+    case 'string':
+      return typeof value === 'string' ? undefined : 'is not a string';
+    case 'integer':
+      return Number.isInteger(value) && (value as number) >= field.min && (value as number) <= field.max
+        ? undefined
+        : `is not a whole number from ${field.min} to ${field.max}`;
+    case 'texts': {
+      const fits =
+        typeof value === 'object' &&
+        !Array.isArray(value) &&
+        Object.values(value as object).every((item) => ['string', 'number', 'boolean'].includes(typeof item));
+      return fits ? undefined : 'is not an object of strings';
+    }
+  }
+}
+
+function texts(value: object): Record<string, string> {
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, String(item)]));
+}

@@ -1,0 +1,76 @@
+import type { Route } from '../route.ts';
+import { ref, SCHEMAS } from './schemas.ts';
+
+/** The OpenAPI 3.1 document of a route table: routes and document cannot differ, for one is made from the other. */
+export function openApiDocument(routes: readonly Route[], version: string): Record<string, unknown> {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const route of routes) {
+    const path = (paths[route.path] ??= {});
+    path[route.method.toLowerCase()] = operationOf(route);
+  }
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Weir gateway',
+      version,
+      description:
+        'Weir over HTTP: /v1 is pleasant with curl, the other routes speak the dialect of the Strimzi Kafka bridge. ' +
+        '64-bit integers are never rounded. Every error is {error_code, code, message}.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    tags: [
+      { name: 'records', description: 'Produce, read and follow.' },
+      { name: 'topics', description: 'Topics and the cluster.' },
+      { name: 'v2', description: 'The dialect of the Strimzi Kafka bridge.' },
+      { name: 'operation', description: 'Probes, metrics and this document.' },
+    ],
+    paths,
+    components: {
+      schemas: SCHEMAS,
+      responses: {
+        Error: { description: 'What was wrong, what was expected and what to do.', content: json('Error') },
+      },
+    },
+  };
+}
+
+function operationOf({ path, operation }: Route): Record<string, unknown> {
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => ({
+    name: match[1]!,
+    in: 'path',
+    required: true,
+    schema: match[1] === 'partition' ? { type: 'integer', minimum: 0 } : { type: 'string', maxLength: 249 },
+  }));
+  const inQuery = (operation.parameters ?? []).map(({ name, description, schema, from }) => ({
+    name,
+    in: from ?? 'query',
+    required: false,
+    description,
+    schema,
+  }));
+  const parameters = [...inPath, ...inQuery];
+  const responses: Record<string, unknown> = {};
+  for (const [status, { description, content }] of Object.entries(operation.responses)) {
+    responses[status] = { description, ...(content === undefined ? {} : { content: mediaTypes(content) }) };
+  }
+  responses['default'] = { $ref: '#/components/responses/Error' };
+  return {
+    operationId: operation.id,
+    tags: [operation.tag],
+    summary: operation.summary,
+    ...(operation.description === undefined ? {} : { description: operation.description }),
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(operation.request === undefined
+      ? {}
+      : { requestBody: { required: true, content: mediaTypes(operation.request) } }),
+    responses,
+  };
+}
+
+function mediaTypes(content: Readonly<Record<string, unknown>>): Record<string, { schema: unknown }> {
+  return Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }]));
+}
+
+function json(name: keyof typeof SCHEMAS): Record<string, { schema: unknown }> {
+  return { 'application/json': { schema: ref(name) } };
+}

@@ -1,0 +1,151 @@
+/** A JSON Schema (2020-12), as OpenAPI 3.1 has them. */
+export type Schema = Readonly<Record<string, unknown>>;
+
+/** Names a schema below. */
+export function ref(name: keyof typeof SCHEMAS): Schema {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+const OFFSET = { type: 'integer', format: 'int64', minimum: 0 } as const;
+const PARTITION = { type: 'integer', format: 'int32', minimum: 0 } as const;
+const BROKER = { type: 'integer', format: 'int32' } as const;
+const CONFIGS = { type: 'object', additionalProperties: { type: 'string' } } as const;
+
+/** An object of which every property is there unless it is named optional, and no other may be. */
+function closed(properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return { type: 'object', properties, required, additionalProperties: false };
+}
+
+const list = (items: Schema): Schema => ({ type: 'array', items });
+const here = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
+
+/** The bodies that routes take and give. */
+export const SCHEMAS = {
+  Error: {
+    description: 'error_code is the HTTP status; code tells those of one status apart.',
+    ...closed(
+      {
+        error_code: { type: 'integer', minimum: 400, maximum: 599 },
+        code: { type: 'string', examples: ['UNKNOWN_TOPIC_OR_PARTITION'] },
+        message: { type: 'string', description: 'What was wrong, what was expected and what to do.' },
+        validation_errors: list({ type: 'string' }),
+      },
+      ['validation_errors'],
+    ),
+  },
+  Offset: closed({ partition: PARTITION, offset: OFFSET }),
+  Offsets: {
+    description: 'One entry a record, in their order.',
+    ...closed({ offsets: list({ anyOf: [here('Offset'), here('Error')] }) }),
+  },
+  Header: closed({ key: { type: 'string' }, value: { type: ['string', 'null'] }, encoding: { const: 'base64' } }, [
+    'encoding',
+  ]),
+  Record: {
+    description:
+      'A value that is JSON stands as it was written. Other text is a string with encoding "text", anything else ' +
+      'base64 with encoding "base64". A tombstone has value null; the value null itself has encoding "json".',
+    ...closed(
+      {
+        partition: PARTITION,
+        offset: OFFSET,
+        timestamp: { type: 'integer', format: 'int64', description: 'Milliseconds since 1970.' },
+        key: { type: ['string', 'null'] },
+        key_encoding: { const: 'base64' },
+        value: {},
+        encoding: { enum: ['text', 'base64', 'json'] },
+        headers: list(here('Header')),
+      },
+      ['key_encoding', 'encoding'],
+    ),
+  },
+  Records: closed({
+    records: list(here('Record')),
+    next: { type: 'object', additionalProperties: OFFSET, description: 'The next offset to read, by partition.' },
+    cursor: { type: 'string', description: 'All of next in one: hand it back as ?cursor= to go on.' },
+  }),
+  TopicSummary: closed({
+    name: { type: 'string' },
+    id: { type: 'string', format: 'uuid' },
+    partitions: { type: 'integer', minimum: 1 },
+    configs: CONFIGS,
+  }),
+  Topics: closed({ topics: list(here('TopicSummary')) }),
+  Partition: closed({
+    partition: PARTITION,
+    leader: { type: ['integer', 'null'], format: 'int32' },
+    leader_epoch: { type: 'integer', format: 'int32' },
+    replicas: list(BROKER),
+    in_sync: list(BROKER),
+  }),
+  Topic: closed({
+    name: { type: 'string' },
+    id: { type: 'string', format: 'uuid' },
+    configs: CONFIGS,
+    partitions: list(here('Partition')),
+  }),
+  NewTopic: closed(
+    {
+      name: { type: 'string', pattern: '^[a-zA-Z0-9._-]{1,249}$' },
+      partitions: { type: 'integer', minimum: 1 },
+      replication_factor: { type: 'integer', minimum: 1 },
+      configs: CONFIGS,
+    },
+    ['partitions', 'replication_factor', 'configs'],
+  ),
+  Cluster: closed({
+    cluster_id: { type: 'string' },
+    revision: { type: 'integer', format: 'int64' },
+    brokers: list(
+      closed({
+        id: BROKER,
+        address: { type: 'string' },
+        rack: { type: ['string', 'null'] },
+        state: { enum: ['active', 'fenced'] },
+      }),
+    ),
+  }),
+  Info: closed({
+    name: { const: 'weir' },
+    version: { type: 'string' },
+    bridge_version: { type: 'string' },
+    openapi: { type: 'string' },
+    topics: { type: 'string' },
+    cluster: { type: 'string' },
+  }),
+  ProducerRecordList: closed({
+    records: {
+      ...list(
+        closed(
+          {
+            key: { description: 'JSON, base64 or text, as the media type says.' },
+            value: { description: 'JSON, base64 or text, as the media type says; null is a tombstone.' },
+            partition: PARTITION,
+            timestamp: { type: 'integer', format: 'int64', minimum: 0 },
+            headers: list(
+              closed({ key: { type: 'string' }, value: { type: ['string', 'null'], contentEncoding: 'base64' } }, [
+                'value',
+              ]),
+            ),
+          },
+          ['key', 'partition', 'timestamp', 'headers'],
+        ),
+      ),
+      minItems: 1,
+    },
+  }),
+  NewTopicV2: closed(
+    {
+      topic_name: { type: 'string', pattern: '^[a-zA-Z0-9._-]{1,249}$' },
+      partitions_count: { type: 'integer', minimum: 1 },
+      replication_factor: { type: 'integer', minimum: 1 },
+      configs: CONFIGS,
+    },
+    ['partitions_count', 'replication_factor', 'configs'],
+  ),
+  ReplicaV2: closed({ broker: BROKER, leader: { type: 'boolean' }, in_sync: { type: 'boolean' } }),
+  PartitionV2: closed({ partition: PARTITION, leader: BROKER, replicas: list(here('ReplicaV2')) }),
+  TopicV2: closed({ name: { type: 'string' }, configs: CONFIGS, partitions: list(here('PartitionV2')) }),
+  OffsetsSummary: closed({ beginning_offset: OFFSET, end_offset: OFFSET }),
+} as const satisfies Record<string, Schema>;

@@ -1,0 +1,208 @@
+import { WeirError } from '@weir/base/errors.ts';
+import { READ_BYTES_MAX, READ_PARTITIONS_AT_ONCE } from '@weir/base/limits.ts';
+import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
+import { knownTopic } from '../context.ts';
+import type { GatewayContext } from '../context.ts';
+import type { ReadResult } from '@weir/client/consumer/read.ts';
+import { rawJsonReply } from '../http/exchange.ts';
+import type { GatewayReply, GatewayRequest } from '../http/exchange.ts';
+import { HttpFailure } from '../http/failure.ts';
+import { recordJson } from '../json/record-json.ts';
+import { encodeCursor } from '../stream/cursor.ts';
+import { readParameters } from './read-parameters.ts';
+import type { ReadFrom, ReadParameters } from './read-parameters.ts';
+
+/** GET /v1/topics/{topic}/records: reads without leaving anything behind in the gateway. */
+export async function read(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
+  const asLines = acceptsLines(request);
+  const topic = await knownTopic(context, request.params);
+  const parameters = readParameters(request, topic);
+  const found = new Found(await startOffsets(context, topic, parameters), parameters.limit, asLines);
+  const reading: Reading = { context, topic, found, single: parameters.partitions.length === 1 };
+  const gone = AbortSignal.any([request.signal, context.stopping]);
+  if (reading.single) await readOne(reading, parameters.partitions[0]!, parameters.waitMs, gone);
+  else {
+    await readInTurn(reading, parameters.partitions);
+    if (found.lines.length === 0 && parameters.waitMs > 0) await awaitAny(reading, parameters, gone);
+  }
+  context.metrics.recordsOut.inc(found.lines.length);
+  return asLines ? linesReply(topic, found) : objectReply(topic, found);
+}
+
+/** What was read so far. */
+class Found {
+  readonly lines: string[] = [];
+  readonly next: Map<number, number>;
+  readonly #limit: number;
+  readonly #oneLine: boolean;
+  #bytes = 0;
+
+  constructor(start: Map<number, number>, limit: number, oneLine: boolean) {
+    this.next = start;
+    this.#limit = limit;
+    this.#oneLine = oneLine;
+  }
+
+  get recordsLeft(): number {
+    return this.#limit - this.lines.length;
+  }
+
+  get isFull(): boolean {
+    return this.recordsLeft === 0 || this.#bytes >= READ_BYTES_MAX;
+  }
+
+  /** Takes what still fits; `next` goes on after the last record that did. */
+  take(partition: number, result: ReadResult): void {
+    for (const record of result.records) {
+      if (this.isFull) return;
+      const line = recordJson(partition, record, this.#oneLine);
+      this.#bytes += line.length;
+      this.lines.push(line);
+      this.next.set(partition, record.offset + 1);
+    }
+    this.next.set(partition, result.nextOffset);
+  }
+}
+
+interface Reading {
+  readonly context: GatewayContext;
+  readonly topic: TopicInfo;
+  readonly found: Found;
+  /** Whether one partition was asked for; then an offset that it does not have is an error. */
+  readonly single: boolean;
+}
+
+async function startOffsets(
+  context: GatewayContext,
+  topic: TopicInfo,
+  { partitions, from }: ReadParameters,
+): Promise<Map<number, number>> {
+  switch (from.kind) {
+    case 'offset':
+      return new Map(partitions.map((partition) => [partition, from.offset]));
+    case 'cursor':
+      // A partition that the cursor does not know is newer than the cursor: all of it is unread.
+      return new Map(partitions.map((partition) => [partition, from.cursor.get(partition) ?? 0]));
+    case 'timestamp':
+      return offsetsAt(context, topic, partitions, from);
+  }
+}
+
+async function offsetsAt(
+  context: GatewayContext,
+  topic: TopicInfo,
+  partitions: readonly number[],
+  { timestamp }: Extract<ReadFrom, { kind: 'timestamp' }>,
+): Promise<Map<number, number>> {
+  const ask = (at: typeof timestamp, of: readonly number[]): ReturnType<typeof context.client.listOffsets> =>
+    context.client.listOffsets(
+      topic.name,
+      of.map((partition) => ({ partition, timestamp: at })),
+    );
+  const offsets = new Map((await ask(timestamp, partitions)).map(({ partition, offset }) => [partition, offset]));
+  const withoutAny = partitions.filter((partition) => (offsets.get(partition) ?? -1) < 0);
+  // No record is that new: the read begins at the end.
+  if (withoutAny.length > 0) {
+    for (const { partition, offset } of await ask('latest', withoutAny)) offsets.set(partition, offset);
+  }
+  return new Map(partitions.map((partition) => [partition, offsets.get(partition) ?? 0]));
+}
+
+/** Reads partition after partition until there is enough, a few of them ahead. */
+async function readInTurn(reading: Reading, partitions: readonly number[]): Promise<void> {
+  const { found } = reading;
+  for (let first = 0; first < partitions.length && !found.isFull; first += READ_PARTITIONS_AT_ONCE) {
+    const some = partitions.slice(first, first + READ_PARTITIONS_AT_ONCE);
+    const results = await Promise.all(some.map((partition) => readPartition(reading, partition, some.length, 0)));
+    for (const [i, result] of results.entries()) {
+      if (result !== undefined && !found.isFull) found.take(some[i]!, result);
+    }
+  }
+}
+
+async function readOne(reading: Reading, partition: number, waitMs: number, signal: AbortSignal): Promise<void> {
+  const result = await readPartition(reading, partition, 1, waitMs, signal);
+  if (result !== undefined) reading.found.take(partition, result);
+}
+
+/** Waits for the first partition to bring something, and takes what others bring at the same time. */
+async function awaitAny(reading: Reading, { partitions, waitMs }: ReadParameters, gone: AbortSignal): Promise<void> {
+  const enough = new AbortController();
+  const signal = AbortSignal.any([gone, enough.signal]);
+  await Promise.all(
+    partitions.map(async (partition) => {
+      const result = await readPartition(reading, partition, partitions.length, waitMs, signal);
+      if (result === undefined || result.records.length === 0 || reading.found.isFull) return;
+      reading.found.take(partition, result);
+      enough.abort();
+    }),
+  );
+}
+
+/** What a partition has; undefined when it has nothing there, or the wait was broken off. */
+async function readPartition(
+  { context, topic, found, single }: Reading,
+  partition: number,
+  sharedBy: number,
+  waitMs: number,
+  signal?: AbortSignal,
+): Promise<ReadResult | undefined> {
+  try {
+    return await context.client.read({
+      topic: topic.name,
+      partition,
+      offset: found.next.get(partition)!,
+      maxRecords: found.recordsLeft,
+      maxBytes: Math.ceil(READ_BYTES_MAX / sharedBy),
+      waitMs,
+      ...(signal === undefined ? {} : { signal }),
+    });
+  } catch (error) {
+    if (signal?.aborted === true) return undefined;
+    if (!(error instanceof WeirError) || error.code !== 'OFFSET_OUT_OF_RANGE') throw error;
+    // Over several partitions "from offset N" means: whatever is at N or after it.
+    if (!single) return undefined;
+    throw await outOfRange(context, topic, partition, found.next.get(partition)!);
+  }
+}
+
+async function outOfRange(
+  context: GatewayContext,
+  topic: TopicInfo,
+  partition: number,
+  offset: number,
+): Promise<HttpFailure> {
+  const [earliest, latest] = await context.client.listOffsets(topic.name, [
+    { partition, timestamp: 'earliest' },
+    { partition, timestamp: 'latest' },
+  ]);
+  const first = earliest?.offset ?? 0;
+  const next = latest?.offset ?? 0;
+  const range =
+    first === next ? `has no records; the next one gets offset ${next}` : `has offsets ${first} to ${next - 1}`;
+  return new HttpFailure(
+    'OFFSET_OUT_OF_RANGE',
+    `partition ${partition} of "${topic.name}" ${range}: ${offset} is outside. Read from offset=earliest, latest or one in between`,
+  );
+}
+
+function acceptsLines(request: GatewayRequest): boolean {
+  const accept = String(request.headers['accept'] ?? '*/*').toLowerCase();
+  if (accept.includes('application/x-ndjson')) return true;
+  if (/\*\/\*|application\/(\*|json)/.test(accept)) return false;
+  throw new HttpFailure('NOT_ACCEPTABLE', `records come as application/json or application/x-ndjson, not as ${accept}`);
+}
+
+function objectReply(topic: TopicInfo, found: Found): GatewayReply {
+  const next = JSON.stringify(Object.fromEntries(found.next));
+  return rawJsonReply(
+    200,
+    `{"records":[${found.lines.join(',')}],"next":${next},"cursor":"${encodeCursor(topic, found.next)}"}\n`,
+  );
+}
+
+function linesReply(topic: TopicInfo, found: Found): GatewayReply {
+  const body = found.lines.length === 0 ? '' : `${found.lines.join('\n')}\n`;
+  const headers = { 'weir-cursor': encodeCursor(topic, found.next) };
+  return { kind: 'whole', status: 200, type: 'application/x-ndjson; charset=utf-8', body, headers };
+}

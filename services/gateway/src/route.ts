@@ -1,0 +1,41 @@
+import type { GatewayContext } from './context.ts';
+import type { GatewayReply, GatewayRequest } from './http/exchange.ts';
+import type { Schema } from './openapi/schemas.ts';
+
+/** A route: what answers it, and all that the OpenAPI document says of it. */
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  /** With parameters in braces, as "/v1/topics/{topic}". */
+  readonly path: string;
+  /** How a body of some media type is taken. Routes without it take none. */
+  readonly body?: (mediaType: string | undefined) => 'whole' | 'streamed';
+  readonly operation: Operation;
+  handle(context: GatewayContext, request: GatewayRequest): GatewayReply | Promise<GatewayReply>;
+}
+
+/** A route for people and generators. */
+export interface Operation {
+  readonly id: string;
+  readonly tag: 'records' | 'topics' | 'v2' | 'operation';
+  readonly summary: string;
+  readonly description?: string;
+  readonly parameters?: readonly Parameter[];
+  /** The body's schema by media type. */
+  readonly request?: Readonly<Record<string, Schema>>;
+  /** By status. Errors are the same everywhere and left out. */
+  readonly responses: Readonly<Record<number, Response>>;
+}
+
+/** A parameter that may be given. */
+export interface Parameter {
+  readonly name: string;
+  readonly description: string;
+  readonly schema: Schema;
+  readonly from?: 'query' | 'header';
+}
+
+interface Response {
+  readonly description: string;
+  /** Schema by media type; left out when there is no body. */
+  readonly content?: Readonly<Record<string, Schema>>;
+}

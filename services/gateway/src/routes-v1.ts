@@ -1,0 +1,174 @@
+import { READ_RECORDS_DEFAULT, READ_RECORDS_MAX, READ_WAIT_MS_MAX } from '@weir/base/limits.ts';
+import { ref } from './openapi/schemas.ts';
+import type { Schema } from './openapi/schemas.ts';
+import { isLines, produce } from './rest/produce.ts';
+import { read } from './rest/read.ts';
+import { createTopic, describeCluster, describeTopic, listTopics } from './rest/topics.ts';
+import type { Parameter, Route } from './route.ts';
+import { stream } from './stream/sse.ts';
+
+const TEXT: Schema = { type: 'string' };
+const COUNT: Schema = { type: 'integer', minimum: 0 };
+const BYTES: Schema = { type: 'string', format: 'binary' };
+
+const partition: Parameter = {
+  name: 'partition',
+  description: 'One partition; all of them, or any, when left out.',
+  schema: COUNT,
+};
+
+/** The routes of our own: one call for each thing that people do with curl. */
+export const routesV1: readonly Route[] = [
+  {
+    method: 'POST',
+    path: '/v1/topics/{topic}/records',
+    body: (mediaType) => (isLines(mediaType) ? 'streamed' : 'whole'),
+    handle: produce,
+    operation: {
+      id: 'produceRecords',
+      tag: 'records',
+      summary: 'Produce records',
+      description:
+        'application/json: one value is one record, an array one record an element. application/x-ndjson: a record ' +
+        'a line, a body of any length, answered by a receipt a line while it comes. text/* and ' +
+        'application/octet-stream: the body is the record. JSON null is a tombstone. Request headers ' +
+        'weir-header-NAME become record headers. An answer means that the records are durable.',
+      parameters: [
+        { name: 'key', description: 'Key of all records.', schema: TEXT },
+        { name: 'keyField', description: "A field of each JSON object that is the record's key.", schema: TEXT },
+        partition,
+        {
+          name: 'acks',
+          description: 'Who must have the records: every in-sync replica, or the leader alone.',
+          schema: { enum: ['all', 'leader'], default: 'all' },
+        },
+      ],
+      request: {
+        'application/json': {},
+        'application/x-ndjson': TEXT,
+        'text/plain': TEXT,
+        'application/octet-stream': BYTES,
+      },
+      responses: {
+        200: {
+          description: 'What became of each record. An error status instead means that none was taken.',
+          content: { 'application/json': ref('Offsets'), 'application/x-ndjson': TEXT },
+        },
+      },
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/topics/{topic}/records',
+    handle: read,
+    operation: {
+      id: 'readRecords',
+      tag: 'records',
+      summary: 'Read records by offset, timestamp or cursor',
+      description:
+        'Without partition all partitions are read, one after another. With Accept: application/x-ndjson a record ' +
+        'is a line, and the cursor is the header weir-cursor.',
+      parameters: [
+        partition,
+        {
+          name: 'offset',
+          description: 'First offset, or earliest, or latest. Default: earliest.',
+          schema: { anyOf: [COUNT, { enum: ['earliest', 'latest'] }] },
+        },
+        {
+          name: 'timestamp',
+          description: 'From the first record that is not older: milliseconds, or an ISO date.',
+          schema: TEXT,
+        },
+        { name: 'cursor', description: 'Goes on where the answer with this cursor ended.', schema: TEXT },
+        {
+          name: 'limit',
+          description: 'Most records.',
+          schema: { type: 'integer', minimum: 1, maximum: READ_RECORDS_MAX, default: READ_RECORDS_DEFAULT },
+        },
+        {
+          name: 'wait',
+          description: `How long to wait when there is nothing yet, up to ${READ_WAIT_MS_MAX / 1_000}s: 5s, or 5000.`,
+          schema: { type: 'string', default: '0' },
+        },
+      ],
+      responses: {
+        200: {
+          description: 'Records, and where to go on.',
+          content: { 'application/json': ref('Records'), 'application/x-ndjson': TEXT },
+        },
+      },
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/topics/{topic}/stream',
+    handle: stream,
+    operation: {
+      id: 'streamRecords',
+      tag: 'records',
+      summary: 'Follow a topic live (server-sent events)',
+      description:
+        'A record is an event, a tombstone an event named delete. An id is a cursor: with Last-Event-ID the stream ' +
+        'goes on after that event. Events named gap tell of records that are no longer there, refused ends the stream.',
+      parameters: [
+        partition,
+        {
+          name: 'from',
+          description: 'Where to begin without Last-Event-ID.',
+          schema: { enum: ['earliest', 'latest'], default: 'latest' },
+        },
+        { name: 'Last-Event-ID', from: 'header', description: 'The id of the last event that was seen.', schema: TEXT },
+      ],
+      responses: { 200: { description: 'Events, until one side ends.', content: { 'text/event-stream': TEXT } } },
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/topics',
+    handle: listTopics,
+    operation: {
+      id: 'listTopics',
+      tag: 'topics',
+      summary: 'All topics',
+      responses: { 200: { description: 'Topics by name.', content: { 'application/json': ref('Topics') } } },
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/topics',
+    body: () => 'whole',
+    handle: createTopic,
+    operation: {
+      id: 'createTopic',
+      tag: 'topics',
+      summary: 'Create a topic',
+      request: { 'application/json': ref('NewTopic') },
+      responses: {
+        201: { description: 'It exists and can be produced to.', content: { 'application/json': ref('Topic') } },
+      },
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/topics/{topic}',
+    handle: describeTopic,
+    operation: {
+      id: 'describeTopic',
+      tag: 'topics',
+      summary: 'One topic with its partitions',
+      responses: { 200: { description: 'The topic.', content: { 'application/json': ref('Topic') } } },
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/cluster',
+    handle: describeCluster,
+    operation: {
+      id: 'describeCluster',
+      tag: 'topics',
+      summary: 'The brokers',
+      responses: { 200: { description: 'Brokers by id.', content: { 'application/json': ref('Cluster') } } },
+    },
+  },
+];
