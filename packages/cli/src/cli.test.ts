@@ -1,0 +1,110 @@
+import { expect, test } from 'vitest';
+import { runCli } from './cli.ts';
+import { defineCommand, UsageError } from './command.ts';
+import type { CommandTree } from './command.ts';
+import { commands } from './commands.ts';
+import { TestTerminal } from './test-terminal.ts';
+
+const greet = defineCommand({
+  summary: 'greet somebody',
+  positionals: [{ name: 'WHO', description: 'somebody' }],
+  options: {
+    times: { type: 'integer', default: 1, min: 1, max: 3, description: 'How often' },
+    output: { type: 'choice', choices: ['text', 'json'], default: 'text', description: 'How' },
+  },
+  shorts: { n: 'times', o: 'output' },
+  examples: ['weir say hello Ada'],
+  run({ positionals, options, terminal }) {
+    if (positionals[0] === 'nobody') return Promise.reject(new UsageError('nobody is not there'));
+    if (positionals[0] === 'all') return Promise.reject(new Error('they are too many'));
+    terminal.out(`${options.output} ${positionals[0]} ${options.times}`);
+    return Promise.resolve(0);
+  },
+});
+const tree: CommandTree = {
+  say: {
+    kind: 'group',
+    summary: 'say something',
+    children: { hello: { kind: 'command', summary: 'greet somebody', load: () => Promise.resolve(greet) } },
+  },
+};
+
+async function run(
+  words: string[],
+  environment: Record<string, string> = {},
+  from = tree,
+): Promise<{ code: number | undefined; output: string; errors: string }> {
+  const terminal = new TestTerminal();
+  const code = await runCli(words, from, { terminal, environment });
+  return { code, output: terminal.output, errors: terminal.errors };
+}
+
+test('a command gets its words and options, long, short and from the environment', async () => {
+  expect(await run(['say', 'hello', 'Ada', '--times', '2'])).toMatchObject({ code: 0, output: 'text Ada 2' });
+  expect(await run(['say', 'hello', '-n', '3', 'Ada', '-o', 'json'])).toMatchObject({ output: 'json Ada 3' });
+  expect(await run(['say', 'hello', 'Ada'], { WEIR_OUTPUT: 'json' })).toMatchObject({ output: 'json Ada 1' });
+  expect(await run(['say', 'hello', 'Ada', '-o', 'text'], { WEIR_OUTPUT: 'json' })).toMatchObject({
+    output: 'text Ada 1',
+  });
+});
+
+test('a wrong command line ends with 2 and names everything that is wrong', async () => {
+  const result = await run(['say', 'hello', '--times', '9', '--tims', '1']);
+  expect(result.code).toBe(2);
+  expect(result.errors).toContain('WHO is missing');
+  expect(result.errors).toContain('--times: "9" is not a whole number from 1 to 3');
+  expect(result.errors).toContain('--tims is not an option; did you mean --times?');
+  expect(result.errors).toContain('See weir say hello --help');
+  expect((await run(['say', 'hello', 'Ada', 'Bob'])).errors).toContain('"Bob" is not expected here');
+  expect((await run(['say', 'hello', 'Ada'], { WEIR_OUTPUT: 'xml' })).errors).toContain('WEIR_OUTPUT: "xml"');
+  expect(await run(['say', 'hello', 'nobody'])).toMatchObject({ code: 2 });
+});
+
+test('a command that fails ends with 1 and says why', async () => {
+  expect(await run(['say', 'hello', 'all'])).toEqual({
+    code: 1,
+    output: '',
+    errors: 'weir say hello: they are too many\n',
+  });
+});
+
+test('what is no command is answered with the commands that there are', async () => {
+  const result = await run(['group', 'list'], {}, commands);
+  expect(result.code).toBe(2);
+  expect(result.errors).toContain('"group"');
+  expect(result.errors).toContain('dev, coordinator, broker, gateway, topic, produce, consume, cluster');
+  expect(result.errors).not.toContain('dev-service');
+  expect((await run([], {}, commands)).code).toBe(2);
+  expect((await run(['toString'], {}, commands)).code).toBe(2);
+});
+
+test('help is there on every level and goes to standard output', async () => {
+  for (const words of [['--help'], ['help'], ['-h'], ['say', '--help'], ['say', 'hello', '--help']]) {
+    const { code, output, errors } = await run(words);
+    expect({ code, errors }).toEqual({ code: 0, errors: '' });
+    expect(output).toContain('Usage: weir');
+  }
+  const { output } = await run(['say', 'hello', '--help']);
+  expect(output).toContain('short: -n');
+  expect(output).toContain('weir say hello Ada');
+  expect((await run(['--version'])).output).toMatch(/^weir \d+\.\d+\.\d+\n$/);
+});
+
+test('what stands after -- is no option, and no call for help', async () => {
+  expect(await run(['say', 'hello', '--', '--help'])).toMatchObject({ code: 0, output: 'text --help 1' });
+});
+
+test('every client command describes itself', async () => {
+  for (const words of [
+    ['topic', 'create'],
+    ['topic', 'list'],
+    ['topic', 'describe'],
+    ['produce'],
+    ['consume'],
+    ['cluster', 'info'],
+  ]) {
+    const { code, output } = await run([...words, '--help'], {}, commands);
+    expect(code).toBe(0);
+    expect(output).toContain('--coordinators');
+  }
+});

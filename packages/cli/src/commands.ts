@@ -1,0 +1,71 @@
+import type { CommandTree } from './command.ts';
+
+/** Every command that there is. */
+export const commands: CommandTree = {
+  dev: {
+    kind: 'command',
+    summary: 'run all of Weir in one process, for development',
+    load: async () => (await import('./dev/dev.ts')).devCommand,
+  },
+  coordinator: {
+    kind: 'service',
+    summary: 'run a coordinator',
+    load: async () => (await import('@weir/coordinator/service.ts')).coordinator,
+  },
+  broker: {
+    kind: 'service',
+    summary: 'run a broker',
+    load: async () => (await import('@weir/broker/service.ts')).broker,
+  },
+  gateway: {
+    kind: 'service',
+    summary: 'run a gateway',
+    load: async () => (await import('@weir/gateway/service.ts')).gateway,
+  },
+  topic: {
+    kind: 'group',
+    summary: 'create, list and describe topics',
+    children: {
+      create: {
+        kind: 'command',
+        summary: 'create a topic',
+        load: async () => (await import('./topic/create.ts')).topicCreate,
+      },
+      list: {
+        kind: 'command',
+        summary: 'list the topics',
+        load: async () => (await import('./topic/list.ts')).topicList,
+      },
+      describe: {
+        kind: 'command',
+        summary: 'show a topic: its partitions, leaders and offsets',
+        load: async () => (await import('./topic/describe.ts')).topicDescribe,
+      },
+    },
+  },
+  produce: {
+    kind: 'command',
+    summary: 'make records of the lines of standard input',
+    load: async () => (await import('./produce/produce.ts')).produceCommand,
+  },
+  consume: {
+    kind: 'command',
+    summary: 'print the records of a topic',
+    load: async () => (await import('./consume/consume.ts')).consumeCommand,
+  },
+  cluster: {
+    kind: 'group',
+    summary: 'look at the cluster',
+    children: {
+      info: {
+        kind: 'command',
+        summary: 'show the brokers and what they hold',
+        load: async () => (await import('./cluster/info.ts')).clusterInfo,
+      },
+    },
+  },
+  'dev-service': {
+    kind: 'hidden',
+    run: async (words) => (await import('./dev/child.node.ts')).runDevService(words),
+  },
+};
