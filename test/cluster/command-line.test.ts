@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { DevCluster } from './dev-cluster.ts';
+
+const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url));
+const cluster = new DevCluster();
+beforeAll(() => cluster.start());
+afterAll(() => cluster.remove());
+
+/** Runs `weir` with words and standard input, to its end. */
+function weir(words: string[], input = ''): Promise<{ code: number | null; out: string; err: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [MAIN, ...words]);
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+    child.once('close', (code) => resolve({ code, out, err }));
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input);
+  });
+}
+
+/** The same against the test's cluster. */
+const onCluster = (words: string[], input?: string) =>
+  weir([...words, '--coordinators', cluster.service('coordinator').grpc!], input);
+
+test('a topic is created, listed and described', async () => {
+  const created = await onCluster(['topic', 'create', 'cli', '--partitions', '3']);
+  expect(created).toMatchObject({ code: 0, err: '' });
+  expect((await onCluster(['topic', 'list'])).out).toMatch(/^cli\b/m);
+  const described = await onCluster(['topic', 'describe', 'cli', '-o', 'json']);
+  const topic = JSON.parse(described.out) as { name: string; partitions: unknown[] };
+  expect(topic.name).toBe('cli');
+  expect(topic.partitions).toHaveLength(3);
+  const again = await onCluster(['topic', 'create', 'cli']);
+  expect(again.code).toBe(1);
+  expect(again.err).toMatch(/exists/);
+});
+
+test('lines of standard input become records, and come out again', async () => {
+  await onCluster(['topic', 'create', 'lines', '--partitions', '1']);
+  const lines = Array.from({ length: 5000 }, (_, i) => `line ${i}`);
+  const produced = await onCluster(['produce', 'lines'], `${lines.join('\n')}\n`);
+  expect(produced.code).toBe(0);
+  const consumed = await onCluster(['consume', 'lines', '--offset', 'earliest', '-n', '5000']);
+  expect(consumed.out.trimEnd().split('\n')).toEqual(lines);
+  const json = await onCluster(['consume', 'lines', '--offset', '4999', '-n', '1', '-o', 'json']);
+  expect(JSON.parse(json.out)).toMatchObject({ partition: 0, offset: 4999, value: 'line 4999' });
+});
+
+test('keys are taken from the lines when asked', async () => {
+  await onCluster(['topic', 'create', 'pairs', '--partitions', '4']);
+  await onCluster(['produce', 'pairs', '--key-separator', ':'], 'a:1\nb:2\na:3\n');
+  const { out } = await onCluster(['consume', 'pairs', '--offset', 'earliest', '-n', '3', '-o', 'json']);
+  const records = out.trimEnd().split('\n').map((line) => JSON.parse(line) as { key: string; value: unknown; partition: number });
+  expect(new Set(records.filter(({ key }) => key === 'a').map(({ partition }) => partition)).size).toBe(1);
+  expect(records.map(({ key }) => key).toSorted()).toEqual(['a', 'a', 'b']);
+});
+
+test('wrong words are answered with what is wrong and exit code 2', async () => {
+  const command = await weir(['nonsense']);
+  expect(command.code).toBe(2);
+  expect(command.err).toContain('nonsense');
+  const option = await onCluster(['topic', 'list', '--colour', 'red']);
+  expect(option.code).toBe(2);
+  expect(option.err).toContain('--colour');
+  const value = await weir(['broker', '--flush', 'never']);
+  expect(value.code).toBe(2);
+  expect(value.err).toContain('commit, interval');
+});
+
+test('a coordinator that is not there is named', async () => {
+  const answer = await weir(['topic', 'list', '--coordinators', '127.0.0.1:1']);
+  expect(answer.code).toBe(1);
+  expect(answer.err).toContain('127.0.0.1:1');
+});
+
+test('help is there on every level and exits with 0', async () => {
+  for (const words of [['--help'], ['dev', '--help'], ['broker', '--help'], ['topic', '--help'], ['produce', '--help'], ['consume', '--help']]) {
+    const { code, out } = await weir(words);
+    expect(code, words.join(' ')).toBe(0);
+    expect(out, words.join(' ')).toContain('Usage');
+  }
+});
