@@ -69,7 +69,7 @@ function runInstaller(lock) {
   return new Promise((resolve, reject) => {
     const child = spawn(file, fileWords, {
       cwd: root,
-      env: { ...process.env, PATH: pathWithShell() },
+      env: { ...process.env, PATH: pathWithShell(), npm_config_update_notifier: 'false' },
       stdio: ['ignore', 2, 2],
       shell: process.platform === 'win32' && file === 'npm',
     });
@@ -93,7 +93,9 @@ function runInstaller(lock) {
     child.on('exit', (code, signal) => {
       if (code === 0) return settle();
       if (interrupted !== undefined) return settle(new Error(`${interrupted}: the dependencies are not installed`));
-      settle(new Error(`the dependencies could not be installed (npm exec pnpm ended with ${signal ?? code}, see above)`));
+      settle(
+        new Error(`the dependencies could not be installed (npm exec pnpm ended with ${signal ?? code}, see above)`),
+      );
     });
   });
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 
 /** A flight as the data set has it, with the run and the row that tell every record from every other. */
 export interface Flight {
@@ -28,7 +29,9 @@ const PAGE = 10_000;
 
 /** The 20,000 flights of the public data set. */
 export function loadFlights(): Omit<Flight, 'run' | 'row'>[] {
-  const path = createRequire(import.meta.url).resolve('vega-datasets/data/flights-20k.json');
+  // The package exports code that fetches its data from elsewhere; the data itself lies beside that code.
+  const code = createRequire(import.meta.url).resolve('vega-datasets');
+  const path = join(code.slice(0, code.lastIndexOf('vega-datasets')), 'vega-datasets', 'data', 'flights-20k.json');
   return JSON.parse(readFileSync(path, 'utf8')) as Omit<Flight, 'run' | 'row'>[];
 }
 

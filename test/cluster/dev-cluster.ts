@@ -41,7 +41,13 @@ export class DevCluster {
     const words = ['dev', '--data-dir', this.dataDirectory, '--ports', 'auto', ...this.#extra];
     const child = spawn(process.execPath, [MAIN, ...words], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'weir-test-compile-cache'), ...this.environment },
+      // As bin/weir sets them.
+      env: {
+        ...process.env,
+        NODE_COMPILE_CACHE: join(tmpdir(), 'weir-test-compile-cache'),
+        UV_THREADPOOL_SIZE: '16',
+        ...this.environment,
+      },
     });
     this.#process = child;
     child.stdout.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));

@@ -14,8 +14,10 @@ export interface Terminal {
   err(text: string): void;
   /** Standard input in pieces as they come. It is read no faster than it is taken. */
   input(): AsyncIterable<Buffer>;
-  /** Calls back once when the user interrupts the command, or when nobody reads its output any more. */
+  /** Calls back once when the user interrupts the command. */
   onInterrupt(callback: () => void): Cancel;
+  /** Calls back once when nobody reads standard output any more; what is written then is dropped. */
+  onReaderGone(callback: () => void): Cancel;
 }
 
 /** Escape sequences for standard output; without colours nothing. */

@@ -35,6 +35,10 @@ export class TestTerminal implements Terminal {
     return () => void this.#interrupts.delete(callback);
   }
 
+  onReaderGone(): () => void {
+    return () => undefined;
+  }
+
   interrupt(): void {
     for (const callback of this.#interrupts) callback();
   }

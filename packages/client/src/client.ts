@@ -159,7 +159,11 @@ export class Client {
    * @throws WeirError (as a rejection) for the first partition that cannot be answered
    */
   listOffsets(topic: string, queries: readonly OffsetQuery[]): Promise<readonly OffsetAnswer[]> {
-    return listOffsets({ metadata: this.#metadata, connections: this.#connections, world: this.#world }, topic, queries);
+    return listOffsets(
+      { metadata: this.#metadata, connections: this.#connections, world: this.#world },
+      topic,
+      queries,
+    );
   }
 
   /** Sends what is buffered (STOP_GRACE_MS at most), refuses the rest, and lets go of every connection. */

@@ -27,7 +27,11 @@ export interface BatchWalk {
  *
  * @param done called once, with EBADMSG when what is on the disk is not a batch
  */
-export function walkBatches(walk: BatchWalk, visitor: BatchVisitor, done: (error: DiskError | undefined) => void): void {
+export function walkBatches(
+  walk: BatchWalk,
+  visitor: BatchVisitor,
+  done: (error: DiskError | undefined) => void,
+): void {
   const { file, to, chunkBytes, batchBytesMax } = walk;
 
   const readOn = (position: number, wanted: number): void => {

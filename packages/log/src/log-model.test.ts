@@ -1,3 +1,4 @@
+import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { leaderEpoch, offset, type Offset } from '@weir/base/ids.ts';
@@ -73,14 +74,14 @@ class Machine {
       cleanShutdown,
       cache: new TailCache(this.#cacheBytes),
     });
-    expect(checkpoint.damaged).toBe(false);
-    expect(recovery.damage).toBeUndefined();
+    assert.equal(checkpoint.damaged, false);
+    assert.equal(recovery.damage, undefined);
     if (cleanShutdown) seen.cleanStarts += 1;
     if (recovery.tornBytesCut > 0) seen.torn += 1;
     if (recovery.keptAside !== undefined) seen.kept += 1;
     this.log = log;
     log.onAdvance = (end) => {
-      expect(end).toBeGreaterThan(model.counted);
+      assert.ok(end > model.counted);
       model.counted = end;
     };
     log.onFault = (_, what) => {
@@ -88,13 +89,13 @@ class Machine {
       seen.faults += 1;
     };
     // Nothing durable was lost, nothing was invented.
-    expect(log.endOffset).toBeGreaterThanOrEqual(model.mustKeep);
-    expect(log.endOffset).toBeLessThanOrEqual(model.batches.at(-1)?.end ?? 0);
+    assert.ok(log.endOffset >= model.mustKeep);
+    assert.ok(log.endOffset <= (model.batches.at(-1)?.end ?? 0));
     model.batches = model.batches.filter(({ end }) => end <= log.endOffset);
-    expect(log.endOffset).toBe(model.batches.at(-1)?.end ?? 0);
-    expect(log.durableEnd).toBe(log.endOffset);
-    expect(log.checkpointable()).toBe(log.endOffset);
-    expect(log.pendingBytes).toBe(0);
+    assert.equal(log.endOffset, model.batches.at(-1)?.end ?? 0);
+    assert.equal(log.durableEnd, log.endOffset);
+    assert.equal(log.checkpointable(), log.endOffset);
+    assert.equal(log.pendingBytes, 0);
     model.counted = log.endOffset;
     model.mustKeep = log.endOffset;
     this.checkContents(model, offset(0), 1_000_000);
@@ -104,9 +105,9 @@ class Machine {
   /** What a crash must not take, as of now. */
   settleModel(model: Model): void {
     model.mustKeep = this.commits ? model.counted : this.log.checkpointable();
-    expect(this.log.durableEnd).toBe(model.counted);
-    expect(this.log.endOffset).toBe(model.batches.at(-1)?.end ?? 0);
-    expect(this.log.checkpointable()).toBeLessThanOrEqual(this.log.endOffset);
+    assert.equal(this.log.durableEnd, model.counted);
+    assert.equal(this.log.endOffset, model.batches.at(-1)?.end ?? 0);
+    assert.ok(this.log.checkpointable() <= this.log.endOffset);
     seen.rolls += this.log.segmentCount > 1 ? 1 : 0;
   }
 
@@ -131,7 +132,7 @@ class Machine {
     const found: Buffer[] = [];
     let next = from;
     for (let reads = 0; next < upTo; reads++) {
-      expect(reads).toBeLessThan(10_000);
+      assert.ok(reads < 10_000);
       const read = this.log.read(next, maxBytes, upTo);
       if (read.kind === 'batches') {
         found.push(...read.buffers);
@@ -142,17 +143,17 @@ class Machine {
       seen.coldReads += 1;
       let done = false;
       this.log.readCold(read.plan, (error, buffers, nextOffset) => {
-        expect(error).toBeUndefined();
-        expect(nextOffset).toBeGreaterThan(next);
+        assert.equal(error, undefined);
+        assert.ok(nextOffset > next);
         found.push(...buffers);
         next = nextOffset;
         done = true;
       });
       while (this.disk.pendingReads > 0) this.disk.completeReads(1);
-      expect(done).toBe(true);
+      assert.equal(done, true);
     }
     const expected = model.batches.filter(({ base, end }) => end > from && base < upTo).map(({ bytes }) => bytes);
-    expect(Buffer.concat(found).equals(Buffer.concat(expected))).toBe(true);
+    assert.equal(Buffer.concat(found).equals(Buffer.concat(expected)), true);
   }
 }
 
@@ -174,7 +175,7 @@ function append(timestamps: readonly number[], valueBytes: number, fill: number)
   return command(`append(${timestamps.join()}; ${valueBytes})`, (model, machine) => {
     const batch = makeBatch(timestamps, { valueBytes, fill });
     const base = machine.log.append(batch);
-    expect(base).toBe(model.batches.at(-1)?.end ?? 0);
+    assert.equal(base, model.batches.at(-1)?.end ?? 0);
     model.batches.push({ base, end: base + timestamps.length, bytes: Buffer.from(batch) });
   });
 }
@@ -185,7 +186,7 @@ const failSync = command('fail a sync', (_, { disk, log }) => {
   if (disk.pendingSyncs === 0) return;
   disk.failNextSync();
   disk.completeSyncs(1);
-  expect(log.appendable).toBe(false);
+  assert.equal(log.appendable, false);
 });
 const failAppend = (keptBytes: number): Step =>
   command(`fail an append after ${keptBytes} bytes`, (_, { disk, log }) => {
@@ -197,7 +198,7 @@ const advance = (ms: number): Step => command(`${ms} ms pass`, (_, { clock }) =>
 const beginEpoch = command('begin an epoch', (_, { log }) => {
   seen.epochs += 1;
   log.beginEpoch(leaderEpoch(log.latestEpoch + 1));
-  expect(log.checkpointable()).toBeLessThanOrEqual(log.endOffset);
+  assert.ok(log.checkpointable() <= log.endOffset);
 });
 const checkpoint = command('write the checkpoint', (_, { disk, log }) =>
   writeCheckpoint(disk, '', new Map([['p', log.checkpointable()]])),
@@ -215,7 +216,7 @@ const kill = command('kill -9', (model, machine) => {
 const restart = (powerCut: boolean): Step =>
   command(`stop and start${powerCut ? ' with a power cut between' : ''}`, (model, machine) => {
     machine.log.close(true);
-    expect(model.counted).toBeGreaterThanOrEqual(model.mustKeep);
+    assert.ok(model.counted >= model.mustKeep);
     writeCheckpoint(machine.disk, '', new Map([['p', machine.log.checkpointable()]]));
     writeCleanMarker(machine.disk, '', 7);
     model.mustKeep = machine.log.checkpointable();
@@ -227,8 +228,8 @@ const read = (place: number, maxBytes: number): Step =>
   command(`read at ${place} up to ${maxBytes} bytes`, (model, machine) => {
     const from = offset(Math.floor(place * machine.log.durableEnd));
     machine.checkContents(model, from, maxBytes);
-    expect(machine.log.read(offset(machine.log.endOffset + 1), 100, machine.log.durableEnd).kind).toBe('outOfRange');
-    expect(machine.log.read(machine.log.durableEnd, 100, machine.log.durableEnd).kind).toBe('atEnd');
+    assert.equal(machine.log.read(offset(machine.log.endOffset + 1), 100, machine.log.durableEnd).kind, 'outOfRange');
+    assert.equal(machine.log.read(machine.log.durableEnd, 100, machine.log.durableEnd).kind, 'atEnd');
   });
 const find = (timestampMs: number): Step =>
   command(`find ${timestampMs}`, (model, machine) => {
@@ -236,18 +237,18 @@ const find = (timestampMs: number): Step =>
     let found: TimestampedOffset | undefined;
     let done = false;
     machine.log.offsetForTimestamp(timestampMs, upTo, (error, result) => {
-      expect(error).toBeUndefined();
+      assert.equal(error, undefined);
       found = result;
       done = true;
     });
     while (machine.disk.pendingReads > 0) machine.disk.completeReads(1);
-    expect(done).toBe(true);
+    assert.equal(done, true);
     let expected: TimestampedOffset | undefined;
     readRecords(Buffer.concat(model.batches.map(({ bytes }) => bytes)), (record) => {
       if (record.offset < upTo && record.timestampMs >= timestampMs) expected ??= record;
       return expected === undefined;
     });
-    expect(found).toEqual(expected && { offset: expected.offset, timestampMs: expected.timestampMs });
+    assert.deepEqual(found, expected && { offset: expected.offset, timestampMs: expected.timestampMs });
   });
 
 const timestamps = fc.array(fc.integer({ min: 0, max: 1_000 }), { minLength: 1, maxLength: 4 });

@@ -1,7 +1,13 @@
 import { present } from '@weir/base/assert.ts';
 import type { Disk, DiskFile } from '@weir/base/disk.ts';
 import { leaderEpoch, offset, type Offset } from '@weir/base/ids.ts';
-import { decodeIndexFile, decodeIndexHeader, INDEX_HEADER_BYTES, type IndexKind, type SegmentSummary } from './index-file.ts';
+import {
+  decodeIndexFile,
+  decodeIndexHeader,
+  INDEX_HEADER_BYTES,
+  type IndexKind,
+  type SegmentSummary,
+} from './index-file.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import { LogFolder } from './log-folder.ts';
 import { OffsetIndex } from './offset-index.ts';
@@ -143,7 +149,8 @@ class Recovery {
     const where = { segment: `${segmentName(base)}.log`, position: bytes, offset: endOffset };
     // A segment is synced before the next one is made: whatever is wrong with it was right once.
     if (scan.bad !== undefined) return { ...where, why: scan.bad };
-    if (endOffset !== nextBase) return { ...where, why: `it ends at offset ${endOffset}, the next begins at ${nextBase}` };
+    if (endOffset !== nextBase)
+      return { ...where, why: `it ends at offset ${endOffset}, the next begins at ${nextBase}` };
     if (trusted === undefined) {
       writeIndexes(disk, directory, scan.good, scan);
       this.#rebuiltIndexes += 1;
@@ -248,7 +255,11 @@ class Recovery {
     return decodeIndexHeader(path, kind, front, size)?.summary;
   }
 
-  #loadIndex(base: Offset, logBytes: number, kind: IndexKind): { summary: SegmentSummary; entries: Buffer } | undefined {
+  #loadIndex(
+    base: Offset,
+    logBytes: number,
+    kind: IndexKind,
+  ): { summary: SegmentSummary; entries: Buffer } | undefined {
     const path = segmentPath(this.#options.directory, base, kind);
     const bytes = this.#options.disk.readFile(path);
     if (bytes === undefined) return undefined;

@@ -45,7 +45,8 @@ export class TailCache {
     this.#backings.set(batch.buffer, entries + 1);
     this.#bytes += ENTRY_BYTES + (entries === 0 ? batch.buffer.byteLength : 0);
     this.#order.push(window);
-    while (this.#bytes > this.#budgetBytes && this.#first < this.#order.length) this.#order[this.#first++]?.dropOldest();
+    while (this.#bytes > this.#budgetBytes && this.#first < this.#order.length)
+      this.#order[this.#first++]?.dropOldest();
     if (this.#first >= COMPACT_AT && this.#first * 2 > this.#order.length) {
       this.#order = this.#order.slice(this.#first);
       this.#first = 0;

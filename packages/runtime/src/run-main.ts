@@ -39,9 +39,11 @@ export async function runMain<Specs extends ServiceOptionSpecs>(
   }
   const { 'log-level': logLevel, ...options } = resolved.values as Record<string, unknown>;
   const context = await startProcess({ logLevel: String(logLevel), fatal: () => process.exit(EXIT.fatal) });
+  // Listened for before the start, which may take as long as a recovery does.
+  const stopped = stopSignal();
   try {
     const running = await runService(kind, options as unknown as OptionValues<Specs>, context);
-    const signal = await stopSignal();
+    const signal = await stopped;
     process.stderr.write(`weir ${kind.kind}: ${signal}, stopping\n`);
     await running.stop();
     await context.tracing.stop();
@@ -52,15 +54,22 @@ export async function runMain<Specs extends ServiceOptionSpecs>(
   }
 }
 
-/** Resolves with the first SIGINT or SIGTERM; a second one ends the process at once. */
-export function stopSignal(): Promise<string> {
+/**
+ * One Ctrl-C arrives several times where npm or a bootstrap passes it on beside the terminal. Only a signal that comes
+ * later is of somebody who does not want to wait.
+ */
+const SAME_INTERRUPT_MS = 500;
+
+/** Resolves with the first SIGINT or SIGTERM; a later one ends the process at once. */
+function stopSignal(): Promise<string> {
   return new Promise((resolve) => {
-    let stopping = false;
+    let firstMs: number | undefined;
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.on(signal, () => {
-        if (stopping) process.exit(EXIT.failed);
-        stopping = true;
-        resolve(signal);
+        if (firstMs === undefined) {
+          firstMs = performance.now();
+          resolve(signal);
+        } else if (performance.now() - firstMs > SAME_INTERRUPT_MS) process.exit(EXIT.failed);
       });
     }
   });

@@ -71,7 +71,7 @@ export class BrokerMetrics {
     });
     const reads = counter(registry, {
       name: 'weir_broker_reads_total',
-      help: 'Frames read for readers: from the tail cache, or from disk.',
+      help: 'Reads for readers: a frame from the tail cache, or a few frames from disk.',
       labelNames: ['source'],
     });
     this.tailReads = reads.labels('cache');

@@ -117,7 +117,8 @@ export class TestPartitions {
       tailCacheBytes?: number;
     } = {},
   ) {
-    this.disk = options.disk ?? new SimulatedDisk(seededRandom(1));
+    // Large blocks: the disk copies a file for each, and what a crash tears is for the test that crashes it.
+    this.disk = options.disk ?? new SimulatedDisk(seededRandom(1), { blockBytes: 64 * 1024 * 1024 });
     this.partitions = new Partitions({
       disk: this.disk,
       clock: this.clock,

@@ -62,6 +62,7 @@ export const consumeCommand = defineCommand({
       const partitions = partitionsOf(topic, options.partition, startAt);
       const printer = new Printer(terminal, format, options.count);
       terminal.onInterrupt(() => printer.stop());
+      terminal.onReaderGone(() => printer.stop());
       const ranges = await Promise.all(partitions.map((partition) => rangeOf(client, topic.name, partition, startAt)));
       const tail = ({ partition, from, until }: Range): Promise<void> =>
         tailPartition(client, { topic: topic.name, partition, from, until }, printer);
@@ -116,7 +117,8 @@ async function rangeOf(client: Client, topic: string, partition: number, startAt
       }
       throw new WeirError(
         'OFFSET_OUT_OF_RANGE',
-        `offset ${startAt.offset} is not there: partition ${partition} of ${topic} has ${earliest} to ${latest - 1}`,
+        `offset ${startAt.offset} is not there: partition ${partition} of ${topic} ` +
+          (earliest === latest ? `is empty, and the next offset is ${latest}` : `has ${earliest} to ${latest - 1}`),
       );
     case 'timestamp': {
       const found = await offsetAt(startAt.timestampMs);

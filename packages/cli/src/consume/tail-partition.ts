@@ -39,14 +39,14 @@ export function tailPartition(client: Client, stretch: Stretch, printer: Printer
     subscription = client.subscribe(
       { topic, partition, offset: from, creditBytes: CREDIT_BYTES },
       {
-        batches(records) {
+        batches(records, info) {
           if (over) return;
           try {
             next = printer.print(partition, records, { from: next, until });
           } catch (error) {
             return finish(new Error(`partition ${partition} of ${topic}: ${messageOf(error)}`, { cause: error }));
           }
-          if (next >= until || printer.stopped) return finish();
+          if (Math.max(next, info.nextOffset) >= until || printer.stopped) return finish();
           void printer.drained().then(() => {
             if (!over) subscription?.credit(records.length);
           });

@@ -28,7 +28,7 @@ class FakeLauncher implements Launcher {
     this.plans.push(plan);
     const name = `${plan.kind} ${plan.id}`;
     await Promise.resolve();
-    if (name === this.#fail) throw new Error('the port is taken');
+    if (name === this.#fail) throw new Error('the port is taken by another process');
     this.events.push(`start ${name}`);
     return {
       plan,
@@ -47,7 +47,12 @@ class FakeLauncher implements Launcher {
   }
 }
 
-const parts = (launcher: Launcher) => ({ launcher, clock: machineClock, note: () => undefined });
+const parts = (launcher: Launcher) => ({
+  launcher,
+  clock: machineClock,
+  note: () => undefined,
+  storeOwned: () => undefined,
+});
 
 test('the coordinator starts first and the others are told where it is; they stop the other way round', async () => {
   const launcher = new FakeLauncher();
@@ -66,7 +71,9 @@ test('the coordinator starts first and the others are told where it is; they sto
 
 test('when one does not start it is named and the others are stopped', async () => {
   const launcher = new FakeLauncher('broker 2');
-  await expect(compose(COUNTS, INPUT, parts(launcher))).rejects.toThrow('broker 2 does not start: the port is taken');
+  await expect(compose(COUNTS, INPUT, parts(launcher))).rejects.toThrow(
+    'broker 2 does not start: the port is taken by another process. Stop that one, or say --ports auto',
+  );
   const started = launcher.events.filter((event) => event.startsWith('start'));
   const stopped = launcher.events.filter((event) => event.startsWith('stop'));
   expect(stopped).toHaveLength(started.length);

@@ -27,7 +27,13 @@ export type Counts = Readonly<Record<Kind, number>>;
 export async function compose(
   counts: Counts,
   input: PlanInput,
-  parts: { readonly launcher: Launcher; readonly clock: Clock; readonly note: (line: string) => void },
+  parts: {
+    readonly launcher: Launcher;
+    readonly clock: Clock;
+    readonly note: (line: string) => void;
+    /** The metadata store is ours: whatever an earlier run left in the data directory is stale. */
+    readonly storeOwned: () => void;
+  },
 ): Promise<Composition> {
   const services: LaunchedService[] = [];
   const stop = async (): Promise<void> => {
@@ -46,7 +52,8 @@ export async function compose(
         try {
           return await parts.launcher.launch(plan);
         } catch (error) {
-          throw new Error(`${plan.kind} ${plan.id} does not start: ${messageOf(error)}`, { cause: error });
+          const why = withAdvice(messageOf(error), plan.kind);
+          throw new Error(`${plan.kind} ${plan.id} does not start: ${why}`, { cause: error });
         }
       }),
     );
@@ -55,6 +62,7 @@ export async function compose(
   };
   try {
     await launchAll(['coordinator']);
+    parts.storeOwned();
     await launchAll(['broker', 'gateway']);
     await untilReady(services, parts);
   } catch (error) {
@@ -62,6 +70,12 @@ export async function compose(
     throw error;
   }
   return { services, stop };
+}
+
+/** A service's own words, with what they come to under `weir dev`. */
+function withAdvice(message: string, kind: Kind): string {
+  const advice = message.includes('port is taken') ? '. Stop that one, or say --ports auto' : '';
+  return message.replaceAll('--insecure', `--${kind}.insecure`) + advice;
 }
 
 async function untilReady(

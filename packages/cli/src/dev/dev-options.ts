@@ -1,5 +1,5 @@
 import { declareOptions } from '@weir/base/options.ts';
-import type { OptionSpec, OptionSpecs } from '@weir/base/options.ts';
+import type { OptionSpec, OptionSpecs, OptionValues } from '@weir/base/options.ts';
 import { brokerOptions } from '@weir/broker/options.ts';
 import { coordinatorOptions } from '@weir/coordinator/options.ts';
 import { gatewayOptions } from '@weir/gateway/options.ts';
@@ -51,11 +51,11 @@ export const prefixedOptions: OptionSpecs = Object.fromEntries(
 
 function withoutDefault(spec: OptionSpec): OptionSpec {
   const { default: _default, ...rest } = spec;
-  return { ...rest, optional: true } as OptionSpec;
+  return { ...rest, optional: true };
 }
 
 /** The words that the prefixed options come to, by kind of service. */
-export function passedOn(values: Readonly<Record<string, unknown>>): Record<Kind, Record<string, string>> {
+export function passedOn(values: OptionValues<OptionSpecs>): Record<Kind, Record<string, string>> {
   const out: Record<Kind, Record<string, string>> = { coordinator: {}, broker: {}, gateway: {} };
   for (const kind of Object.keys(out) as Kind[]) {
     for (const name of Object.keys(SERVICE_OPTIONS[kind])) {

@@ -1,7 +1,6 @@
-import { resolve } from 'node:path';
+import { resolve as absolute } from 'node:path';
 import type { OptionSpecs, OptionValues } from '@weir/base/options.ts';
 import { machineClock } from '@weir/runtime/machine.ts';
-import { stopSignal } from '@weir/runtime/run-main.ts';
 import { defineCommand, EXIT, UsageError } from '../command.ts';
 import { banner } from './banner.ts';
 import { removeClusterFile, writeClusterFile } from './cluster-file.node.ts';
@@ -10,11 +9,13 @@ import { devOptions, passedOn, prefixedOptions } from './dev-options.ts';
 import type { Launcher } from './launcher.ts';
 import { loadServiceKind } from './service-kinds.ts';
 
+const allOptions: OptionSpecs = { ...devOptions, ...prefixedOptions };
+
 /** `weir dev` */
 export const devCommand = defineCommand({
   summary: 'run all of Weir in one process, for development',
   positionals: [],
-  options: { ...devOptions, ...prefixedOptions } as OptionSpecs,
+  options: allOptions,
   helpOptions: devOptions,
   environmentPrefix: 'WEIR_DEV_',
   notes: [
@@ -30,8 +31,8 @@ export const devCommand = defineCommand({
       throw new UsageError('--coordinators: several coordinators need the etcd store, which is not built yet; run 1');
     }
     const startMs = machineClock.monotonicMs();
-    const stopped = stopSignal();
-    const dataDirectory = resolve(options['data-dir']);
+    const stopped = new Promise<'stopped'>((resolve) => terminal.onInterrupt(() => resolve('stopped')));
+    const dataDirectory = absolute(options['data-dir']);
     const launcher = await loadLauncher(options.separate, (line) => terminal.err(line));
     const composing = compose(
       { coordinator: options.coordinators, broker: options.brokers, gateway: options.gateways },
@@ -42,16 +43,22 @@ export const devCommand = defineCommand({
         logLevel: options['log-level'],
         given: passedOn(all),
       },
-      { launcher, clock: machineClock, note: (line) => terminal.err(line) },
+      {
+        launcher,
+        clock: machineClock,
+        note: (line) => terminal.err(line),
+        storeOwned: () => removeClusterFile(dataDirectory),
+      },
     );
     const composition = await Promise.race([composing, stopped]);
     // Stopped before it was ready: nothing was promised yet, and what is stored is safe at any moment.
-    if (typeof composition === 'string') return EXIT.ok;
+    if (composition === 'stopped') return EXIT.ok;
     try {
       writeClusterFile(dataDirectory, composition.services);
       const seconds = (machineClock.monotonicMs() - startMs) / 1000;
       terminal.out(banner(composition.services, { dataDirectory: options['data-dir'], seconds }, terminal));
-      terminal.err(`${await stopped}, stopping\n`);
+      await stopped;
+      terminal.err('stopping\n');
     } finally {
       removeClusterFile(dataDirectory);
       await composition.stop();

@@ -190,7 +190,9 @@ function report(
     return;
   }
   const rows = tally.rows();
-  const places = rows.map(({ partition, first, last }) => `partition ${partition}: ${first} to ${last}`);
+  const places = rows.map(
+    ({ partition, first, last }) => `partition ${partition}: ${first === last ? first : `${first} to ${last}`}`,
+  );
   const few = places.length > 0 && places.length <= 4 ? ` (offsets in ${places.join(', ')})` : '';
   const spread = places.length > 4 ? ` in ${places.length} partitions` : '';
   terminal.out(`${counted(tally.acknowledged, 'record')} acknowledged in ${run.topic}${few}${spread}\n`);

@@ -56,7 +56,8 @@ export function read(fetcher: Fetcher, clock: ClientWorld['clock'], request: Rea
     };
     const answer = (): void => {
       release();
-      resolve({ records, nextOffset, ...marks! });
+      const { highWatermark, logStartOffset } = marks!;
+      resolve({ records, nextOffset, highWatermark, logStartOffset });
     };
     const fail = (why: Refusal): void => {
       release();
@@ -64,7 +65,8 @@ export function read(fetcher: Fetcher, clock: ClientWorld['clock'], request: Rea
     };
     const answerOrFail = (): void => {
       if (marks !== undefined) answer();
-      else fail({ code: 'LEADER_NOT_AVAILABLE', message: `no leader of ${request.topic}/${request.partition} answers` });
+      else
+        fail({ code: 'LEADER_NOT_AVAILABLE', message: `no leader of ${request.topic}/${request.partition} answers` });
     };
 
     const subscription = fetcher.subscribe(

@@ -170,7 +170,8 @@ export class PartitionReader implements Subscription, LinkReader {
           if (this.#state.kind === 'parked') this.#begin();
         },
         (error: unknown) => {
-          const why: Refusal = error instanceof WeirError ? error : { code: 'UNKNOWN_SERVER_ERROR', message: `${error}` };
+          const why: Refusal =
+            error instanceof WeirError ? error : { code: 'UNKNOWN_SERVER_ERROR', message: `${error}` };
           if (why.code === 'UNKNOWN_TOPIC_OR_PARTITION' || !ERRORS[why.code].retriable) this.end(why);
           else if (this.#state.kind === 'parked') this.#tryAgain(why);
         },
@@ -227,7 +228,7 @@ export class PartitionReader implements Subscription, LinkReader {
 /** The offset after a frame's last record; undefined when it is not whole batches one after another. */
 function nextOffsetAfter(records: Buffer): number | undefined {
   let next: number | undefined;
-  for (let at = 0; at < records.length; ) {
+  for (let at = 0; at < records.length;) {
     if (records.length - at < BATCH_HEADER_BYTES) return undefined;
     const bytes = batchBytesOf(records, at);
     if (bytes < BATCH_HEADER_BYTES || bytes > records.length - at) return undefined;

@@ -139,7 +139,7 @@ export class CoordinatorSession {
    * connection broke before that.
    */
   catchUp(done: (caughtUp: boolean) => void): void {
-    if (!this.attached) return void this.#world.clock.endOfTurn(() => done(false));
+    if (!this.attached) return this.#world.clock.endOfTurn(() => done(false));
     this.#nextCatchUps.push(done);
     // All that ask while one is under way share the next.
     if (this.#catchUps.length === 0) this.#heartbeat();
@@ -162,7 +162,8 @@ export class CoordinatorSession {
       if (!(error instanceof TransportError)) throw error;
       const { kind, code, message } = error.failure;
       if (kind === 'refused') throw new WeirError(code, message, { cause: error });
-      if (kind === 'deadline') throw new WeirError('REQUEST_TIMED_OUT', `the coordinator: ${message}`, { cause: error });
+      if (kind === 'deadline')
+        throw new WeirError('REQUEST_TIMED_OUT', `the coordinator: ${message}`, { cause: error });
       throw new WeirError('COORDINATOR_UNAVAILABLE', `the coordinator at ${this.#address()}: ${message}`, {
         cause: error,
       });

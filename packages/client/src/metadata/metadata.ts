@@ -2,7 +2,10 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { WeirError } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { METADATA_WAIT_MS } from '@weir/base/limits.ts';
-import type { CreateTopicsRequestSchema, CreateTopicsResponse } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import type {
+  CreateTopicsRequestSchema,
+  CreateTopicsResponse,
+} from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type { ClientWorld } from '../world.ts';
 import type { ClusterImage, ImageChange, TopicInfo } from './cluster-image.ts';
 import { CoordinatorSession } from './coordinator-session.ts';
@@ -79,6 +82,7 @@ export class Metadata {
         return found !== undefined;
       };
       if (look()) return;
+      if (this.#closed) return reject(new WeirError('SHUTTING_DOWN', 'the client is closed'));
       const finish = (): void => {
         cancel();
         forget();

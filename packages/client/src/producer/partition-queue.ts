@@ -61,7 +61,13 @@ export class PartitionQueue {
   }
 
   /** Adds a record that takes `bytes` in a batch of its own, where that is no more than the topic allows. */
-  append(record: ProducerRecord, call: SendCall, index: number, bytes: number, now: { monoMs: number; wallMs: number }): void {
+  append(
+    record: ProducerRecord,
+    call: SendCall,
+    index: number,
+    bytes: number,
+    now: { monoMs: number; wallMs: number },
+  ): void {
     let open = this.#open;
     if (open !== undefined && (open.acks !== call.acks || !open.append(record, call, index, now.wallMs))) {
       this.#closeOpen();

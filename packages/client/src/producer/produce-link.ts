@@ -181,7 +181,7 @@ export class ProduceLink {
       } else {
         const code = answer === undefined ? 'UNKNOWN_SERVER_ERROR' : errorCodeOf(answer.errorCode);
         const message = answer?.message ?? `the broker at ${this.address} answered fewer batches than were sent`;
-        this.#owner.failed(sent.queues[i]!, sent.batches[i]!, { code, message });
+        this.#owner.failed(sent.queues[i]!, sent.batches[i], { code, message });
       }
     }
     // In this turn further answers may come; what they free goes out together.
@@ -195,7 +195,7 @@ export class ProduceLink {
     this.#unansweredBytes = 0;
     this.#line = [];
     for (const { queues, batches } of unanswered) {
-      for (let i = 0; i < batches.length; i++) this.#owner.failed(queues[i]!, batches[i]!, why);
+      for (let i = 0; i < batches.length; i++) this.#owner.failed(queues[i]!, batches[i], why);
     }
     for (const queue of line) this.#owner.failed(queue, undefined, why);
   }

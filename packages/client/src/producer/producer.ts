@@ -239,16 +239,11 @@ export class Producer {
   #linkTo(broker: BrokerInfo): ProduceLink {
     const known = this.#links.get(broker.id);
     if (known !== undefined) return known;
-    const link = new ProduceLink(
-      broker.grpcAddress,
-      this.#connections.to(broker.grpcAddress),
-      this.#world.clock,
-      {
-        delivered: (queue, batch, baseOffset) => this.#delivered(queue, batch, baseOffset),
-        failed: (queue, batch, why) => this.#failed(queue, batch, why),
-        emptied: (queue) => this.#active.delete(queue),
-      },
-    );
+    const link = new ProduceLink(broker.grpcAddress, this.#connections.to(broker.grpcAddress), this.#world.clock, {
+      delivered: (queue, batch, baseOffset) => this.#delivered(queue, batch, baseOffset),
+      failed: (queue, batch, why) => this.#failed(queue, batch, why),
+      emptied: (queue) => this.#active.delete(queue),
+    });
     this.#links.set(broker.id, link);
     return link;
   }

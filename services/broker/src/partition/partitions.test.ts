@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { offset, uuidToBytes } from '@weir/base/ids.ts';
 import { refusal } from '@weir/base/errors.ts';
+import { seededRandom } from '@weir/base/random.ts';
+import { SimulatedDisk } from '@weir/base/simulated-disk.ts';
 import { batchOf, changesOf, TestPartitions, TOPIC_ID } from '../test-broker.ts';
 
 const STOP = refusal('SHUTTING_DOWN', 'stop');
@@ -146,7 +148,7 @@ test('a disk that has no room for a new partition leaves that one offline', () =
 });
 
 test('nothing that was acknowledged is missing after a crash, whatever the disk kept', () => {
-  const broker = new TestPartitions().leading();
+  const broker = new TestPartitions({ disk: new SimulatedDisk(seededRandom(1), { blockBytes: 64 }) }).leading();
   let acknowledged = 0;
   for (let round = 0; round < 40; round++) {
     const current = new TestPartitions({ disk: broker.disk }).recover();

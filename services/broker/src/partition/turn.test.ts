@@ -9,7 +9,7 @@ test('all of a turn is flushed before anyone is answered, and streams send last'
   const member = (name: string) => ({
     flush: () => {
       order.push(`flush ${name}`);
-      turn.advanced(this_(name));
+      turn.advanced(known(name));
     },
     release: () => {
       order.push(`release ${name}`);
@@ -17,11 +17,11 @@ test('all of a turn is flushed before anyone is answered, and streams send last'
     },
   });
   const members = new Map(['a', 'b'].map((name) => [name, member(name)]));
-  const this_ = (name: string) => members.get(name)!;
+  const known = (name: string) => members.get(name)!;
   const sends = (): void => void order.push('send');
-  turn.appended(this_('a'));
-  turn.appended(this_('b'));
-  turn.appended(this_('a'));
+  turn.appended(known('a'));
+  turn.appended(known('b'));
+  turn.appended(known('a'));
   expect(order).toEqual([]);
   clock.endTurns();
   expect(order).toEqual(['flush a', 'flush b', 'release a', 'release b', 'send']);

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
 import { errorCodeOf, refusal } from '@weir/base/errors.ts';
+import { FETCH_FRAME_BYTES } from '@weir/base/limits.ts';
 import type { Handler, StreamHandlers, TransportFailure } from '@weir/base/transport.ts';
 import { FetchRequestSchema } from '@weir/proto/weir/broker/v1/broker_pb.js';
 import type { FetchRequest, SubscribeSchema } from '@weir/proto/weir/broker/v1/broker_pb.js';
@@ -121,7 +122,7 @@ test('offsets past the end are refused with the range that there is', () => {
   reader.subscribe({ offset: 3n, subscription: 3n });
   broker.settle();
   expect(reader.frames.find(({ subscription }) => subscription === 1n)?.message).toContain('0 to 3');
-  expect(reader.take().sort()).toEqual(['OFFSET_OUT_OF_RANGE', 'OFFSET_OUT_OF_RANGE', 'end']);
+  expect(reader.take().toSorted()).toEqual(['OFFSET_OUT_OF_RANGE', 'OFFSET_OUT_OF_RANGE', 'end']);
 });
 
 test('what is not served here is refused, and the stream goes on', () => {
@@ -171,6 +172,7 @@ test('records that left the tail cache come from disk, in order and without a ga
   const reader = open();
   reader.subscribe({ creditBytes: 10_000_000n });
   broker.settle();
+  for (const { records } of reader.frames) expect(Buffer.concat(records).length).toBeLessThanOrEqual(FETCH_FRAME_BYTES);
   const seen = reader.take();
   expect(seen.at(-1)).toBe('end');
   let next = 0;

@@ -1,9 +1,11 @@
 import { unreachable } from '@weir/base/assert.ts';
 import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
+import { offset } from '@weir/base/ids.ts';
 import type { Offset } from '@weir/base/ids.ts';
-import { FETCH_FRAME_BYTES, SUBSCRIPTION_CREDIT_BYTES_MAX } from '@weir/base/limits.ts';
+import { COLD_READ_BYTES, FETCH_FRAME_BYTES, SUBSCRIPTION_CREDIT_BYTES_MAX } from '@weir/base/limits.ts';
 import type { ColdRead } from '@weir/log/log-read.ts';
+import { batchBytesOf, lastOffsetOf } from '@weir/records/batch-header.ts';
 import type { BrokerMetrics } from '../metrics.ts';
 import type { Partition, TailReader } from '../partition/partition.ts';
 import type { BeginRead, ColdGate } from './cold-gate.ts';
@@ -103,7 +105,8 @@ export class Subscription implements TailReader {
         return;
       case 'cold':
         if (this.#credit <= 0) this.#phase = STARVED;
-        else this.#readCold(read.plan);
+        // More than a frame: the next ones are then there without another trip to the disk.
+        else this.#readCold({ ...read.plan, maxBytes: Math.min(COLD_READ_BYTES, this.#credit) });
         return;
       case 'atEnd':
         this.#phase = PARKED;
@@ -134,8 +137,8 @@ export class Subscription implements TailReader {
         return false;
       }
       metrics.coldReads.inc();
-      this.partition.readCold(plan, (error, buffers, nextOffset) => {
-        this.#readDone(error, buffers, nextOffset);
+      this.partition.readCold(plan, (error, buffers) => {
+        this.#readDone(error, buffers);
         // After what was read is on the stream: whoever is next knows then whether that has filled up.
         coldGate.leave();
       });
@@ -145,15 +148,27 @@ export class Subscription implements TailReader {
     coldGate.enter(begin);
   }
 
-  #readDone(error: Error | undefined, buffers: readonly Buffer[], nextOffset: Offset): void {
+  #readDone(error: Error | undefined, buffers: readonly Buffer[]): void {
     if (this.#phase.kind !== 'cold') return;
     if (error !== undefined) {
       this.ended(refusal('KAFKA_STORAGE_ERROR', `reading ${this.partition.name} failed: ${error.message}`));
       return;
     }
     // Sent even if the stream has filled up: reads under way are few.
-    if (buffers.length > 0) this.#send(buffers, nextOffset);
+    for (const buffer of buffers) this.#sendInFrames(buffer);
     this.#enqueue();
+  }
+
+  /** Cuts whole batches that lie behind each other into frames. */
+  #sendInFrames(batches: Buffer): void {
+    for (let from = 0, to = 0; from < batches.length; from = to) {
+      let last = to;
+      do {
+        last = to;
+        to += batchBytesOf(batches, to);
+      } while (to < batches.length && to + batchBytesOf(batches, to) - from <= FETCH_FRAME_BYTES);
+      this.#send([batches.subarray(from, to)], offset(lastOffsetOf(batches, last) + 1));
+    }
   }
 
   #send(buffers: readonly Buffer[], nextOffset: Offset): void {
@@ -167,6 +182,8 @@ export class Subscription implements TailReader {
   }
 
   #enqueue(): void {
+    // What was just sent may have been one frame too many for the stream, which is over then.
+    if (this.#phase.kind === 'closed') return;
     this.#phase = QUEUED;
     this.#owner.ready(this);
   }

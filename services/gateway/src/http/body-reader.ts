@@ -33,8 +33,8 @@ export class BodyReader {
     }
     request.on('data', (piece: Buffer) => this.#take(piece));
     request.on('end', () => this.#end());
-    request.on('error', () => this.fail(brokenOff()));
-    request.on('close', () => this.fail(brokenOff()));
+    request.on('error', () => this.#breakOff());
+    request.on('close', () => this.#breakOff());
   }
 
   /** Ends the reading; what still comes is thrown away. */
@@ -42,6 +42,11 @@ export class BodyReader {
     if (this.#over) return;
     this.#over = true;
     this.#done(why);
+  }
+
+  /** Comes after every body, the whole ones as well. */
+  #breakOff(): void {
+    if (!this.#over) this.fail(new HttpFailure('CLIENT_GONE', 'the body broke off'));
   }
 
   #take(piece: Buffer): void {
@@ -81,10 +86,6 @@ function tooLarge(): HttpFailure {
     `the body has more than ${HTTP_BODY_BYTES_MAX} bytes, at most so many are taken at once: split it, or send ` +
       'application/x-ndjson, which may be of any length',
   );
-}
-
-function brokenOff(): HttpFailure {
-  return new HttpFailure('CLIENT_GONE', 'the body broke off');
 }
 
 /** A body in pieces. `start` may be called late: nothing is read before. */

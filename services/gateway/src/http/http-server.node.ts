@@ -178,8 +178,12 @@ function optionsReply(allow: string): GatewayReply {
 
 /** An answer before there is a route, or a context to serve it in. */
 function answerAlone(request: IncomingMessage, response: ServerResponse, failure: HttpFailure): void {
-  response.writeHead(failure.status, { 'content-type': 'application/json; charset=utf-8' });
-  response.end(`${JSON.stringify(failureBody(failure))}\n`);
+  const body = `${JSON.stringify(failureBody(failure))}\n`;
+  response.writeHead(failure.status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+  });
+  response.end(body);
   request.resume();
 }
 

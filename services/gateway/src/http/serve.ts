@@ -192,7 +192,8 @@ class Exchange implements GatewayRequest {
       this.#replyBytes = bytes;
       headers['content-type'] = reply.type;
       headers['content-length'] = bytes;
-      response.writeHead(reply.status, headers).end(reply.body);
+      // As latin1, text that is ASCII is not looked at again.
+      response.writeHead(reply.status, headers).end(reply.body, bytes === reply.body.length ? 'latin1' : 'utf8');
     }
     // A client that refuses to read the answer is not waited for. Reset by the next request on the connection.
     if (!response.writableFinished) this.#wait(HTTP_WRITE_STALL_MS);

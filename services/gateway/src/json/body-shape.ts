@@ -50,7 +50,7 @@ export function parseBody<const Shape extends BodyShape>(body: Buffer, shape: Sh
       if (field.required === true) problems.push(`"${name}" is missing`);
     } else {
       const problem = fieldProblem(field, value);
-      if (problem === undefined) values[name] = field.type === 'texts' ? texts(value as object) : value;
+      if (problem === undefined) values[name] = field.type === 'texts' ? texts(value) : value;
       else problems.push(`"${name}" ${problem}`);
     }
   }

@@ -47,12 +47,12 @@ export function produceLines(
   };
 }
 
-/** The records of one piece of the body, and where refused lines stand among them. */
+/** The records that one turn of the loop brought, and where refused lines stand among them. */
 interface Piece {
   readonly records: ProducerRecord[];
   /** Receipts of lines that never became records, by the number of records before them. */
   readonly spoiled: { readonly before: number; readonly json: string }[];
-  readonly bytes: number;
+  bytes: number;
   outcome: SendOutcome | undefined;
 }
 
@@ -66,10 +66,10 @@ interface LineUploadParts {
 }
 
 /**
- * Each piece of the body that the socket brings is one send, with one completion. Receipts keep the order of the
+ * What one turn of the loop brings of the body is one send, with one completion. Receipts keep the order of the
  * lines although partitions answer in any order: a piece's receipts are written when those before it were.
  *
- * Invariant: bytes in flight stay within HTTP_UPLOAD_IN_FLIGHT_BYTES plus one piece of the socket.
+ * Invariant: bytes in flight stay within HTTP_UPLOAD_IN_FLIGHT_BYTES plus what the socket brings in one turn.
  */
 class LineUpload implements StreamReader, UploadHandlers {
   readonly #parts: LineUploadParts;
@@ -77,6 +77,8 @@ class LineUpload implements StreamReader, UploadHandlers {
   readonly #pieces: Piece[] = [];
   #current: Piece | undefined;
   #inFlightBytes = 0;
+  /** Of a line that has not ended, as the budget knows it. */
+  #keptBytes = 0;
   #lines = 0;
   #over = false;
   #closed = false;
@@ -98,21 +100,27 @@ class LineUpload implements StreamReader, UploadHandlers {
   }
 
   chunk(bytes: Buffer): void {
-    this.#send(bytes.length, () => this.#cutter.push(bytes));
+    const { context } = this.#parts;
+    context.metrics.bytesIn.inc(bytes.length);
+    // It is in memory already: what counts is that no more is read while the budget is overdrawn.
+    context.budget.overdraw(bytes.length);
+    this.#inFlightBytes += bytes.length;
+    this.#openPiece().bytes += bytes.length;
+    this.#cutter.push(bytes);
+    this.#accountKept();
     this.#holdBackIfFull();
   }
 
   end(): void {
-    this.#send(0, () => this.#cutter.finish());
-    this.#over = true;
-    this.#writeReceipts();
+    this.#openPiece();
+    this.#cutter.finish();
+    this.#finish();
   }
 
   failed(why: string): void {
     // The line that was cut off is no record.
-    this.#over = true;
     this.#brokeOff = why;
-    this.#writeReceipts();
+    this.#finish();
   }
 
   drained(): void {
@@ -122,6 +130,7 @@ class LineUpload implements StreamReader, UploadHandlers {
   closed(): void {
     this.#closed = true;
     this.#recheck?.();
+    this.#parts.context.budget.give(this.#keptBytes);
     this.#parts.context.streams.leave();
     this.#parts.sending.end(this.#firstRefusal);
   }
@@ -151,16 +160,21 @@ class LineUpload implements StreamReader, UploadHandlers {
     spoiled.push({ before: records.length, json: JSON.stringify(failureBody(failure)) });
   }
 
-  #send(bytes: number, cut: () => void): void {
-    const piece: Piece = { records: [], spoiled: [], bytes, outcome: undefined };
-    this.#current = piece;
-    cut();
-    if (piece.records.length === 0 && piece.spoiled.length === 0) return;
-    const { context, topic, sending } = this.#parts;
+  /** The piece that gathers what comes in this turn of the loop. */
+  #openPiece(): Piece {
+    if (this.#current === undefined) {
+      this.#current = { records: [], spoiled: [], bytes: 0, outcome: undefined };
+      this.#parts.context.clock.endOfTurn(() => this.#sendPiece());
+    }
+    return this.#current;
+  }
+
+  #sendPiece(): void {
+    const piece = this.#current;
+    if (piece === undefined) return;
+    this.#current = undefined;
     this.#pieces.push(piece);
-    this.#inFlightBytes += piece.bytes;
-    // It is in memory already: what counts is that no more is read while the budget is overdrawn.
-    context.budget.overdraw(piece.bytes);
+    const { context, topic, sending } = this.#parts;
     context.client.producer.sendMany(topic, piece.records, sending.options, (outcome) => {
       piece.outcome = outcome;
       context.metrics.recordsIn.inc(outcome.count - outcome.refusals.size);
@@ -169,6 +183,19 @@ class LineUpload implements StreamReader, UploadHandlers {
       context.budget.give(piece.bytes);
       this.#writeReceipts();
     });
+  }
+
+  /** A line that has not ended outlives the piece in which it began. */
+  #accountKept(): void {
+    const { budget } = this.#parts.context;
+    budget.overdraw(this.#cutter.keptBytes - this.#keptBytes);
+    this.#keptBytes = this.#cutter.keptBytes;
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#sendPiece();
+    this.#writeReceipts();
   }
 
   #writeReceipts(): void {

@@ -178,8 +178,9 @@ async function outOfRange(
   ]);
   const first = earliest?.offset ?? 0;
   const next = latest?.offset ?? 0;
-  const range =
-    first === next ? `has no records; the next one gets offset ${next}` : `has offsets ${first} to ${next - 1}`;
+  let range = `has offsets ${first} to ${next - 1}`;
+  if (first === next) range = `has no records; the next one gets offset ${next}`;
+  else if (first === next - 1) range = `has only offset ${first}`;
   return new HttpFailure(
     'OFFSET_OUT_OF_RANGE',
     `partition ${partition} of "${topic.name}" ${range}: ${offset} is outside. Read from offset=earliest, latest or one in between`,

@@ -1,0 +1,118 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  BrokerState,
+  ChangeSchema,
+  DeltaSchema,
+  SnapshotPageSchema,
+} from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import type { Change } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { ClusterImage } from './cluster-image.ts';
+
+const id = (number: number): Uint8Array => new Uint8Array(16).fill(number);
+
+function brokerChange(number: number, epoch: number, active: boolean): Change {
+  const state = active ? BrokerState.ACTIVE : BrokerState.FENCED;
+  const value = { id: number, epoch: BigInt(epoch), grpcAddress: `b${number}:1`, state };
+  return create(ChangeSchema, { change: { case: 'broker', value } });
+}
+
+function topicChange(number: number, partitionCount: number): Change {
+  return create(ChangeSchema, {
+    change: { case: 'topic', value: { name: `t${number}`, id: id(number), partitionCount } },
+  });
+}
+
+function partitionChange(topic: number, index: number, leader: number, leaderEpoch: number): Change {
+  const value = { topicId: id(topic), index, leader, leaderEpoch, replicas: [leader], isr: [leader] };
+  return create(ChangeSchema, { change: { case: 'partition', value } });
+}
+
+const anyChange = fc.oneof(
+  fc.tuple(fc.nat(3), fc.nat(100), fc.boolean()).map((args) => brokerChange(...args)),
+  fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 4 })).map((args) => topicChange(...args)),
+  fc.tuple(fc.nat(3), fc.nat(3), fc.integer({ min: -1, max: 3 }), fc.nat(9)).map((args) => partitionChange(...args)),
+);
+
+function contentsOf(image: ClusterImage): unknown {
+  return {
+    brokers: [...image.brokers()].toSorted((a, b) => a.id - b.id),
+    topics: [...image.topics()].toSorted((a, b) => a.name.localeCompare(b.name)),
+  };
+}
+
+function snapshotOf(image: ClusterImage, changes: readonly Change[], revision: number, pageChanges: number): void {
+  for (let at = 0; at === 0 || at < changes.length; at += pageChanges) {
+    const page = changes.slice(at, at + pageChanges);
+    const last = at + pageChanges >= changes.length;
+    image.applyPage(create(SnapshotPageSchema, { revision: BigInt(revision), changes: page, last }));
+  }
+}
+
+test('deltas one by one and one snapshot in pages of any size give the same image', () => {
+  fc.assert(
+    fc.property(fc.array(anyChange, { maxLength: 40 }), fc.integer({ min: 1, max: 9 }), (changes, pageChanges) => {
+      const byDeltas = new ClusterImage();
+      snapshotOf(byDeltas, [], 0, 1);
+      changes.forEach((change, i) => {
+        byDeltas.applyDelta(create(DeltaSchema, { revision: BigInt(i + 1), changes: [change] }));
+      });
+      const bySnapshot = new ClusterImage();
+      snapshotOf(bySnapshot, changes, changes.length, pageChanges);
+      expect(contentsOf(byDeltas)).toEqual(contentsOf(bySnapshot));
+      expect(byDeltas.revision).toBe(bySnapshot.revision);
+    }),
+  );
+});
+
+test('deltas that come twice or late change nothing', () => {
+  fc.assert(
+    fc.property(fc.array(anyChange, { minLength: 1, maxLength: 20 }), fc.nat(19), (changes, again) => {
+      const image = new ClusterImage();
+      snapshotOf(image, [], 0, 1);
+      const deltas = changes.map((change, i) => create(DeltaSchema, { revision: BigInt(i + 1), changes: [change] }));
+      for (const delta of deltas) image.applyDelta(delta);
+      const before = structuredClone(contentsOf(image));
+      expect(image.applyDelta(deltas[again % deltas.length]!).kind).toBe('stale');
+      expect(contentsOf(image)).toEqual(before);
+    }),
+  );
+});
+
+test('a snapshot that is older than the image is dropped', () => {
+  const image = new ClusterImage();
+  snapshotOf(image, [topicChange(1, 1)], 7, 1);
+  expect(image.applyPage(create(SnapshotPageSchema, { revision: 6n, last: true })).kind).toBe('stale');
+  expect(image.topic('t1')?.partitions).toHaveLength(1);
+});
+
+test('the image stays as it is until the last page of a new snapshot', () => {
+  const image = new ClusterImage();
+  snapshotOf(image, [topicChange(1, 1)], 1, 1);
+  image.applyPage(create(SnapshotPageSchema, { revision: 2n, changes: [topicChange(2, 1)] }));
+  expect(image.topic('t2')).toBeUndefined();
+  image.applyPage(create(SnapshotPageSchema, { revision: 2n, last: true }));
+  expect([...image.topics()].map(({ name }) => name)).toEqual(['t2']);
+});
+
+test('partitions that come before their topic are there when it comes', () => {
+  const image = new ClusterImage();
+  snapshotOf(image, [], 0, 1);
+  image.applyDelta(create(DeltaSchema, { revision: 1n, changes: [partitionChange(1, 1, 3, 5)] }));
+  expect([...image.topics()]).toEqual([]);
+  image.applyDelta(create(DeltaSchema, { revision: 2n, changes: [topicChange(1, 2)] }));
+  expect(image.topic('t1')!.partitions.map(({ leader }) => leader)).toEqual([-1, 3]);
+});
+
+test('a topic created again under its name has the new id only', () => {
+  const image = new ClusterImage();
+  snapshotOf(image, [topicChange(1, 1)], 1, 1);
+  const former = image.topic('t1')!;
+  const again = create(ChangeSchema, {
+    change: { case: 'topic', value: { name: 't1', id: id(9), partitionCount: 1 } },
+  });
+  image.applyDelta(create(DeltaSchema, { revision: 2n, changes: [again] }));
+  expect(image.topic('t1')!.id).not.toBe(former.id);
+  expect(image.topicById(former.id)).toBeUndefined();
+});

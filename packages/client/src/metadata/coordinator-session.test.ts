@@ -1,0 +1,148 @@
+import { seededRandom } from '@weir/base/random.ts';
+import { expect, test } from 'vitest';
+import { silentLogger } from '../test-kit/fake-cluster.ts';
+import { FakeCoordinator } from '../test-kit/fake-coordinator.ts';
+import { ManualClock } from '../test-kit/manual-clock.ts';
+import { MemoryTransport } from '../test-kit/memory-transport.ts';
+import { CoordinatorSession } from './coordinator-session.ts';
+import type { SessionMember } from './coordinator-session.ts';
+
+const BROKER: SessionMember = { kind: 'broker', registration: () => ({ brokerId: 7 }) };
+
+async function setUp(options: { coordinators?: string[]; member?: SessionMember } = {}) {
+  const clock = new ManualClock();
+  const transport = new MemoryTransport();
+  const coordinator = new FakeCoordinator();
+  await transport.listen('c1', coordinator.handlers);
+  const heard: string[] = [];
+  const session = new CoordinatorSession(
+    { coordinators: options.coordinators ?? ['c1'], member: options.member ?? BROKER },
+    { clock, transport, random: seededRandom(1), logger: silentLogger() },
+    {
+      changed: (image) => heard.push(`changed ${image.revision}`),
+      welcomed: ({ brokerEpoch, resumed }) => heard.push(`welcomed ${brokerEpoch}${resumed ? ' again' : ''}`),
+      fenced: ({ code }) => heard.push(`fenced ${code}`),
+      lost: () => heard.push('lost'),
+    },
+  );
+  return { clock, transport, coordinator, heard, session };
+}
+
+test('a session is welcomed, has the image, and follows its deltas', async () => {
+  const { clock, coordinator, heard, session } = await setUp();
+  await clock.advance(1);
+  expect(heard).toEqual(['welcomed 1', 'changed 1']);
+  coordinator.broker(3, 'b3:1');
+  await clock.settle();
+  expect(heard.at(-1)).toBe('changed 2');
+  expect(session.image.broker(3)?.grpcAddress).toBe('b3:1');
+  expect(session.clusterId).toBe('cluster-1');
+});
+
+test('six heartbeats go out in a timeout', async () => {
+  const { clock, coordinator } = await setUp();
+  await clock.advance(6_010);
+  expect(coordinator.heartbeats).toBe(6);
+});
+
+test('after a broken stream the same session is attached to within the time that the coordinator waits', async () => {
+  const { clock, transport, coordinator, heard } = await setUp();
+  await clock.advance(1);
+  transport.stop('c1');
+  await clock.settle();
+  await transport.listen('c1', coordinator.handlers);
+  await clock.advance(799);
+  expect(coordinator.hellos.map(({ sessionId, clusterId }) => [sessionId, clusterId])).toEqual([
+    ['', ''],
+    ['session-1', 'cluster-1'],
+  ]);
+  expect(heard).toContain('welcomed 1 again');
+  expect(heard).not.toContain('lost');
+});
+
+test('the session is lost one timeout after the last answered heartbeat was sent, once', async () => {
+  const { clock, coordinator, heard } = await setUp();
+  await clock.advance(2_100);
+  coordinator.answersHeartbeats = false;
+  // The last that was answered was sent at 2,000 ms.
+  await clock.advance(5_800);
+  expect(heard).not.toContain('lost');
+  coordinator.sessionId = 'session-2';
+  await clock.advance(1_300);
+  expect(heard.filter((what) => what === 'lost')).toHaveLength(1);
+  expect(coordinator.hellos.at(-1)?.sessionId).toBe('');
+});
+
+test('the session is lost as well while no coordinator can be reached', async () => {
+  const { clock, transport, heard } = await setUp();
+  await clock.advance(1);
+  transport.stop('c1');
+  await clock.advance(7_010);
+  expect(heard.filter((what) => what === 'lost')).toHaveLength(1);
+});
+
+test('coordinators are tried in turn until one answers', async () => {
+  const { clock, heard } = await setUp({ coordinators: ['nobody', 'c1'] });
+  await clock.advance(200);
+  expect(heard).toContain('welcomed 1');
+});
+
+test('a refusal that may pass is told and tried again', async () => {
+  const { clock, coordinator, heard } = await setUp();
+  coordinator.refuses = { code: 'DUPLICATE_BROKER_ID', message: 'broker 7 lives' };
+  await clock.advance(200);
+  coordinator.refuses = undefined;
+  await clock.advance(2_000);
+  expect(heard).toContain('fenced DUPLICATE_BROKER_ID');
+  expect(heard).toContain('welcomed 1');
+});
+
+test('a refusal for good ends the tries', async () => {
+  const { clock, coordinator, heard } = await setUp();
+  coordinator.refuses = { code: 'INCONSISTENT_CLUSTER_ID', message: 'another cluster' };
+  await clock.advance(10_000);
+  expect(heard).toEqual(['fenced INCONSISTENT_CLUSTER_ID']);
+  expect(coordinator.hellos).toHaveLength(1);
+});
+
+test('a session that the coordinator has ended is lost, and a new one begins', async () => {
+  const { clock, coordinator, heard } = await setUp();
+  await clock.advance(1);
+  coordinator.send({ case: 'fenced', value: { code: 'SESSION_EXPIRED', message: 'too late' } });
+  await clock.advance(100);
+  expect(heard).toEqual(['welcomed 1', 'changed 1', 'lost', 'welcomed 1', 'changed 1']);
+  expect(coordinator.hellos.at(-1)?.sessionId).toBe('');
+});
+
+test('a coordinator whose snapshot is older than what is known is left', async () => {
+  const { clock, coordinator, heard } = await setUp();
+  await clock.advance(1);
+  coordinator.broker(3, 'b3:1');
+  await clock.settle();
+  coordinator.send({ case: 'snapshotPage', value: { revision: 1n, last: true } });
+  await clock.advance(100);
+  expect(heard.filter((what) => what.startsWith('welcomed'))).toHaveLength(2);
+});
+
+test('catching up waits for a heartbeat that was sent after the question', async () => {
+  const { clock, coordinator, session } = await setUp();
+  await clock.advance(1);
+  const before = coordinator.heartbeats;
+  const caughtUp: boolean[] = [];
+  session.catchUp((done) => caughtUp.push(done));
+  session.catchUp((done) => caughtUp.push(done));
+  await clock.settle();
+  expect(caughtUp).toEqual([true, true]);
+  expect(coordinator.heartbeats - before).toBe(2);
+});
+
+test('catching up fails when the stream breaks', async () => {
+  const { clock, transport, coordinator, session } = await setUp();
+  await clock.advance(1);
+  coordinator.answersHeartbeats = false;
+  const caughtUp: boolean[] = [];
+  session.catchUp((done) => caughtUp.push(done));
+  transport.stop('c1');
+  await clock.settle();
+  expect(caughtUp).toEqual([false]);
+});

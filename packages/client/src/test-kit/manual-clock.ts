@@ -1,0 +1,66 @@
+import { machineClock } from '@weir/runtime/machine.ts';
+import type { Clock } from '@weir/base/clock.ts';
+
+interface Timer {
+  atMs: number;
+  readonly everyMs: number | undefined;
+  readonly callback: () => void;
+}
+
+/** Time that passes only when a test says so. */
+export class ManualClock implements Clock {
+  #nowMs = 1_000;
+  #timers = new Set<Timer>();
+  #endOfTurn: (() => void)[] = [];
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  wallMs(): number {
+    return 1_700_000_000_000 + this.#nowMs;
+  }
+
+  after(delayMs: number, callback: () => void): () => void {
+    return this.#add({ atMs: this.#nowMs + delayMs, everyMs: undefined, callback });
+  }
+
+  every(intervalMs: number, callback: () => void): () => void {
+    return this.#add({ atMs: this.#nowMs + intervalMs, everyMs: intervalMs, callback });
+  }
+
+  endOfTurn(callback: () => void): void {
+    this.#endOfTurn.push(callback);
+  }
+
+  /** Lets everything happen that is due without time passing: messages, promises, ends of turns. */
+  async settle(): Promise<void> {
+    for (let quiet = 0; quiet < 12; quiet++) {
+      await new Promise<void>((resolve) => machineClock.endOfTurn(resolve));
+      const callbacks = this.#endOfTurn.splice(0);
+      if (callbacks.length > 0) quiet = 0;
+      for (const callback of callbacks) callback();
+    }
+  }
+
+  /** Lets time pass, timer by timer. */
+  async advance(ms: number): Promise<void> {
+    const untilMs = this.#nowMs + ms;
+    await this.settle();
+    for (;;) {
+      const next = [...this.#timers].toSorted((a, b) => a.atMs - b.atMs)[0];
+      if (next === undefined || next.atMs > untilMs) break;
+      this.#nowMs = Math.max(this.#nowMs, next.atMs);
+      if (next.everyMs === undefined) this.#timers.delete(next);
+      else next.atMs += next.everyMs;
+      next.callback();
+      await this.settle();
+    }
+    this.#nowMs = untilMs;
+  }
+
+  #add(timer: Timer): () => void {
+    this.#timers.add(timer);
+    return () => void this.#timers.delete(timer);
+  }
+}

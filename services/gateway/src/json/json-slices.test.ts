@@ -1,0 +1,73 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { cutRecords, cutValue, fieldsOf, findField } from './json-slices.ts';
+
+function cut(text: string): string[] {
+  const body = Buffer.from(text);
+  const parts = cutRecords(body);
+  const records: string[] = [];
+  for (let i = 0; i < parts.length; i += 2) records.push(body.toString('utf8', parts[i], parts[i + 1]));
+  return records;
+}
+
+function inEscapes(text: string): string {
+  const units = Array.from({ length: text.length }, (_, i) => text.charCodeAt(i).toString(16).padStart(4, '0'));
+  return `"${units.map((unit) => `\\u${unit}`).join('')}"`;
+}
+
+test('an array is cut into its elements, anything else is one record, and no byte of a record changes', () => {
+  expect(cut('[1, {"a" :  12345678901234567890},"x", [2,3] ]')).toEqual([
+    '1',
+    '{"a" :  12345678901234567890}',
+    '"x"',
+    '[2,3]',
+  ]);
+  expect(cut(' {"a":1.10} \n')).toEqual(['{"a":1.10}']);
+  expect(cut('[]')).toEqual([]);
+});
+
+test('what is cut out parses to what the whole parses to', () => {
+  fc.assert(
+    fc.property(fc.array(fc.jsonValue()), fc.constantFrom(undefined, 1, '\t'), (values, indent) => {
+      const expected = JSON.parse(JSON.stringify(values)) as unknown[];
+      expect(cut(JSON.stringify(values, null, indent)).map((text) => JSON.parse(text) as unknown)).toEqual(expected);
+    }),
+  );
+});
+
+test('a field is found where JSON.parse finds it', () => {
+  const name = fc.oneof(fc.constantFrom('a', 'b', 'é', 'a"b', '\\'), fc.string());
+  fc.assert(
+    fc.property(fc.dictionary(name, fc.jsonValue()), name, fc.boolean(), (object, wanted, escaped) => {
+      const written = (text: string): string => (escaped ? inEscapes(text) : JSON.stringify(text));
+      const fields = Object.entries(object).map(([field, value]) => `${written(field)} : ${JSON.stringify(value)}`);
+      const body = Buffer.from(`{${fields.join(' ,')}}`);
+      const slice = findField(body, { start: 0, end: body.length }, wanted, Buffer.from(JSON.stringify(wanted)));
+      const parsed = JSON.parse(body.toString()) as Record<string, unknown>;
+      const found =
+        slice === undefined ? undefined : (JSON.parse(body.toString('utf8', slice.start, slice.end)) as unknown);
+      expect(found).toEqual(Object.hasOwn(parsed, wanted) ? parsed[wanted] : undefined);
+    }),
+  );
+});
+
+test('all fields are there by name', () => {
+  const body = Buffer.from('{"a":1,"b":[{}],"__proto__":2}');
+  const fields = fieldsOf(body, { start: 0, end: body.length });
+  expect([...fields.keys()]).toEqual(['a', 'b', '__proto__']);
+});
+
+test('malformed JSON is refused with its place', () => {
+  expect(() => cut('[1,\n 2,, 3]')).toThrow('malformed at line 2, byte 4: ", 3]" does not belong there');
+  expect(() => cut('{"a":')).toThrow('ends in the middle of a value');
+  expect(() => cut('')).toThrow('the body is empty');
+  expect(() => cut('{"a":1} x')).toThrow('malformed at line 1, byte 9');
+  expect(() => cutRecords(Buffer.from([0x22, 0xc3, 0x22]))).toThrow('not UTF-8');
+});
+
+test('one value is cut out of a part of a body', () => {
+  const body = Buffer.from('xx {"a":1} yy');
+  expect(cutValue(body, 2, 11)).toEqual({ start: 3, end: 10 });
+  expect(cutValue(body, 2, 3)).toBeUndefined();
+  expect(() => cutValue(body, 2, 13)).toThrow('byte 10: "yy"');
+});
