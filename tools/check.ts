@@ -66,7 +66,8 @@ function layers(): Outcome {
 /** Compares the protocol with the last commit that the branch point had: wire and JSON must stay readable. */
 function breaking(): Outcome {
   const base = spawnSync('git', ['rev-parse', '--verify', 'HEAD:proto/buf.yaml'], { encoding: 'utf8' });
-  if (base.status !== 0) return { kind: 'skipped', why: 'there is no earlier commit with the protocol to compare with' };
+  if (base.status !== 0)
+    return { kind: 'skipped', why: 'there is no earlier commit with the protocol to compare with' };
   return command('buf', ['breaking', '--against', '../.git#ref=HEAD,subdir=proto'], 'proto');
 }
 
@@ -86,7 +87,13 @@ function generated(): Outcome {
 function machinePaths(): Outcome {
   const found = spawnSync(
     'git',
-    ['grep', '-nIE', String.raw`/(work|farm|root|home/[a-z]+)/|registry\.npmjs|repo1?\.maven|proxy\.golang`, '--', ':!tools/check.ts'],
+    [
+      'grep',
+      '-nIE',
+      String.raw`/(work|farm|root|home/[a-z]+)/|registry\.npmjs|repo1?\.maven|proxy\.golang`,
+      '--',
+      ':!tools/check.ts',
+    ],
     { encoding: 'utf8' },
   );
   return found.status === 1 ? { kind: 'passed' } : { kind: 'failed', output: found.stdout + found.stderr };

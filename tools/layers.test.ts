@@ -9,7 +9,9 @@ test('a package may import what lies below it', () => {
 });
 
 test('a package may not import what lies above it, or a sibling service', () => {
-  expect(rules('packages/base/src/a.ts', `import { Log } from '@weir/log/log.ts';`)).toEqual(['base may not import log']);
+  expect(rules('packages/base/src/a.ts', `import { Log } from '@weir/log/log.ts';`)).toEqual([
+    'base may not import log',
+  ]);
   expect(rules('services/gateway/src/a.ts', `import { x } from '@weir/broker/start.ts';`)).toEqual([
     'gateway may not import broker',
   ]);
@@ -36,7 +38,14 @@ test('only the runtime, main.ts and adapters import what reaches out of the proc
 });
 
 test('time, chance and the environment have to be handed in', () => {
-  for (const use of ['Date.now()', 'Math.random()', 'process.env', 'setTimeout(f, 1)', 'new Date()', 'performance.now()']) {
+  for (const use of [
+    'Date.now()',
+    'Math.random()',
+    'process.env',
+    'setTimeout(f, 1)',
+    'new Date()',
+    'performance.now()',
+  ]) {
     expect(rules('services/broker/src/a.ts', `const x = ${use};`), use).toHaveLength(1);
   }
   expect(rules('services/broker/src/a.ts', `const x = { process: 1 }; x.process; new Date(5);`)).toEqual([]);

@@ -36,7 +36,6 @@ const WORLD_GLOBALS = new Set([
   'fetch',
   'crypto',
   'WebSocket',
-  'queueMicrotask',
 ]);
 
 /** Members of otherwise pure globals that are the world. */

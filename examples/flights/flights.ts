@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
 /** A flight as the data set has it, with the run and the row that tell every record from every other. */
-export interface Flight {
+interface Flight {
   readonly date: string;
   readonly delay: number;
   readonly distance: number;
@@ -28,7 +28,7 @@ const PARTITIONS = 6;
 const PAGE = 10_000;
 
 /** The 20,000 flights of the public data set. */
-export function loadFlights(): Omit<Flight, 'run' | 'row'>[] {
+function loadFlights(): Omit<Flight, 'run' | 'row'>[] {
   // The package exports code that fetches its data from elsewhere; the data itself lies beside that code.
   const code = createRequire(import.meta.url).resolve('vega-datasets');
   const path = join(code.slice(0, code.lastIndexOf('vega-datasets')), 'vega-datasets', 'data', 'flights-20k.json');
@@ -57,13 +57,16 @@ export async function runFlights(url: string, topic: string, runs: number): Prom
     if (seen[sequence] === 1) problems.push(`run ${value.run} row ${value.row} came twice`);
     seen[sequence] = 1;
     const before = latest.get(key);
-    if (before !== undefined && before.partition !== partition) problems.push(`${key} is in partitions ${before.partition} and ${partition}`);
-    if (before !== undefined && before.sequence >= sequence) problems.push(`${key}: run ${value.run} row ${value.row} is out of order`);
+    if (before !== undefined && before.partition !== partition)
+      problems.push(`${key} is in partitions ${before.partition} and ${partition}`);
+    if (before !== undefined && before.sequence >= sequence)
+      problems.push(`${key}: run ${value.run} row ${value.row} is out of order`);
     latest.set(key, { partition, sequence });
     counts.set(key, (counts.get(key) ?? 0) + 1);
   }
   for (const [origin, count] of countByOrigin(flights)) {
-    if (counts.get(origin) !== count * runs) problems.push(`${origin}: ${counts.get(origin) ?? 0} records instead of ${count * runs}`);
+    if (counts.get(origin) !== count * runs)
+      problems.push(`${origin}: ${counts.get(origin) ?? 0} records instead of ${count * runs}`);
   }
   return {
     sent: runs * flights.length,
@@ -81,7 +84,8 @@ async function createTopic(url: string, name: string): Promise<void> {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ name, partitions: PARTITIONS }),
   });
-  if (response.status !== 201) throw new Error(`the topic was not created: ${response.status} ${await response.text()}`);
+  if (response.status !== 201)
+    throw new Error(`the topic was not created: ${response.status} ${await response.text()}`);
 }
 
 /** One run as one request of 20,000 lines; the gateway answers with a receipt a line. */
@@ -95,17 +99,21 @@ async function sendRun(url: string, topic: string, flights: readonly object[], r
   const receipts = (await response.text()).trimEnd().split('\n');
   const refused = receipts.find((receipt) => !receipt.includes('"offset"'));
   if (response.status !== 200 || receipts.length !== flights.length || refused !== undefined) {
-    throw new Error(`run ${run}: ${response.status}, ${receipts.length} receipts for ${flights.length} lines; ${refused ?? ''}`);
+    throw new Error(
+      `run ${run}: ${response.status}, ${receipts.length} receipts for ${flights.length} lines; ${refused ?? ''}`,
+    );
   }
 }
 
 async function* readAll(url: string, topic: string): AsyncGenerator<{ partition: number; key: string; value: Flight }> {
   for (let partition = 0; partition < PARTITIONS; partition++) {
-    for (let offset = 0; ; ) {
+    for (let offset = 0; ;) {
       const path = `/v1/topics/${topic}/records?partition=${partition}&offset=${offset}&limit=${PAGE}`;
       const response = await fetch(url + path);
       if (response.status !== 200) throw new Error(`${path}: ${response.status} ${await response.text()}`);
-      const { records } = (await response.json()) as { records: { partition: number; offset: number; key: string; value: Flight }[] };
+      const { records } = (await response.json()) as {
+        records: { partition: number; offset: number; key: string; value: Flight }[];
+      };
       if (records.length === 0) break;
       yield* records;
       offset = records.at(-1)!.offset + 1;

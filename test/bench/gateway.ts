@@ -9,14 +9,18 @@ const SECONDS = 8;
 
 /** Produce through the gateway: JSON arrays of a hundred records of 1 KiB, with each number of connections. */
 export async function benchGateway(): Promise<void> {
-  console.log(`\nGateway, POST /v1/topics/T/records, ${RECORDS_PER_BODY} × ${VALUE_BYTES} B JSON objects a body, flush=commit, ${SECONDS} s each`);
+  console.log(
+    `\nGateway, POST /v1/topics/T/records, ${RECORDS_PER_BODY} × ${VALUE_BYTES} B JSON objects a body, flush=commit, ${SECONDS} s each`,
+  );
   const cluster = await new DevCluster().start();
   try {
     await idle(cluster);
     for (const partitions of [1, 12]) {
       await post(new URL(`${cluster.url}/v1/topics`), JSON.stringify({ name: `bench-${partitions}`, partitions }));
       for (const connections of [1, 16, 64]) {
-        const url = new URL(`${cluster.url}/v1/topics/bench-${partitions}/records${partitions > 1 ? '?keyField=key' : ''}`);
+        const url = new URL(
+          `${cluster.url}/v1/topics/bench-${partitions}/records${partitions > 1 ? '?keyField=key' : ''}`,
+        );
         await load(url, connections, 2);
         const cpuBefore = cpuSeconds(cluster.pid);
         const { records, latencies, seconds } = await load(url, connections, SECONDS);
@@ -30,7 +34,10 @@ export async function benchGateway(): Promise<void> {
         });
       }
     }
-    print({ name: 'memory of the all-in-one process after the load (RSS)', result: `${residentMiB(cluster.pid).toFixed(0)} MiB` });
+    print({
+      name: 'memory of the all-in-one process after the load (RSS)',
+      result: `${residentMiB(cluster.pid).toFixed(0)} MiB`,
+    });
   } finally {
     await cluster.remove();
   }
@@ -42,7 +49,11 @@ async function idle(cluster: DevCluster): Promise<void> {
   print({ name: 'memory of the all-in-one process, idle (RSS)', result: `${residentMiB(cluster.pid).toFixed(0)} MiB` });
 }
 
-async function load(url: URL, connections: number, forSeconds: number): Promise<{ records: number; latencies: Latencies; seconds: number }> {
+async function load(
+  url: URL,
+  connections: number,
+  forSeconds: number,
+): Promise<{ records: number; latencies: Latencies; seconds: number }> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const bodies = Array.from({ length: 16 }, (_, i) => body(i));
   const latencies = new Latencies();
@@ -75,14 +86,18 @@ function body(seed: number): string {
 function post(url: URL, text: string, agent?: Agent): Promise<void> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
-    const outgoing = request(url, { method: 'POST', headers, ...(agent === undefined ? {} : { agent }) }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => {
-        if (response.statusCode === 200 || response.statusCode === 201) resolve();
-        else reject(new Error(`${response.statusCode} ${Buffer.concat(chunks).toString().slice(0, 300)}`));
-      });
-    });
+    const outgoing = request(
+      url,
+      { method: 'POST', headers, ...(agent === undefined ? {} : { agent }) },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => {
+          if (response.statusCode === 200 || response.statusCode === 201) resolve();
+          else reject(new Error(`${response.statusCode} ${Buffer.concat(chunks).toString().slice(0, 300)}`));
+        });
+      },
+    );
     outgoing.on('error', reject);
     outgoing.end(text);
   });

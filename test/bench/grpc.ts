@@ -23,7 +23,10 @@ export async function benchGrpc(): Promise<void> {
         const name = `flush=${flush}, ${partitions} partition${partitions > 1 ? 's' : ''}`;
         await timed(`produce, ${name}`, cluster.pid, () => produce(client));
         await timed(`fetch, ${name}`, cluster.pid, () => fetchAll(client, partitions));
-        print({ name: 'memory of the all-in-one process after it (RSS)', result: `${residentMiB(cluster.pid).toFixed(0)} MiB` });
+        print({
+          name: 'memory of the all-in-one process after it (RSS)',
+          result: `${residentMiB(cluster.pid).toFixed(0)} MiB`,
+        });
       } finally {
         await client.close();
         await cluster.remove();
@@ -56,7 +59,8 @@ function produce(client: Client): Promise<void> {
       while (sent < RECORDS && (sent - answered) / RECORDS_PER_SEND < IN_FLIGHT_MAX) {
         sent += RECORDS_PER_SEND;
         client.producer.sendMany('bench', records, {}, (outcome) => {
-          for (const refusal of outcome.refusals.values()) return reject(new Error(`${refusal.code}: ${refusal.message}`));
+          for (const refusal of outcome.refusals.values())
+            return reject(new Error(`${refusal.code}: ${refusal.message}`));
           answered += outcome.count;
           if (answered === RECORDS) resolve();
           else next();

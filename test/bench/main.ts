@@ -18,5 +18,7 @@ if (unknown !== undefined) {
   console.error(`"${unknown}" is no benchmark; there are ${Object.keys(parts).join(', ')}`);
   process.exit(2);
 }
-console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? '?'}, ${Math.round(totalmem() / 1024 ** 3)} GiB; the load shares these cores`);
+console.log(
+  `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? '?'}, ${Math.round(totalmem() / 1024 ** 3)} GiB; the load shares these cores`,
+);
 for (const name of wanted) await parts[name]!();

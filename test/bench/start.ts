@@ -20,7 +20,10 @@ export async function benchStart(): Promise<void> {
         body: '{"n":1}',
       });
       if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
-      print({ name: what, result: `ready in ${ready.toFixed(0)} ms, first acknowledgement after ${(performance.now() - before).toFixed(0)} ms` });
+      print({
+        name: what,
+        result: `ready in ${ready.toFixed(0)} ms, first acknowledgement after ${(performance.now() - before).toFixed(0)} ms`,
+      });
       await cluster.stop();
     }
   } finally {

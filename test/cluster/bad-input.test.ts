@@ -11,7 +11,8 @@ beforeAll(async () => {
 afterAll(() => cluster.remove());
 afterEach(async () => {
   // Whatever was thrown at it, everyone else is unaffected.
-  expect((await http(`${cluster.url}/v1/topics/good/records`, { body: { fine: true } })).status).toBe(200);
+  const { status, text } = await http(records(), { body: { fine: true } });
+  if (status !== 200) throw new Error(`a good request was answered with ${status} ${text}`);
 });
 
 const records = (query = ''): string => `${cluster.url}/v1/topics/good/records${query}`;
@@ -23,13 +24,21 @@ test('malformed JSON is refused with the place where it breaks', async () => {
 });
 
 test('an unknown media type is refused by name', async () => {
-  const answer = await http(records(), { body: 'x=1', headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+  const answer = await http(records(), {
+    body: 'x=1',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  });
   expect(answer.status).toBe(415);
   expect(answer.json.message).toContain('application/x-www-form-urlencoded');
 });
 
 test('unknown topics, partitions and routes are 404 and say which', async () => {
-  for (const path of ['/v1/topics/nowhere/records?partition=0&offset=0', '/v1/topics/good/records?partition=9&offset=0', '/topics/nowhere', '/v1/nonsense']) {
+  for (const path of [
+    '/v1/topics/nowhere/records?partition=0&offset=0',
+    '/v1/topics/good/records?partition=9&offset=0',
+    '/topics/nowhere',
+    '/v1/nonsense',
+  ]) {
     const answer = await http(cluster.url + path);
     expect(answer.status, path).toBe(404);
     expect(answer.json.message, path).toBeTypeOf('string');
@@ -42,9 +51,16 @@ test('names outside of the rule are refused, path tricks among them', async () =
     const answer = await http(`${cluster.url}/v1/topics`, { body: { name, partitions: 1 } });
     expect(answer.status, name).toBe(400);
   }
-  for (const path of ['/v1/topics/%2e%2e/records', '/v1/topics/a%00b/records', '/v1/topics/a%2Fb/records', '/v1/topics/../../etc/passwd']) {
+  for (const path of [
+    '/v1/topics/%2e%2e/records',
+    '/v1/topics/a%00b/records',
+    '/v1/topics/a%2Fb/records',
+    '/v1/topics/../../etc/passwd',
+  ]) {
     const connection = new RawConnection(cluster.url);
-    connection.write(`POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 1\r\n\r\n1`);
+    connection.write(
+      `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 1\r\n\r\n1`,
+    );
     expect(await connection.until(/^HTTP\/1.1 \d+/), path).toMatch(/^HTTP\/1.1 40[04]/);
     connection.socket.destroy();
   }
@@ -61,7 +77,9 @@ test('an oversize record is refused, alone', async () => {
 
 test('a body over the limit is refused before it is taken in', async () => {
   const connection = new RawConnection(cluster.url);
-  connection.write('POST /v1/topics/good/records HTTP/1.1\r\nHost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 999999999\r\n\r\n[');
+  connection.write(
+    'POST /v1/topics/good/records HTTP/1.1\r\nHost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 999999999\r\n\r\n[',
+  );
   expect(await connection.until(/^HTTP\/1.1 \d+/)).toMatch(/^HTTP\/1.1 413/);
   connection.socket.destroy();
 });
@@ -88,7 +106,9 @@ test('a request that is never finished is closed, and meanwhile others are serve
   const headers = new RawConnection(cluster.url);
   headers.write('POST /v1/topics/good/records HTTP/1.1\r\nHost: 127.0.0.1\r\n');
   const body = new RawConnection(cluster.url);
-  body.write('POST /v1/topics/good/records HTTP/1.1\r\nHost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{');
+  body.write(
+    'POST /v1/topics/good/records HTTP/1.1\r\nHost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{',
+  );
   expect((await http(records(), { body: 1 })).status).toBe(200);
   await Promise.all([headers.closed, body.closed]);
   expect(headers.received + body.received).toMatch(/^(HTTP\/1.1 408[^]*)*$/);
@@ -96,7 +116,8 @@ test('a request that is never finished is closed, and meanwhile others are serve
 
 test('a reader that stops reading costs a bounded amount of memory', async () => {
   const value = 'x'.repeat(500_000);
-  for (let i = 0; i < 40; i++) await http(records('?partition=1'), { body: [value, value], headers: { 'content-type': 'application/json' } });
+  for (let i = 0; i < 40; i++)
+    await http(records('?partition=1'), { body: [value, value], headers: { 'content-type': 'application/json' } });
   const resident = (): number =>
     Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${cluster.pid}/status`, 'utf8'))?.[1]) / 1024;
   const before = resident();

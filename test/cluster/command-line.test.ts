@@ -57,7 +57,10 @@ test('keys are taken from the lines when asked', async () => {
   await onCluster(['topic', 'create', 'pairs', '--partitions', '4']);
   await onCluster(['produce', 'pairs', '--key-separator', ':'], 'a:1\nb:2\na:3\n');
   const { out } = await onCluster(['consume', 'pairs', '--offset', 'earliest', '-n', '3', '-o', 'json']);
-  const records = out.trimEnd().split('\n').map((line) => JSON.parse(line) as { key: string; value: unknown; partition: number });
+  const records = out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { key: string; value: unknown; partition: number });
   expect(new Set(records.filter(({ key }) => key === 'a').map(({ partition }) => partition)).size).toBe(1);
   expect(records.map(({ key }) => key).toSorted()).toEqual(['a', 'a', 'b']);
 });
@@ -81,7 +84,14 @@ test('a coordinator that is not there is named', async () => {
 });
 
 test('help is there on every level and exits with 0', async () => {
-  for (const words of [['--help'], ['dev', '--help'], ['broker', '--help'], ['topic', '--help'], ['produce', '--help'], ['consume', '--help']]) {
+  for (const words of [
+    ['--help'],
+    ['dev', '--help'],
+    ['broker', '--help'],
+    ['topic', '--help'],
+    ['produce', '--help'],
+    ['consume', '--help'],
+  ]) {
     const { code, out } = await weir(words);
     expect(code, words.join(' ')).toBe(0);
     expect(out, words.join(' ')).toContain('Usage');

@@ -23,7 +23,11 @@ const WRITERS = 8;
  * Writes through the gateway, kills the whole process without a warning at random moments, starts it again on the
  * same data, and finally reads everything back. Every value is unique.
  */
-export async function runCrashes(options: { kills: number; seed: number; onKill?: (n: number) => void }): Promise<CrashReport> {
+export async function runCrashes(options: {
+  kills: number;
+  seed: number;
+  onKill?: (n: number) => void;
+}): Promise<CrashReport> {
   const random = seededRandom(options.seed);
   const cluster = new DevCluster();
   /** Values by "partition:offset", as acknowledged. */
@@ -37,7 +41,10 @@ export async function runCrashes(options: { kills: number; seed: number; onKill?
       const round = { over: false };
       const writers = Array.from({ length: WRITERS }, async (_, writer) => {
         while (!round.over) {
-          const values = Array.from({ length: 1 + Math.floor(random.unit() * 20) }, () => `w${writer}-${sequence++}-${'x'.repeat(200)}`);
+          const values = Array.from(
+            { length: 1 + Math.floor(random.unit() * 20) },
+            () => `w${writer}-${sequence++}-${'x'.repeat(200)}`,
+          );
           const answer = await post(cluster, `/v1/topics/${TOPIC}/records`, values).catch(() => undefined);
           if (answer?.status !== 200) continue;
           const { offsets } = JSON.parse(answer.body) as { offsets: { partition?: number; offset?: number }[] };
@@ -103,7 +110,14 @@ function judge(
   for (const [place, value] of acknowledged) {
     if (byPlace.get(place) !== value) lost.push(`${place} was acknowledged with ${value.slice(0, 20)}…`);
   }
-  return { lost, inconsistent, kills, acknowledged: acknowledged.size, unanswered: byPlace.size - acknowledged.size, stored: byPlace.size };
+  return {
+    lost,
+    inconsistent,
+    kills,
+    acknowledged: acknowledged.size,
+    unanswered: byPlace.size - acknowledged.size,
+    stored: byPlace.size,
+  };
 }
 
 async function post(cluster: DevCluster, path: string, body: unknown): Promise<{ status: number; body: string }> {

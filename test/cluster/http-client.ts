@@ -10,7 +10,10 @@ export interface Answer {
 }
 
 /** One request; a body that is no string is sent as JSON. */
-export async function http(url: string, options: { method?: string; body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer> {
+export async function http(
+  url: string,
+  options: { method?: string; body?: unknown; headers?: Record<string, string> } = {},
+): Promise<Answer> {
   const { body } = options;
   const raw = typeof body === 'string' || body instanceof Uint8Array;
   const response = await fetch(url, {

@@ -113,7 +113,12 @@ test('the REST v2 dialect sends and describes', async () => {
   });
   expect(created.status).toBe(201);
   const sent = await http(`${cluster.url}/topics/bridge`, {
-    body: JSON.stringify({ records: [{ key: 'k', value: { a: 1 } }, { value: 'x', partition: 1 }] }),
+    body: JSON.stringify({
+      records: [
+        { key: 'k', value: { a: 1 } },
+        { value: 'x', partition: 1 },
+      ],
+    }),
     headers: { 'content-type': 'application/vnd.kafka.json.v2+json' },
   });
   expect(sent.status).toBe(200);
@@ -124,7 +129,10 @@ test('the REST v2 dialect sends and describes', async () => {
   });
   expect(binary.json.offsets).toEqual([{ partition: 1, offset: sent.json.offsets[1].offset + 1 }]);
   expect((await http(`${cluster.url}/topics`)).json).toContain('bridge');
-  expect((await http(`${cluster.url}/topics/bridge`)).json).toMatchObject({ name: 'bridge', partitions: [{ partition: 0 }, { partition: 1 }] });
+  expect((await http(`${cluster.url}/topics/bridge`)).json).toMatchObject({
+    name: 'bridge',
+    partitions: [{ partition: 0 }, { partition: 1 }],
+  });
   expect((await http(`${cluster.url}/topics/bridge/partitions/1/offsets`)).json).toEqual({
     beginning_offset: 0,
     end_offset: binary.json.offsets[0].offset + 1,

@@ -15,7 +15,8 @@ test('a random UUID is of version 4', () => {
 });
 
 test('topic names follow the rule of Kafka', () => {
-  for (const name of ['a', 'flights.2001', 'A-b_c.9', 'x'.repeat(249), '...']) expect(topicNameProblem(name)).toBeUndefined();
+  for (const name of ['a', 'flights.2001', 'A-b_c.9', 'x'.repeat(249), '...'])
+    expect(topicNameProblem(name)).toBeUndefined();
   for (const name of ['', '.', '..', 'x'.repeat(250), 'a/b', 'a b', 'ä', '%2e', 'a\0']) {
     expect(topicNameProblem(name), name).toBeTypeOf('string');
   }

@@ -4,10 +4,14 @@
  * YAML file `grpc-listen`.
  */
 export type OptionSpec =
-  | OptionCommon & { readonly type: 'string'; readonly default?: string; readonly check?: (value: string) => string | undefined }
-  | OptionCommon & { readonly type: 'integer'; readonly default?: number; readonly min: number; readonly max: number }
-  | OptionCommon & { readonly type: 'boolean'; readonly default?: boolean }
-  | OptionCommon & { readonly type: 'choice'; readonly default?: string; readonly choices: readonly string[] };
+  | (OptionCommon & {
+      readonly type: 'string';
+      readonly default?: string;
+      readonly check?: (value: string) => string | undefined;
+    })
+  | (OptionCommon & { readonly type: 'integer'; readonly default?: number; readonly min: number; readonly max: number })
+  | (OptionCommon & { readonly type: 'boolean'; readonly default?: boolean })
+  | (OptionCommon & { readonly type: 'choice'; readonly default?: string; readonly choices: readonly string[] });
 
 interface OptionCommon {
   /** One line, without a full stop. */
@@ -62,13 +66,15 @@ export function resolveOptions<Specs extends OptionSpecs>(
   const values: Record<string, unknown> = {};
   for (const source of sources) {
     for (const name of Object.keys(source.values)) {
-      if (!Object.hasOwn(specs, name)) problems.push(`${source.label(name)} is not an option${suggestion(specs, name)}`);
+      if (!Object.hasOwn(specs, name))
+        problems.push(`${source.label(name)} is not an option${suggestion(specs, name)}`);
     }
   }
   for (const [name, spec] of Object.entries(specs)) {
     const source = sources.find((candidate) => candidate.values[name] !== undefined);
     if (source === undefined) {
-      if (spec.default === undefined && spec.optional !== true) problems.push(`--${name} is missing: ${spec.description}`);
+      if (spec.default === undefined && spec.optional !== true)
+        problems.push(`--${name} is missing: ${spec.description}`);
       values[name] = spec.default;
       continue;
     }
@@ -104,7 +110,9 @@ function parseValue(spec: OptionSpec, raw: unknown): Parsed {
 }
 
 function suggestion(specs: OptionSpecs, name: string): string {
-  const near = Object.keys(specs).find((known) => known.includes(name) || name.includes(known) || distance(known, name) <= 2);
+  const near = Object.keys(specs).find(
+    (known) => known.includes(name) || name.includes(known) || distance(known, name) <= 2,
+  );
   return near === undefined ? '' : `; did you mean --${near}?`;
 }
 
@@ -124,7 +132,8 @@ function distance(a: string, b: string): number {
 /** The `--help` text of a declaration: a line an option, aligned. */
 export function describeOptions(specs: OptionSpecs): string {
   const rows = Object.entries(specs).map(([name, spec]) => {
-    const placeholder = spec.placeholder ?? { string: 'TEXT', integer: 'N', boolean: 'true|false', choice: '' }[spec.type];
+    const placeholder =
+      spec.placeholder ?? { string: 'TEXT', integer: 'N', boolean: 'true|false', choice: '' }[spec.type];
     const value = spec.type === 'choice' ? spec.choices.join('|') : placeholder;
     const bounds = spec.type === 'integer' ? `, ${spec.min} to ${spec.max}` : '';
     const fallback = spec.default === undefined ? '' : ` (default ${spec.default}${bounds})`;
@@ -132,7 +141,9 @@ export function describeOptions(specs: OptionSpecs): string {
   });
   const width = Math.min(44, Math.max(...rows.map(([left]) => left.length)));
   return rows
-    .map(([left, right]) => (left.length > width ? `${left}\n${' '.repeat(width)}  ${right}` : `${left.padEnd(width)}  ${right}`))
+    .map(([left, right]) =>
+      left.length > width ? `${left}\n${' '.repeat(width)}  ${right}` : `${left.padEnd(width)}  ${right}`,
+    )
     .join('\n');
 }
 

@@ -1,6 +1,6 @@
 import { present } from '@weir/base/assert.ts';
 import type { Disk, DiskFile } from '@weir/base/disk.ts';
-import { leaderEpoch, offset, type Offset } from '@weir/base/ids.ts';
+import { offset, type Offset } from '@weir/base/ids.ts';
 import {
   decodeIndexFile,
   decodeIndexHeader,
@@ -26,7 +26,7 @@ export interface RecoveryReport {
   readonly keptAside?: string;
   /** Then the replica is doubtful: nothing was cut, and the log is not appendable. */
   readonly damage?: LogDamage;
-  /** Index files of sealed segments and leader-epoch files that were missing or wrong, and were made again. */
+  /** Sealed segments whose index files were missing or wrong, and were made again. */
   readonly rebuiltIndexes: number;
 }
 
@@ -85,7 +85,7 @@ class Recovery {
   readonly #folder: LogFolder;
   readonly #sealed: SegmentSummary[] = [];
   readonly #epochs: LeaderEpochs;
-  /** There is no sound leader-epoch file: the epochs are read from the batches. */
+  /** There is no sound leader-epoch file. */
   readonly #epochsUnknown: boolean;
   /** Everything below was durable. */
   readonly #floor: Offset;
@@ -107,6 +107,12 @@ class Recovery {
     const activeBase = bases.pop();
     if (activeBase === undefined) return this.#createLog();
     const firstBase = bases[0] ?? activeBase;
+    if (this.#epochsUnknown && (bases.length > 0 || this.#folder.sizeOf(`${segmentName(activeBase)}.log`) > 0)) {
+      // It was durable before the first append, so no crash does this. The batches' headers have the epochs too, but
+      // no CRC covers them there: one flipped bit would be believed, and outlast every true epoch.
+      const why = 'its leader-epoch file is missing or damaged';
+      return this.#damaged({ segment: `${segmentName(firstBase)}.log`, position: 0, offset: firstBase, why });
+    }
     if (firstBase !== 0) {
       const why = `the segment that begins at offset 0 is missing; the first one begins at ${firstBase}`;
       return this.#damaged({ segment: `${segmentName(offset(0))}.log`, position: 0, offset: offset(0), why });
@@ -132,7 +138,7 @@ class Recovery {
 
   #recoverSealed(base: Offset, nextBase: Offset): LogDamage | undefined {
     const trusted = this.#trustedSummary(base, nextBase);
-    if (trusted !== undefined && !this.#epochsUnknown) {
+    if (trusted !== undefined) {
       this.#sealed.push(trusted);
       return undefined;
     }
@@ -151,10 +157,8 @@ class Recovery {
     if (scan.bad !== undefined) return { ...where, why: scan.bad };
     if (endOffset !== nextBase)
       return { ...where, why: `it ends at offset ${endOffset}, the next begins at ${nextBase}` };
-    if (trusted === undefined) {
-      writeIndexes(disk, directory, scan.good, scan);
-      this.#rebuiltIndexes += 1;
-    }
+    writeIndexes(disk, directory, scan.good, scan);
+    this.#rebuiltIndexes += 1;
     return undefined;
   }
 
@@ -170,7 +174,7 @@ class Recovery {
 
   #recoverFile(file: DiskFile, base: Offset): RecoveredLog {
     const { disk, directory } = this.#options;
-    const closed = this.#options.cleanShutdown && !this.#epochsUnknown ? this.#closedSegment(file, base) : undefined;
+    const closed = this.#options.cleanShutdown ? this.#closedSegment(file, base) : undefined;
     // From now on they would only tell of an older, shorter segment.
     this.#folder.removeIndexes(base);
     if (closed !== undefined) return this.#sound(closed);
@@ -185,10 +189,6 @@ class Recovery {
     // What survived a dead process may still be in memory alone, and from here on it counts.
     file.syncNow();
     disk.syncDirectory(directory);
-    if (this.#epochsUnknown && this.#epochs.latest !== -1) {
-      this.#epochs.write(disk, directory);
-      this.#rebuiltIndexes += 1;
-    }
     return this.#sound(this.#activate(file, scan.good, scan));
   }
 
@@ -225,12 +225,6 @@ class Recovery {
   }
 
   #epochProblem(epoch: number, base: Offset): string | undefined {
-    if (this.#epochsUnknown) {
-      if (epoch < 0) return `a batch without a leader epoch`;
-      if (epoch < this.#epochs.latest) return `a batch of leader epoch ${epoch} after one of ${this.#epochs.latest}`;
-      if (epoch > this.#epochs.latest) this.#epochs.note(leaderEpoch(epoch), base);
-      return undefined;
-    }
     const known = this.#epochs.at(base);
     return known === epoch ? undefined : `a batch of leader epoch ${epoch} at an offset of leader epoch ${known}`;
   }

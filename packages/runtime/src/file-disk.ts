@@ -15,7 +15,7 @@ export function fileDisk(root: string): Disk {
     readFile: (path) => orUndefined(at(path), () => fs.readFileSync(at(path))),
     open: (path, mode) => faulty(at(path), () => new File(at(path), mode)),
     rename: (from, to) => faulty(at(from), () => fs.renameSync(at(from), at(to))),
-    removeFile: (path) => void orUndefined(at(path), () => fs.unlinkSync(at(path))),
+    removeFile: (path) => orUndefined(at(path), () => fs.unlinkSync(at(path))),
     removeDirectory: (path) => faulty(at(path), () => fs.rmSync(at(path), { recursive: true, force: true })),
     syncDirectory: (path) => faulty(at(path), () => syncDirectory(at(path))),
   };

@@ -29,7 +29,6 @@ import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { temporaryDirectory, testWorld } from '@weir/runtime/test-world.ts';
 import type { Service } from '@weir/runtime/world.ts';
 import { brokerOptions } from './options.ts';
-import type { BrokerOptions } from './options.ts';
 import { start } from './start.ts';
 import { batchOf, changesOf, TOPIC_ID_BYTES } from './test-broker.ts';
 import type { TestTopic } from './test-broker.ts';
@@ -97,7 +96,7 @@ async function startBroker(
   const values = { 'data-dir': dataDir, coordinators: coordinator.address, 'grpc-listen': '127.0.0.1:0', ...options };
   const resolved = resolveOptions(brokerOptions, [{ label: (name) => `--${name}`, values }]);
   if (!resolved.ok) throw new Error(resolved.problems.join('; '));
-  const service = await start(resolved.values as BrokerOptions, world);
+  const service = await start(resolved.values, world);
   cleanUps.push(() => service.stop());
   return service;
 }

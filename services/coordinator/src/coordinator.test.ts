@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { resolveOptions } from '@weir/base/options.ts';
 import { uuidToBytes } from '@weir/base/ids.ts';
@@ -11,7 +12,12 @@ import {
   DoubtReason,
   SessionRequestSchema,
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
-import type { Partition, SessionResponse, Welcome } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import type {
+  NewTopicSchema,
+  Partition,
+  SessionResponse,
+  Welcome,
+} from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { temporaryDirectory, testWorld } from '@weir/runtime/test-world.ts';
 import type { Service } from '@weir/runtime/world.ts';
@@ -101,8 +107,8 @@ class TestClient {
     return this.responses.find(matches)!;
   }
 
-  async createTopics(topics: object[], options: object = {}) {
-    const request = create(CreateTopicsRequestSchema, { topics, ...options } as never);
+  async createTopics(topics: MessageInitShape<typeof NewTopicSchema>[], options: object = {}) {
+    const request = create(CreateTopicsRequestSchema, { topics, ...options });
     return (await this.connection.call(createTopicsMethod, request, { deadlineMs: 10_000 })).results;
   }
 

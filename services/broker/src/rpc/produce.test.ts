@@ -169,7 +169,7 @@ test('a producer that goes away is not answered, and what it sent is kept', () =
 test('a request with a traceparent has one span, which ends with its answer', () => {
   const spans: string[] = [];
   const { tracer } = testWorld();
-  const recording = {
+  const recording: Tracer = {
     ...tracer,
     startSpan: (name: string) => {
       spans.push(name);
@@ -177,7 +177,7 @@ test('a request with a traceparent has one span, which ends with its answer', ()
       span.end = () => void spans.push('end');
       return span;
     },
-  } as Tracer;
+  };
   const { broker, open } = setUp(undefined, recording);
   const producer = open();
   producer.send(1, [batchOf(1)]);

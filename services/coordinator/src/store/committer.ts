@@ -94,6 +94,6 @@ export class Committer {
 function revisionOf(result: TxnResult, changeId: string): Revision {
   if (result.succeeded) return result.revision;
   const last = result.responses[0];
-  if (last !== undefined && decodeValue<{ change: string }>(last).change === changeId) return last.modRevision;
+  if (last !== undefined && (decodeValue(last) as { change: string }).change === changeId) return last.modRevision;
   throw new Error('another coordinator writes to the metadata store: this one is no longer active');
 }

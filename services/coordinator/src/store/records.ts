@@ -81,7 +81,7 @@ export function encodeValue(value: object): string {
 }
 
 /** @throws Error that names the key, when the value is no JSON or of a version that a newer Weir wrote */
-export function decodeValue<T>(item: KeyValue): T {
+export function decodeValue(item: KeyValue): object {
   let value: unknown;
   try {
     value = JSON.parse(item.value);
@@ -94,7 +94,7 @@ export function decodeValue<T>(item: KeyValue): T {
       `the metadata store's ${item.key} has version ${String(version)}, and this Weir knows ${VALUE_VERSION}: run the Weir that wrote it, or a newer one`,
     );
   }
-  return value as T;
+  return value as object;
 }
 
 /** The change that wrote a key. */
@@ -110,22 +110,27 @@ export function changeOf(item: KeyValue): Change {
 function decodeChange(item: KeyValue): Change {
   const { key } = item;
   if (key.startsWith(KEYS.brokers)) {
-    const stored = decodeValue<{ directoryId: string; incarnationId: string; grpcAddress: string; rack: string }>(item);
+    const stored = decodeValue(item) as {
+      directoryId: string;
+      incarnationId: string;
+      grpcAddress: string;
+      rack: string;
+    };
     const { directoryId, incarnationId, grpcAddress, rack } = stored;
     const id = brokerId(Number(key.slice(KEYS.brokers.length)));
     return { kind: 'broker', broker: { id, directoryId, incarnationId, grpcAddress, rack } };
   }
   if (key.startsWith(KEYS.sessions)) {
-    const stored = decodeValue<{ brokerId: number }>(item);
+    const stored = decodeValue(item) as { brokerId: number };
     const session = { id: key.slice(KEYS.sessions.length), brokerId: brokerId(stored.brokerId) };
     return { kind: 'sessionBegan', session };
   }
   if (key.startsWith(KEYS.topics)) {
-    const { id, partitionCount, configs } = decodeValue<{
+    const { id, partitionCount, configs } = decodeValue(item) as {
       id: string;
       partitionCount: number;
       configs: Record<string, string>;
-    }>(item);
+    };
     return { kind: 'topic', topic: { name: key.slice(KEYS.topics.length), id: topicId(id), partitionCount, configs } };
   }
   if (!key.startsWith(KEYS.partitions)) throw new Error(`the metadata store's ${key} is unknown`);
@@ -134,7 +139,7 @@ function decodeChange(item: KeyValue): Change {
 }
 
 function decodePartition(item: KeyValue, topic: string, index: number): PartitionRecord {
-  const stored = decodeValue<PartitionRecord>(item);
+  const stored = decodeValue(item) as PartitionRecord;
   return {
     topicId: topicId(topic),
     index,

@@ -46,7 +46,7 @@ export async function takeOver(
   const image = new ClusterImage(
     cluster.succeeded
       ? clusterId
-      : decodeValue<{ clusterId: string }>(present(stored, 'the cluster has an id')).clusterId,
+      : (decodeValue(present(stored, 'the cluster has an id')) as { clusterId: string }).clusterId,
   );
   return { ...(await load(store, image)), controllerRevision };
 }

@@ -26,16 +26,17 @@ test('an array is cut into its elements, anything else is one record, and no byt
   expect(cut('[]')).toEqual([]);
 });
 
-test('what is cut out parses to what the whole parses to', () => {
+test('what is cut out is what was put together', () => {
   fc.assert(
-    fc.property(fc.array(fc.jsonValue()), fc.constantFrom(undefined, 1, '\t'), (values, indent) => {
-      const expected = JSON.parse(JSON.stringify(values)) as unknown[];
-      expect(cut(JSON.stringify(values, null, indent)).map((text) => JSON.parse(text) as unknown)).toEqual(expected);
+    fc.property(fc.array(fc.jsonValue()), fc.constantFrom('', ' ', '\t'), (values, indent) => {
+      const elements = values.map((value) => JSON.stringify(value, null, indent).replaceAll('\n', `\n${indent}`));
+      expect(cut(JSON.stringify(values, null, indent))).toEqual(elements);
     }),
   );
 });
 
-test('a field is found where JSON.parse finds it', () => {
+// Not held against JSON.parse: V8 13.6 misreads a name of one character that is written as an escape.
+test('a field is found by its name, however that is written', () => {
   const name = fc.oneof(fc.constantFrom('a', 'b', 'é', 'a"b', '\\'), fc.string());
   fc.assert(
     fc.property(fc.dictionary(name, fc.jsonValue()), name, fc.boolean(), (object, wanted, escaped) => {
@@ -43,10 +44,8 @@ test('a field is found where JSON.parse finds it', () => {
       const fields = Object.entries(object).map(([field, value]) => `${written(field)} : ${JSON.stringify(value)}`);
       const body = Buffer.from(`{${fields.join(' ,')}}`);
       const slice = findField(body, { start: 0, end: body.length }, wanted, Buffer.from(JSON.stringify(wanted)));
-      const parsed = JSON.parse(body.toString()) as Record<string, unknown>;
-      const found =
-        slice === undefined ? undefined : (JSON.parse(body.toString('utf8', slice.start, slice.end)) as unknown);
-      expect(found).toEqual(Object.hasOwn(parsed, wanted) ? parsed[wanted] : undefined);
+      const found = slice === undefined ? undefined : body.toString('utf8', slice.start, slice.end);
+      expect(found).toBe(Object.hasOwn(object, wanted) ? JSON.stringify(object[wanted]) : undefined);
     }),
   );
 });

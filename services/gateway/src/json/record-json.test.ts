@@ -49,7 +49,7 @@ test('on one line, whatever the value is, there is no line break and nothing els
       const parts = { key: Buffer.from(key), value: Buffer.from(value) };
       const line = shown(parts, true);
       expect(line).not.toMatch(/[\r\n]/);
-      expect(JSON.parse(line)).toEqual(JSON.parse(shown(parts)));
+      expect(line).toBe(shown(parts).replaceAll(/[\r\n]/g, ' '));
     }),
   );
 });
