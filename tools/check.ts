@@ -3,6 +3,7 @@ import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findBreaches } from './layers.ts';
+import { optionsPage } from './options-page.ts';
 
 /** `npm run check`: everything that can be said about the tree without running it. Each step is a line. */
 
@@ -22,6 +23,7 @@ const steps: readonly Step[] = [
   { name: 'proto lint', run: () => command('buf', ['lint'], 'proto') },
   { name: 'proto breaking', run: breaking },
   { name: 'proto generated', run: generated },
+  { name: 'options page', run: optionsPageIsCurrent },
   { name: 'machine paths', run: machinePaths },
 ];
 
@@ -81,6 +83,12 @@ function generated(): Outcome {
   } finally {
     rmSync(directory, { recursive: true });
   }
+}
+
+/** docs/OPTIONS.md is what the declarations make of it today. */
+function optionsPageIsCurrent(): Outcome {
+  if (readFileSync('docs/OPTIONS.md', 'utf8') === optionsPage()) return { kind: 'passed' };
+  return { kind: 'failed', output: '  docs/OPTIONS.md is not what the declarations say: run `npm run docs`' };
 }
 
 /** Nothing in the tree names a machine's folders or a registry's host. */

@@ -279,6 +279,27 @@ test('an epoch begins behind durable records, and twice is once', () => {
   expect([again.endOffset, again.latestEpoch]).toEqual([3, 6]);
 });
 
+test('a sync that fails under a beginning epoch takes back the epoch and what did not count, whatever the segment size', () => {
+  const disk = newDisk();
+  const batch = makeBatch([1]);
+  const config = { segmentBytes: 2 * batch.length, groupBytesMax: batch.length };
+  const log = openForAppends(disk, { config });
+  log.append(makeBatch([1]));
+  log.flush();
+  disk.settle();
+  log.append(makeBatch([2]));
+  log.flush();
+  for (let i = 0; i < 4; i++) log.append(makeBatch([3]));
+  log.beginEpoch(leaderEpoch(5));
+  expect([log.segmentCount, log.durableEnd]).toEqual([1, 1]);
+  disk.failNextSync();
+  disk.completeSyncs();
+  disk.kill();
+  const { log: again, recovery } = openLog(disk, { config, checkpoint: 1 });
+  expect(recovery.damage).toBeUndefined();
+  expect([again.endOffset, again.latestEpoch]).toEqual([1, 0]);
+});
+
 test('a clean close brings everything to the disk, and the next start scans nothing', () => {
   const disk = newDisk();
   const log = openForAppends(disk, { config: { segmentBytes: 200, indexIntervalBytes: 1 } });

@@ -330,7 +330,9 @@ export class Log {
   /** Writes the next group, into a new segment when the active one has no room for its first batch. */
   #writeGroup(): void {
     const first = present(this.#queue.first, 'a group has a batch');
-    if (!this.#hasRoom(first)) this.#roll();
+    // While a sync is under way (an epoch begins meanwhile) the segment grows past its size instead: should the sync fail,
+    // all that did not count has to lie in one file to be cut.
+    if (!this.#hasRoom(first) && !this.#syncUnderWay) this.#roll();
     const active = this.#active();
     const { groupBytesMax, segmentBytes } = this.#config;
     const before = active.bytes;
@@ -348,6 +350,7 @@ export class Log {
 
   /** Seals the active segment, which is durable before the next one exists. */
   #roll(): void {
+    assert(!this.#syncUnderWay, 'a segment is not sealed while a sync of it is under way');
     const active = this.#active();
     if (this.#synced.end < active.endOffset) this.#syncNow();
     active.writeIndexes(this.#disk, this.#directory);

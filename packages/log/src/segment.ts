@@ -115,6 +115,8 @@ export function noteBatch(
   { offsets, times }: SegmentIndexes,
   batch: { relativeOffset: number; position: number; before: { readonly maxTimestampMs: number } },
 ): void {
+  // A segment may outgrow its indexes' numbers by what came while a sync was under way: readers step over the rest.
+  if (batch.relativeOffset > RELATIVE_MAX || batch.position > RELATIVE_MAX) return;
   offsets.add(batch.relativeOffset, batch.position);
   times.add(batch.before.maxTimestampMs, batch.position);
 }

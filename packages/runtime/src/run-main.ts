@@ -18,6 +18,14 @@ export const processOptions = declareOptions({
   },
 });
 
+/** For `--help`; it is read before the others are. */
+const CONFIG_OPTION = {
+  type: 'string',
+  optional: true,
+  placeholder: 'FILE',
+  description: 'A YAML file with options by name',
+} as const;
+
 /** Runs one service as this process, from its command line to its end. */
 export async function runMain<Specs extends ServiceOptionSpecs>(
   kind: ServiceKind<Specs>,
@@ -82,7 +90,6 @@ export function helpOf<Specs extends ServiceOptionSpecs>(kind: ServiceKind<Specs
 Usage: weir ${kind.kind} [--option value]…
 
 Options (each also as WEIR_${kind.kind.toUpperCase()}_NAME in the environment, or in a YAML file):
-  --config FILE  A YAML file with options by name
-${describeOptions({ ...kind.options, ...processOptions })}
+${describeOptions({ config: CONFIG_OPTION, ...kind.options, ...processOptions })}
 `;
 }
