@@ -33,9 +33,16 @@ export function failureFrom(status: GrpcStatus): TransportFailure {
       const unreachable = /No connection established|ECONNREFUSED|ENOTFOUND|Name resolution failed/.test(
         status.details,
       );
-      return { kind: unreachable ? 'unreachable' : 'broken', code: 'NETWORK_EXCEPTION', message: status.details };
+      const kind = unreachable ? 'unreachable' : 'broken';
+      return { kind, code: 'NETWORK_EXCEPTION', message: withoutNoise(status.details) };
     }
   }
+}
+
+/** What grpc-js says of a connection that did not come about, less what means nothing to a reader. */
+function withoutNoise(details: string): string {
+  const cause = /^No connection established\. Last error: (?:Error: )?(.*?)\.? Resolution note:/.exec(details)?.[1];
+  return cause === undefined ? details : `no connection: ${cause}`;
 }
 
 /** The status with which a server ends a call that failed. */

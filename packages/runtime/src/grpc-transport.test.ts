@@ -57,7 +57,7 @@ test('a call to a port where nobody listens is unreachable: nothing was sent', a
   const connection = grpcTransport.connect('127.0.0.1:1');
   closers.push(() => connection.close());
   await expect(connection.call(echo, Buffer.alloc(0), { deadlineMs: 5000 })).rejects.toMatchObject({
-    failure: { kind: 'unreachable' },
+    failure: { kind: 'unreachable', message: 'no connection: connect ECONNREFUSED 127.0.0.1:1' },
   });
 });
 
