@@ -64,9 +64,12 @@ export function replaceFile(disk: Disk, directory: string, name: string, content
   const temporary = `${directory}/${name}.new`;
   disk.removeFile(temporary);
   const file = disk.open(temporary, 'create');
-  file.append([contents]);
-  file.syncNow();
-  file.close();
+  try {
+    file.append([contents]);
+    file.syncNow();
+  } finally {
+    file.close();
+  }
   disk.rename(temporary, `${directory}/${name}`);
   disk.syncDirectory(directory);
 }

@@ -82,6 +82,8 @@ function verdictOn(
 ): ReturnType<BatchVisitor['header']> {
   try {
     if (expected !== undefined && baseOffsetOf(chunk, at) !== expected) return 'bad';
+    // Its end has to be an offset too: the walk goes on from there.
+    if (lastOffsetOf(chunk, at) < baseOffsetOf(chunk, at)) return 'bad';
     return visitor.header(chunk, at);
   } catch (error) {
     // An offset or a timestamp that no batch can have.

@@ -1,5 +1,9 @@
 import { assert } from '@weir/base/assert.ts';
+import type { Clock } from '@weir/base/clock.ts';
+import type { Disk } from '@weir/base/disk.ts';
+import type { Offset } from '@weir/base/ids.ts';
 import { FLUSH_INTERVAL_BYTES, GROUP_BYTES_MAX, INDEX_INTERVAL_BYTES } from '@weir/base/limits.ts';
+import type { TailCache } from './tail-cache.ts';
 
 /** How a log treats its records. */
 export interface LogConfig {
@@ -16,6 +20,22 @@ export interface LogConfig {
   readonly flushIntervalBytes?: number;
   /** INDEX_INTERVAL_BYTES, unless a test wants less. */
   readonly indexIntervalBytes?: number;
+}
+
+/** What a log is opened with. */
+export interface LogOptions {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  /** The partition's folder; it is made when missing. */
+  readonly directory: string;
+  readonly config: LogConfig;
+  /** The durable recovery point: all below it was covered by a sync that returned. 0 when there is none. */
+  readonly checkpoint: Offset;
+  /** Whether the log was closed in order, and nothing wrote to it since. */
+  readonly cleanShutdown: boolean;
+  /** How its last batches were written, when that differs from the config: it says how far a torn tail may reach. */
+  readonly lastFlush?: LogConfig['flush'];
+  readonly cache: TailCache;
 }
 
 /** A config with nothing left open. */

@@ -105,7 +105,12 @@ export class LogFolder {
 /** Makes an empty segment in a folder, durably. */
 export function createSegmentFile(disk: Disk, directory: string, baseOffset: Offset): DiskFile {
   const file = disk.open(segmentPath(directory, baseOffset, '.log'), 'create');
-  disk.syncDirectory(directory);
+  try {
+    disk.syncDirectory(directory);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
   return file;
 }
 

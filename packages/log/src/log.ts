@@ -13,7 +13,8 @@ import {
 import { AppendQueue } from './append-queue.ts';
 import { ColdReader } from './cold-reader.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
-import { resolveLogConfig, unsyncedBytesMax, type LogConfig, type ResolvedLogConfig } from './log-config.ts';
+import { closedError, lacksResources } from './log-errors.ts';
+import { resolveLogConfig, unsyncedBytesMax, type LogOptions, type ResolvedLogConfig } from './log-config.ts';
 import { createSegmentFile } from './log-folder.ts';
 import type { ColdRead, LogRead, TimestampedOffset } from './log-read.ts';
 import { OffsetIndex } from './offset-index.ts';
@@ -22,23 +23,9 @@ import { SegmentFiles } from './segment-files.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { ActiveSegment } from './segment.ts';
 import type { Segments } from './segments.ts';
-import type { TailCache, TailWindow } from './tail-cache.ts';
+import type { TailWindow } from './tail-cache.ts';
 import { TimeIndex } from './time-index.ts';
 import { searchTimestamp } from './timestamp-search.ts';
-
-/** What a log is opened with. */
-export interface LogOptions {
-  readonly disk: Disk;
-  readonly clock: Clock;
-  /** The partition's folder; it is made when missing. */
-  readonly directory: string;
-  readonly config: LogConfig;
-  /** The durable recovery point: all below it was covered by a sync that returned. 0 when there is none. */
-  readonly checkpoint: Offset;
-  /** Whether the log was closed in order, and nothing wrote to it since. */
-  readonly cleanShutdown: boolean;
-  readonly cache: TailCache;
-}
 
 /** An opened log with what recovery did. */
 export interface OpenedLog {
@@ -92,7 +79,10 @@ export class Log {
 
   /** The durable end moved. Called from within `flush`, `beginEpoch` and `close` as well as between turns. */
   onAdvance: (durableEnd: Offset) => void = () => {};
-  /** The disk failed, at most once per log. After `sync` the process must end; else this replica is offline. */
+  /**
+   * The disk failed. After `append` or `read`, at most once a log, this replica is offline; after `sync`, which may
+   * follow them, the process must end.
+   */
   onFault: (error: DiskError, what: LogFault) => void = () => {};
   /** A sync came back: how long it took and how much was written for it. */
   onSync: (durationMs: number, bytes: number) => void = () => {};
@@ -111,7 +101,7 @@ export class Log {
       checkpoint,
       cleanShutdown,
       batchBytesMax: resolved.groupBytesMax,
-      unsyncedBytesMax: unsyncedBytesMax(resolved),
+      unsyncedBytesMax: unsyncedBytesMax({ ...resolved, flush: options.lastFlush ?? resolved.flush }),
       indexIntervalBytes: resolved.indexIntervalBytes,
     });
     return { log: new Log(options, recovered), recovery: recovered.report };
@@ -174,6 +164,11 @@ export class Log {
 
   get segmentCount(): number {
     return this.#segments.count;
+  }
+
+  /** Whether a sync has been started and is not back: an orderly stop waits for it before it closes. */
+  get syncing(): boolean {
+    return this.#syncUnderWay;
   }
 
   /** False once it is damaged, faulted or closed: `append` and `beginEpoch` must not be called any more. */
@@ -287,16 +282,18 @@ export class Log {
    * Closes the log. `clean`: what was appended is written and synced first, and the index files are written, so that
    * the next start need not scan. Else what is queued is dropped. A cold read that is under way still completes.
    *
+   * @returns whether all that was written is durable: only then may the next start take this one's stop for clean
    * @throws DiskError, after `onFault`, when a clean close failed
    */
-  close(clean: boolean): void {
-    if (this.#state === 'closed') return;
+  close(clean: boolean): boolean {
+    if (this.#state === 'closed') return true;
     try {
       if (clean && this.#state === 'open') {
         this.#writeAllAndSync();
         // While an older sync is under way it is not certain that all is durable: then the next start scans.
         if (!this.#syncUnderWay) this.#guard('append', () => this.#active().writeIndexes(this.#disk, this.#directory));
       }
+      return !this.#syncUnderWay && this.#synced.writtenBytes === this.#writtenBytes;
     } finally {
       this.#state = 'closed';
       this.#letGo();
@@ -378,8 +375,8 @@ export class Log {
     const bytes = mark.writtenBytes - this.#synced.writtenBytes;
     this.#active().file.sync((error) => {
       this.#syncUnderWay = false;
+      if (error !== undefined) return this.#syncFailed(error);
       if (this.#state !== 'open') return;
-      if (error !== undefined) return this.#fault(error, 'sync');
       this.onSync(this.#clock.monotonicMs() - startedMs, bytes);
       const covered = this.#syncedMeanwhile ?? mark;
       this.#syncedMeanwhile = undefined;
@@ -456,11 +453,21 @@ export class Log {
   }
 
   #fault(error: DiskError, what: LogFault): void {
+    if (what === 'sync') return this.#syncFailed(error);
     if (this.#state !== 'open') return;
     this.#state = 'faulted';
-    if (what === 'sync' && this.#config.flush === 'commit') this.#cutUnsynced();
     this.#letGo();
     this.onFault(error, what);
+  }
+
+  /** Told even of a log that is offline or closed by now: whoever goes on after it reads back what is not on the disk. */
+  #syncFailed(error: DiskError): void {
+    if (this.#state !== 'closed') {
+      this.#state = 'faulted';
+      if (this.#config.flush === 'commit') this.#cutUnsynced();
+      this.#letGo();
+    }
+    this.onFault(error, 'sync');
   }
 
   /**
@@ -478,7 +485,7 @@ export class Log {
   }
 
   #readFault(error: DiskError): void {
-    this.#fault(error, 'read');
+    if (!lacksResources(error)) this.#fault(error, 'read');
   }
 
   #letGo(): void {
@@ -487,8 +494,4 @@ export class Log {
     this.#queue.clear();
     this.#window.clear();
   }
-}
-
-function closedError(): DiskError {
-  return new DiskError('EBADF', 'the log was closed');
 }

@@ -59,6 +59,7 @@ export function openLog(
     config?: Partial<LogConfig>;
     checkpoint?: number;
     cleanShutdown?: boolean;
+    lastFlush?: LogConfig['flush'];
     cache?: TailCache;
     clock?: Clock;
   } = {},
@@ -71,6 +72,7 @@ export function openLog(
     checkpoint: offset(options.checkpoint ?? 0),
     cleanShutdown: options.cleanShutdown ?? false,
     cache: options.cache ?? new TailCache(1_000_000),
+    ...(options.lastFlush === undefined ? {} : { lastFlush: options.lastFlush }),
   });
 }
 

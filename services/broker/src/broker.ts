@@ -1,3 +1,4 @@
+import { sleep } from '@weir/base/clock.ts';
 import type { Cancel } from '@weir/base/clock.ts';
 import { ERRORS, messageOf, refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
@@ -202,12 +203,20 @@ export class Broker {
     await this.#listener?.close(STOP_GRACE_MS);
     this.#session?.close();
     this.#cancelCheckpoints?.();
+    await this.#lastSyncs();
     // A doubt that nobody has been told yet must be found again by the next start.
     const told = this.partitions.doubtful().every(({ doubt }) => doubt !== 'unsynced');
     const inOrder = this.partitions.close(SHUTTING_DOWN, !this.#syncFailed);
     if (this.#checkpoints.writeNow() && inOrder && told) this.#directory.markClean(this.#brokerEpoch ?? 0);
     else logger.warn('stopped without a clean marker: the next start checks the logs');
     this.#owned.release();
+  }
+
+  /** Waits for syncs that are under way: a log that is closed meanwhile does not know whether it is durable. */
+  async #lastSyncs(): Promise<void> {
+    const { clock } = this.#world;
+    const untilMs = clock.monotonicMs() + STOP_GRACE_MS;
+    while (this.partitions.syncing && clock.monotonicMs() < untilMs) await sleep(clock, 1);
   }
 
   #sessionHandlers(): SessionHandlers {

@@ -1,5 +1,5 @@
 import { replaceFile } from '@weir/base/disk.ts';
-import type { Disk } from '@weir/base/disk.ts';
+import type { Disk, DiskFile } from '@weir/base/disk.ts';
 import { messageOf } from '@weir/base/errors.ts';
 import { uuidFromRandom } from '@weir/base/ids.ts';
 import type { BrokerId, Offset } from '@weir/base/ids.ts';
@@ -118,9 +118,11 @@ export class DataDirectory {
     // A slow disk gets the next one when it is done with this one.
     if (this.#writing) return false;
     const temporary = 'checkpoint.soon';
+    let opened: DiskFile | undefined;
     try {
       this.#disk.removeFile(temporary);
       const file = this.#disk.open(temporary, 'create');
+      opened = file;
       file.append([encodeCheckpoint(offsets)]);
       this.#writing = true;
       file.sync((error) => {
@@ -138,6 +140,7 @@ export class DataDirectory {
       });
     } catch (thrown) {
       this.#writing = false;
+      opened?.close();
       failed(asError(thrown));
     }
     return true;

@@ -346,3 +346,18 @@ test('whatever fails on the way, each record has one outcome, and what is delive
     { numRuns: 40 },
   );
 });
+
+test('closing refuses what is in flight and what gathered behind it', async () => {
+  const cluster = await FakeCluster.start();
+  cluster.coordinator.topic('t', [1]);
+  const client = await cluster.client();
+  cluster.broker(1).holds = true;
+  const first = send(client, 't', [record('a')]);
+  await cluster.clock.advance(5);
+  const second = send(client, 't', [record('b')]);
+  await cluster.clock.advance(5);
+  client.producer.close();
+  await cluster.clock.advance(60_000);
+  expect([...codesOf(first.outcome), ...codesOf(second.outcome)]).toEqual(['SHUTTING_DOWN', 'SHUTTING_DOWN']);
+  expect(client.producer.bufferedBytes).toBe(0);
+});

@@ -281,8 +281,9 @@ export class Producer {
   /** After a batch: what gathered meanwhile has waited long enough. */
   #goOn(queue: PartitionQueue): void {
     queue.state = IDLE;
-    if (queue.empty || this.#closed) this.#active.delete(queue);
-    else this.#ready(queue);
+    if (queue.empty) this.#active.delete(queue);
+    // Once closed, what gathered is left where it will be refused.
+    else if (!this.#closed) this.#ready(queue);
   }
 
   #refuse(batch: ProducerBatch, why: Refusal): void {

@@ -37,6 +37,8 @@ export interface OpenedPartition {
   readonly offline: string | undefined;
   readonly doubt: Doubt | undefined;
   readonly report: RecoveryReport | undefined;
+  /** False: the folder lacks the file that tells the topic's configs, and the metadata has to tell them. */
+  readonly described: boolean;
 }
 
 /** Where a partition's folder is. */
@@ -52,14 +54,17 @@ export function directoryOf(folder: string): string {
 export function openExisting(folder: string, home: LogHome, lastRun: LastRun): OpenedPartition {
   const directory = directoryOf(folder);
   const file = readPartitionFile(home.disk, directory);
-  const settings = topicSettings(file?.configs ?? {}, home.defaultFlush);
+  // Without the file the topic's own word is not known yet: then nothing counts that is not synced.
+  const settings = topicSettings(file?.configs ?? {}, file === undefined ? 'commit' : home.defaultFlush);
   const topic = file?.topic ?? folder;
   try {
     const { log, recovery } = openLog(directory, settings, home, {
       checkpoint: lastRun.checkpoint.get(folder) ?? offset(0),
       cleanShutdown: lastRun.cleanShutdown,
+      // Not knowing it, the smaller reach: to call a torn tail damaged loses nothing.
+      lastFlush: file?.flush ?? 'commit',
     });
-    const common = { topic, settings, log, report: recovery };
+    const common = { topic, settings, log, report: recovery, described: file !== undefined };
     if (recovery.damage !== undefined) {
       const { segment, position, why } = recovery.damage;
       return { ...common, offline: `its log is damaged: ${segment} at byte ${position}: ${why}`, doubt: 'damaged' };
@@ -74,7 +79,7 @@ export function openExisting(folder: string, home: LogHome, lastRun: LastRun): O
   } catch (error) {
     if (!isOfOnePartition(error)) throw error;
     const offline = `its log cannot be opened: ${error.message}`;
-    return { topic, settings, log: undefined, report: undefined, offline, doubt: 'damaged' };
+    return { topic, settings, log: undefined, report: undefined, offline, doubt: 'damaged', described: true };
   }
 }
 
@@ -89,12 +94,18 @@ export function openNew(
   try {
     home.disk.makeDirectory(directory);
     writePartitionFile(home.disk, directory, { topic: topic.name, configs: topic.configs, flush: settings.flush });
-    const { log, recovery } = openLog(directory, settings, home, { checkpoint: offset(0), cleanShutdown: false });
-    return { topic: topic.name, settings, log, report: recovery, offline: undefined, doubt: undefined };
+    const { log, recovery } = openLog(directory, settings, home, {
+      checkpoint: offset(0),
+      cleanShutdown: false,
+      lastFlush: settings.flush,
+    });
+    const sound = { offline: undefined, doubt: undefined, described: true };
+    return { topic: topic.name, settings, log, report: recovery, ...sound };
   } catch (error) {
     if (!isOfOnePartition(error)) throw error;
     const offline = `its folder cannot be made: ${error.message}`;
-    return { topic: topic.name, settings, log: undefined, report: undefined, offline, doubt: undefined };
+    const failed = { log: undefined, report: undefined, offline, doubt: undefined, described: true };
+    return { topic: topic.name, settings, ...failed };
   }
 }
 
@@ -102,7 +113,7 @@ function openLog(
   directory: string,
   settings: TopicSettings,
   home: LogHome,
-  last: { readonly checkpoint: Offset; readonly cleanShutdown: boolean },
+  last: { readonly checkpoint: Offset; readonly cleanShutdown: boolean; readonly lastFlush: FlushPolicy },
 ): ReturnType<typeof Log.open> {
   const config = { flush: settings.flush, segmentBytes: settings.segmentBytes };
   return Log.open({ disk: home.disk, clock: home.clock, cache: home.cache, directory, config, ...last });

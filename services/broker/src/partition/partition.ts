@@ -292,10 +292,16 @@ export class Partition implements TurnMember {
   /**
    * Syncs and closes the log. Nothing may come after it.
    *
+   * @returns whether all that its log wrote is durable
    * @throws DiskError
    */
-  close(clean: boolean): void {
-    this.#log?.close(clean && this.#state.kind !== 'offline');
+  close(clean: boolean): boolean {
+    return this.#log?.close(clean && this.#state.kind !== 'offline') ?? true;
+  }
+
+  /** Whether a sync of its log is under way. */
+  get syncing(): boolean {
+    return this.#log?.syncing ?? false;
   }
 
   #advanced(): void {

@@ -8,13 +8,15 @@ import { assert } from '@weir/base/assert.ts';
 import { APPLY_SLICE_MS } from '@weir/base/limits.ts';
 import type { ClusterImage, ImageChange, PartitionInfo, TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import type { BrokerMetrics } from '../metrics.ts';
-import { openExisting, openNew } from './open-log.ts';
+import { directoryOf, openExisting, openNew } from './open-log.ts';
 import type { Doubt, LastRun, LogHome, OpenedPartition } from './open-log.ts';
+import { writePartitionFile } from './partition-file.ts';
 import { folderOf, keyOfFolder } from './partition-key.ts';
 import type { PartitionKey } from './partition-key.ts';
 import { Partition } from './partition.ts';
 import type { PartitionShared } from './partition.ts';
 import { topicSettings } from './topic-settings.ts';
+import type { FlushPolicy } from './topic-settings.ts';
 import type { Turn } from './turn.ts';
 
 /** What the partitions tell the broker. */
@@ -65,6 +67,10 @@ export class Partitions {
   readonly #doubts = new Map<string, DoubtfulReplica>();
   /** In the checkpoint, and without a folder: they stay in it until they are made again. */
   readonly #missing = new Map<string, Offset>();
+  /** The durable recovery points that the last run left. */
+  #lastRun: ReadonlyMap<string, Offset> = new Map();
+  /** Their folders lack the file that tells the topic's configs. */
+  readonly #undescribed = new Set<Partition>();
   /** What the metadata wants and needs the disk, newest wish per folder. */
   readonly #todo = new Map<string, Assignment>();
   #working = false;
@@ -89,6 +95,7 @@ export class Partitions {
    * @throws Error when a newer Weir wrote one of them
    */
   *recover(lastRun: LastRun): Generator<RecoveryProgress, void, void> {
+    this.#lastRun = lastRun.checkpoint;
     this.#parts.disk.makeDirectory('partitions');
     const folders = (this.#parts.disk.list('partitions') ?? []).filter((name) => keyOfFolder(name) !== undefined);
     const present = new Set(folders);
@@ -168,7 +175,9 @@ export class Partitions {
     const offsets = new Map(this.#missing);
     for (const partition of this.#all) {
       // One that could not be opened keeps its name in the file: its folder is expected to be there.
-      offsets.set(partition.folder, partition.checkpointable ?? offset(0));
+      // And what its log had made durable: lost, damage below it would be taken for a torn tail.
+      const known = partition.checkpointable ?? this.#lastRun.get(partition.folder) ?? offset(0);
+      offsets.set(partition.folder, known);
     }
     return offsets;
   }
@@ -182,6 +191,12 @@ export class Partitions {
 
   get pendingBytes(): number {
     return this.#shared.pending.bytes;
+  }
+
+  /** Whether the disk is still at work on a sync that was started. */
+  get syncing(): boolean {
+    for (const partition of this.#all) if (partition.syncing) return true;
+    return false;
   }
 
   /** How many do what. */
@@ -198,7 +213,7 @@ export class Partitions {
     for (const partition of this.#all) {
       partition.dismissAll(why);
       try {
-        partition.close(clean);
+        if (!partition.close(clean)) inOrder = false;
       } catch (error) {
         if (!(error instanceof DiskError)) throw error;
         partition.goOffline(`closing its log failed: ${error.message}`, error);
@@ -240,6 +255,7 @@ export class Partitions {
   #adoptTopic(partition: Partition, topic: TopicInfo): void {
     const settings = topicSettings(topic.configs, this.#parts.defaultFlush);
     const { name, settings: known } = partition.topic;
+    if (this.#undescribed.has(partition)) this.#describe(partition, topic, known.flush);
     if (name === topic.name && known.messageBytesMax === settings.messageBytesMax) return;
     partition.topic = {
       name: topic.name,
@@ -247,6 +263,18 @@ export class Partitions {
       settings: { ...known, messageBytesMax: settings.messageBytesMax },
       counters: this.#parts.metrics.forTopic(topic.name),
     };
+  }
+
+  /** Gives a folder the file that it lost. Its log goes on as it was opened; the next start opens it as the topic says. */
+  #describe(partition: Partition, topic: TopicInfo, flush: FlushPolicy): void {
+    try {
+      const file = { topic: topic.name, configs: topic.configs, flush };
+      writePartitionFile(this.#parts.disk, directoryOf(partition.folder), file);
+      this.#undescribed.delete(partition);
+    } catch (error) {
+      // The next metadata tries again; meanwhile it is as safe as it was.
+      if (!(error instanceof DiskError)) throw error;
+    }
   }
 
   /** One slice: first every folder, then their names on disk, then leadership. */
@@ -292,6 +320,7 @@ export class Partitions {
     ofTopic[key.index] = partition;
     this.#byTopic.set(id, ofTopic);
     this.#all.add(partition);
+    if (!opened.described) this.#undescribed.add(partition);
     if (offline !== undefined) this.#parts.events.wentOffline(partition, offline, undefined);
     return partition;
   }

@@ -1,0 +1,14 @@
+import { DiskError } from '@weir/base/disk.ts';
+
+/** What is answered once a log is closed. */
+export function closedError(): DiskError {
+  return new DiskError('EBADF', 'the log was closed');
+}
+
+/** Codes that tell of the process, not of the disk. */
+const LACKS_RESOURCES = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN']);
+
+/** Whether a read failed for want of descriptors or memory: then the log is as good as before. */
+export function lacksResources(error: DiskError): boolean {
+  return LACKS_RESOURCES.has(error.code);
+}

@@ -1,0 +1,109 @@
+import { expect, test } from 'vitest';
+import { leaderEpoch, offset } from '@weir/base/ids.ts';
+import { seededRandom } from '@weir/base/random.ts';
+import { SimulatedDisk } from '@weir/base/simulated-disk.ts';
+import type { Log } from './log.ts';
+import { makeBatch, openForAppends, openLog } from './test-kit.ts';
+
+/** What a log reports, in order. */
+function faultsOf(log: Log): string[] {
+  const faults: string[] = [];
+  log.onFault = (_error, what) => faults.push(what);
+  return faults;
+}
+
+test('a failed sync is told, and what it did not cover is cut, although a read has failed before it', () => {
+  const disk = new SimulatedDisk(seededRandom(7), { blockBytes: 16 });
+  const log = openForAppends(disk, { config: { flush: 'commit' } });
+  const faults = faultsOf(log);
+  log.append(makeBatch([1]));
+  log.flush();
+  disk.completeSyncs();
+  log.append(makeBatch([2], { valueBytes: 2000 }));
+  log.flush();
+  disk.failNextRead();
+  log.readCold({ from: offset(0), maxBytes: 1000, upTo: offset(1) }, () => {});
+  disk.completeReads();
+  disk.failNextSync();
+  disk.completeSyncs();
+  expect(faults).toEqual(['read', 'sync']);
+  log.close(false);
+  disk.kill();
+  // The process alone died: the page cache would still have had it.
+  expect(openLog(disk).log.durableEnd).toBe(1);
+});
+
+test('a sync that fails after the log was closed is told, and the close has not called itself durable', () => {
+  const disk = new SimulatedDisk(seededRandom(3), { blockBytes: 64 });
+  const log = openForAppends(disk, { config: { flush: 'interval', groupBytesMax: 400, flushIntervalBytes: 800 } });
+  const faults = faultsOf(log);
+  for (let i = 0; i < 2; i++) {
+    log.append(makeBatch([1], { valueBytes: 300 }));
+    log.flush();
+  }
+  expect(log.syncing).toBe(true);
+  expect(log.close(true)).toBe(false);
+  disk.failNextSync();
+  disk.completeSyncs();
+  expect(faults).toEqual(['sync']);
+});
+
+test('a close says whether all that was written is durable', () => {
+  const closed = (flush: 'commit' | 'interval', clean: boolean): boolean => {
+    const log = openForAppends(new SimulatedDisk(seededRandom(1)), { config: { flush } });
+    log.append(makeBatch([1]));
+    log.flush();
+    return log.close(clean);
+  };
+  expect(closed('interval', true)).toBe(true);
+  expect(closed('interval', false)).toBe(false);
+});
+
+test('a flipped bit in a header that a search by timestamp skips ends the search, not the process', () => {
+  const disk = new SimulatedDisk(seededRandom(7));
+  const log = openForAppends(disk, {});
+  for (let i = 0; i < 3; i++) {
+    log.append(makeBatch([i * 100]));
+    log.flush();
+    disk.completeSyncs();
+  }
+  // The sign of the first batch's last offset delta.
+  disk.flipBit('logs/p/00000000000000000000.log', 23, 7);
+  let code: string | undefined;
+  log.offsetForTimestamp(150, offset(3), (error) => (code = error?.code));
+  disk.completeReads();
+  expect(code).toBe('EBADMSG');
+});
+
+test('a read that lacks descriptors fails alone', () => {
+  const disk = new SimulatedDisk(seededRandom(7));
+  const log = openForAppends(disk, {});
+  const faults = faultsOf(log);
+  log.append(makeBatch([1]));
+  log.flush();
+  disk.completeSyncs();
+  disk.failNextRead('EMFILE');
+  let code: string | undefined;
+  log.readCold({ from: offset(0), maxBytes: 1000, upTo: offset(1) }, (error) => (code = error?.code));
+  disk.completeReads();
+  expect(code).toBe('EMFILE');
+  expect(faults).toEqual([]);
+  expect(log.appendable).toBe(true);
+});
+
+test('how far a torn tail may reach is told by how the records were written, not by how they will be', () => {
+  const disk = new SimulatedDisk(seededRandom(7));
+  const config = { groupBytesMax: 400, flushIntervalBytes: 100_000 };
+  const log = openForAppends(disk, { config: { flush: 'commit', ...config } });
+  log.beginEpoch(leaderEpoch(log.latestEpoch + 1));
+  for (let i = 0; i < 8; i++) {
+    log.append(makeBatch([i], { valueBytes: 200 }));
+    log.flush();
+    disk.completeSyncs();
+  }
+  disk.kill();
+  disk.flipBit('logs/p/00000000000000000000.log', 100, 0);
+  const { recovery } = openLog(disk, { config: { flush: 'interval', ...config }, lastFlush: 'commit' });
+  expect(recovery.damage).toBeDefined();
+  expect(recovery.tornBytesCut).toBe(0);
+});
