@@ -65,12 +65,14 @@ function layers(): Outcome {
   return { kind: 'failed', output: breaches.map((b) => `  ${b.file}:${b.line} ${b.rule}`).join('\n') };
 }
 
-/** Compares the protocol with the last commit that the branch point had: wire and JSON must stay readable. */
+/** Compares the protocol with the newest release, or with its first version while there is none: both stay readable. */
 function breaking(): Outcome {
-  const base = spawnSync('git', ['rev-parse', '--verify', 'HEAD:proto/buf.yaml'], { encoding: 'utf8' });
-  if (base.status !== 0)
-    return { kind: 'skipped', why: 'there is no earlier commit with the protocol to compare with' };
-  return command('buf', ['breaking', '--against', '../.git#ref=HEAD,subdir=proto'], 'proto');
+  const git = (...args: string[]): string | undefined =>
+    spawnSync('git', args, { encoding: 'utf8' }).stdout.trim().split('\n').at(-1) || undefined;
+  const base =
+    git('describe', '--tags', '--abbrev=0') ?? git('log', '--diff-filter=A', '--format=%H', '--', 'proto/buf.yaml');
+  if (base === undefined) return { kind: 'skipped', why: 'this clone has no earlier version of the protocol' };
+  return command('buf', ['breaking', '--against', `../.git#ref=${base},subdir=proto`], 'proto');
 }
 
 /** The generated code is what the generator makes of the .proto files today. */
