@@ -67,12 +67,15 @@ function layers(): Outcome {
 
 /** Compares the protocol with the newest release, or with its first version while there is none: both stay readable. */
 function breaking(): Outcome {
-  const git = (...args: string[]): string | undefined =>
-    spawnSync('git', args, { encoding: 'utf8' }).stdout.trim().split('\n').at(-1) || undefined;
   const base =
-    git('describe', '--tags', '--abbrev=0') ?? git('log', '--diff-filter=A', '--format=%H', '--', 'proto/buf.yaml');
+    lastLine('git', ['describe', '--tags', '--abbrev=0']) ??
+    lastLine('git', ['log', '--diff-filter=A', '--format=%H', '--', 'proto/buf.yaml']);
   if (base === undefined) return { kind: 'skipped', why: 'this clone has no earlier version of the protocol' };
   return command('buf', ['breaking', '--against', `../.git#ref=${base},subdir=proto`], 'proto');
+}
+
+function lastLine(program: string, args: readonly string[]): string | undefined {
+  return spawnSync(program, args, { encoding: 'utf8' }).stdout.trim().split('\n').at(-1) || undefined;
 }
 
 /** The generated code is what the generator makes of the .proto files today. */
