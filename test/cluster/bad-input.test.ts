@@ -93,6 +93,12 @@ test('negative, future and senseless offsets are told apart', async () => {
   expect(future.json.code).toBe('OFFSET_OUT_OF_RANGE');
 });
 
+test('an offset without a partition, a day that no month has and a key that is not UTF-8 are refused, not guessed', async () => {
+  expect((await http(records('?offset=3'))).json.message).toContain('partition=0');
+  expect((await http(records('?timestamp=2026-02-31T00:00:00Z'))).status).toBe(400);
+  expect((await http(records('?key=%ff%fe'), { body: 1 })).status).toBe(400);
+});
+
 test('a foreign Origin and a foreign Host are refused', async () => {
   const foreign = await http(records(), { body: { a: 1 }, headers: { origin: 'https://evil.example' } });
   expect(foreign.status).toBe(403);

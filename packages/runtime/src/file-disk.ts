@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { assert } from '@weir/base/assert.ts';
 import { DiskError, type Disk, type DiskFile } from '@weir/base/disk.ts';
+import { makeDirectory } from './make-directory.ts';
 
 /** Buffers in one `writev`: Linux's IOV_MAX. */
 const WRITE_BUFFERS_MAX = 1_024;
@@ -10,7 +11,7 @@ const WRITE_BUFFERS_MAX = 1_024;
 export function fileDisk(root: string): Disk {
   const at = (path: string): string => join(root, path);
   return {
-    makeDirectory: (path) => faulty(at(path), () => fs.mkdirSync(at(path), { recursive: true })),
+    makeDirectory: (path) => faulty(at(path), () => makeDirectory(at(path))),
     list: (path) => orUndefined(at(path), () => fs.readdirSync(at(path))),
     readFile: (path) => orUndefined(at(path), () => fs.readFileSync(at(path))),
     open: (path, mode) => faulty(at(path), () => new File(at(path), mode)),

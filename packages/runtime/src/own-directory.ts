@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileDisk } from './file-disk.ts';
+import { makeDirectory } from './make-directory.ts';
 import type { OwnedDirectory } from './world.ts';
 
 /**
@@ -11,7 +11,7 @@ import type { OwnedDirectory } from './world.ts';
  * @throws Error that names the directory when another process has it
  */
 export function openDirectory(path: string): OwnedDirectory {
-  mkdirSync(path, { recursive: true });
+  makeDirectory(path);
   const lock = new DatabaseSync(join(path, 'lock'), { timeout: 0 });
   try {
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');

@@ -1,3 +1,5 @@
+import { parseTimestamp } from '@weir/base/timestamp.ts';
+
 /** Where reading begins. */
 export type StartAt =
   | { readonly kind: 'earliest' }
@@ -13,9 +15,8 @@ export function parseStartAt(text: string): StartAt | undefined {
     return Number.isSafeInteger(offset) ? { kind: 'offset', offset } : undefined;
   }
   if (!text.startsWith('@')) return undefined;
-  const time = text.slice(1);
-  const timestampMs = /^\d+$/.test(time) ? Number(time) : /^\d{4}-\d\d-\d\d/.test(time) ? Date.parse(time) : Number.NaN;
-  return Number.isSafeInteger(timestampMs) ? { kind: 'timestamp', timestampMs } : undefined;
+  const timestampMs = parseTimestamp(text.slice(1));
+  return timestampMs === undefined ? undefined : { kind: 'timestamp', timestampMs };
 }
 
 /** For an option's `check`. */

@@ -1,7 +1,8 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LaunchedService } from './launcher.ts';
 import { argsAsBound } from './plan.ts';
+import { makeDirectory } from '@weir/runtime/make-directory.ts';
 
 const NAME = 'cluster.json';
 
@@ -16,7 +17,7 @@ export function writeClusterFile(dataDirectory: string, services: readonly Launc
       ...addresses,
     })),
   };
-  mkdirSync(dataDirectory, { recursive: true });
+  makeDirectory(dataDirectory);
   const temporary = join(dataDirectory, `${NAME}.new`);
   writeFileSync(temporary, `${JSON.stringify(contents, undefined, 2)}\n`);
   renameSync(temporary, join(dataDirectory, NAME));

@@ -12,7 +12,13 @@ const SERVICES_MAX = 32;
 /** Options of `weir dev` itself. */
 export const devOptions = declareOptions({
   brokers: { type: 'integer', default: 1, min: 1, max: SERVICES_MAX, description: 'How many brokers run' },
-  coordinators: { type: 'integer', default: 1, min: 1, max: SERVICES_MAX, description: 'How many coordinators run' },
+  coordinators: {
+    type: 'integer',
+    default: 1,
+    min: 1,
+    max: SERVICES_MAX,
+    description: 'How many coordinators run; several are not built yet',
+  },
   gateways: { type: 'integer', default: 1, min: 1, max: SERVICES_MAX, description: 'How many gateways run' },
   'data-dir': { type: 'string', default: './.weir', placeholder: 'DIRECTORY', description: 'Where all data is kept' },
   store: {

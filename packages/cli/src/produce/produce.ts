@@ -56,8 +56,9 @@ export const produceCommand = defineCommand({
     const topic = positionals[0]!;
     const toRecord = recordMaker(options);
     return withClient({ ...options, autoCreateTopics: true }, async (client) => {
-      await client.awaitTopic(topic);
-      const run = new ProduceRun(client, topic, options.acks, terminal);
+      const { configs } = await client.awaitTopic(topic);
+      const lineBytesMax = Number(configs['max.message.bytes'] ?? MESSAGE_BYTES_MAX);
+      const run = new ProduceRun(client, { topic, lineBytesMax, acks: options.acks }, terminal);
       const problem = await run.readAll(toRecord);
       report(run.tally, { topic, problem, json: options.output === 'json' }, terminal);
       return problem === undefined && run.tally.refused === 0 ? EXIT.ok : EXIT.failed;
@@ -90,21 +91,27 @@ class NoSeparator extends Error {
   override readonly name = 'NoSeparator';
 }
 
+/** Where the lines go. */
+interface Destination {
+  readonly topic: string;
+  /** What the topic takes at most. */
+  readonly lineBytesMax: number;
+  readonly acks: 'all' | 'leader';
+}
+
 class ProduceRun {
   readonly tally = new Tally();
   readonly #client: Client;
-  readonly #topic: string;
-  readonly #acks: 'all' | 'leader';
+  readonly #to: Destination;
   readonly #terminal: Terminal;
   #lines = 0;
   #inFlightBytes = 0;
   #calls = 0;
   #wake: (() => void) | undefined;
 
-  constructor(client: Client, topic: string, acks: 'all' | 'leader', terminal: Terminal) {
+  constructor(client: Client, to: Destination, terminal: Terminal) {
     this.#client = client;
-    this.#topic = topic;
-    this.#acks = acks;
+    this.#to = to;
     this.#terminal = terminal;
   }
 
@@ -126,7 +133,7 @@ class ProduceRun {
   }
 
   async #readLines(toRecord: RecordMaker, interrupted: Promise<'interrupted'>): Promise<string | undefined> {
-    const cutter = new LineCutter(MESSAGE_BYTES_MAX);
+    const cutter = new LineCutter(this.#to.lineBytesMax);
     const pieces = this.#terminal.input()[Symbol.asyncIterator]();
     for (;;) {
       const next = await Promise.race([pieces.next(), interrupted]);
@@ -157,7 +164,7 @@ class ProduceRun {
     this.#lines += records.length;
     this.#inFlightBytes += bytes;
     this.#calls++;
-    this.#client.producer.sendMany(this.#topic, records, { acks: this.#acks }, (outcome) => {
+    this.#client.producer.sendMany(this.#to.topic, records, { acks: this.#to.acks }, (outcome) => {
       this.#inFlightBytes -= bytes;
       this.#calls--;
       this.tally.add(outcome, firstLine);

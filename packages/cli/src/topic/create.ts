@@ -23,7 +23,7 @@ export const topicCreate = defineCommand({
       optional: true,
       min: 1,
       max: REPLICATION_FACTOR_MAX,
-      description: "Brokers that hold each partition; without it the cluster's default",
+      description: 'Brokers that hold each partition; more than 1 is not built yet',
     },
     configs: {
       type: 'string',

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
@@ -15,6 +15,7 @@ import type {
   TxnRequest,
   TxnResult,
 } from './metadata-store.ts';
+import { makeDirectory } from '@weir/runtime/make-directory.ts';
 
 /** Version of the tables below. */
 const FORMAT_VERSION = 1;
@@ -46,7 +47,7 @@ const SCHEMA = `
  */
 export function openSqliteStore(path: string): MetadataStore {
   const directory = dirname(path);
-  mkdirSync(directory, { recursive: true });
+  makeDirectory(directory);
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path, { timeout: 0 });

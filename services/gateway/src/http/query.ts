@@ -3,13 +3,18 @@ import { HttpFailure } from './failure.ts';
 /** A request's query. Reading a parameter checks it; `only` refuses what the route does not have. */
 export class Query {
   readonly #values: URLSearchParams | undefined;
+  readonly #isMalformed: boolean;
 
   constructor(text: string) {
+    this.#isMalformed = text.includes('%') && !isEncoded(text);
     this.#values = text === '' ? undefined : new URLSearchParams(text);
   }
 
-  /** @throws HttpFailure when a parameter is none of those, or was given twice */
+  /** @throws HttpFailure when a parameter is none of those or was given twice, or when the query is malformed */
   only(names: readonly string[]): void {
+    if (this.#isMalformed) {
+      throw new HttpFailure('INVALID_REQUEST', 'the query is not UTF-8 in percent-encoding: write % as %25');
+    }
     if (this.#values === undefined) return;
     const seen = new Set<string>();
     for (const name of this.#values.keys()) {
@@ -45,5 +50,15 @@ export class Query {
     const found = choices.find((choice) => choice === text);
     if (found !== undefined) return found;
     throw new HttpFailure('INVALID_REQUEST', `${name}=${text} is not one of ${choices.join(', ')}`);
+  }
+}
+
+/** Whether every escape stands for UTF-8: what does not would be replaced, and one key would pass for another. */
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -13,7 +13,7 @@ const CALLS: readonly [string, string, string?][] = [
   ['GET', '/v1/topics/orders'],
   ['POST', '/v1/topics', '{"name":"made"}'],
   ['POST', '/v1/topics/orders/records', '[1,"a",null]'],
-  ['POST', '/v1/topics/many/records?key=%FF', '1'],
+  ['POST', '/v1/topics/many/records?key=%C3%BF', '1'],
   ['GET', '/v1/topics/orders/records'],
   ['GET', '/v1/topics/many/records'],
   ['GET', '/topics'],

@@ -1,4 +1,5 @@
 import { READ_RECORDS_DEFAULT, READ_RECORDS_MAX, READ_WAIT_MS_MAX } from '@weir/base/limits.ts';
+import { parseTimestamp } from '@weir/base/timestamp.ts';
 import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import { knownPartition } from '../context.ts';
 import { decodeCursor } from '../stream/cursor.ts';
@@ -53,12 +54,20 @@ function readFrom(query: Query, topic: TopicInfo): ReadFrom {
   if (timestamp !== undefined) return { kind: 'timestamp', timestamp: timestampMs(timestamp) };
   if (offset === undefined) return { kind: 'timestamp', timestamp: 'earliest' };
   if (offset === 'earliest' || offset === 'latest') return { kind: 'timestamp', timestamp: offset };
-  return { kind: 'offset', offset: query.integer('offset', { min: 0, max: Number.MAX_SAFE_INTEGER })! };
+  const from = query.integer('offset', { min: 0, max: Number.MAX_SAFE_INTEGER })!;
+  if (topic.partitions.length > 1 && query.text('partition') === undefined) {
+    throw new HttpFailure(
+      'INVALID_REQUEST',
+      `offset=${from} is a place in one partition, and ${topic.name} has ${topic.partitions.length}: ` +
+        'say which with partition=0, or begin at offset=earliest, a timestamp or a cursor',
+    );
+  }
+  return { kind: 'offset', offset: from };
 }
 
 function timestampMs(text: string): number {
-  const value = /^\d{1,15}$/.test(text) ? Number(text) : Date.parse(text);
-  if (Number.isFinite(value) && value >= 0) return value;
+  const value = parseTimestamp(text);
+  if (value !== undefined) return value;
   throw new HttpFailure(
     'INVALID_REQUEST',
     `timestamp=${text} is neither milliseconds since 1970 nor an ISO date such as 2026-01-31T08:00:00Z`,

@@ -78,7 +78,9 @@ class EventStream implements StreamReader {
     this.#sink = sink;
     const share = Math.floor(STREAM_READ_AHEAD_BYTES_MAX / Math.max(1, next.size));
     this.#creditBytes = Math.max(CREDIT_BYTES_MIN, Math.min(STREAM_CREDIT_BYTES, share));
-    this.#write(`retry: ${RETRY_MS}\n: ${topic.name}, ${next.size} partition${next.size === 1 ? '' : 's'}\n\n`);
+    const what = `${topic.name}, ${next.size} partition${next.size === 1 ? '' : 's'}`;
+    // A block with an id alone is no event, and still where a client goes on that is cut off before the first one.
+    this.#write(`retry: ${RETRY_MS}\n: ${what}\nid: ${encodeCursor(topic, next)}\n\n`);
     this.#stopPings = context.clock.every(STREAM_PING_MS, () => {
       if (!this.#blocked) this.#write(': ping\n\n');
     });
