@@ -107,6 +107,8 @@ export class TestPartitions {
   readonly partitions: Partitions;
   readonly events: string[] = [];
   readonly waiter = new TestWaiter();
+  /** Whether the disk takes the checkpoint that names a new partition. */
+  takesNames = true;
   #revision = 0;
 
   constructor(
@@ -129,7 +131,10 @@ export class TestPartitions {
       defaultFlush: options.flush ?? 'commit',
       appendPendingBytesMax: options.appendPendingBytesMax ?? 1024 * 1024,
       events: {
-        created: () => this.events.push('created'),
+        created: () => {
+          this.events.push('created');
+          return this.takesNames;
+        },
         rolled: () => this.events.push('rolled'),
         syncFailed: (partition) => this.events.push(`sync failed: ${partition.name}`),
         wentOffline: (partition) => this.events.push(`offline: ${partition.name}`),

@@ -8,6 +8,7 @@ import { BrokerService, ListOffsetsRequestSchema } from '@weir/proto/weir/broker
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { backoffMs } from '../backoff.ts';
 import type { Connections } from '../connections.ts';
+import { noLeaderMessage } from '../metadata/no-leader.ts';
 import type { TopicInfo } from '../metadata/cluster-image.ts';
 import type { Metadata } from '../metadata/metadata.ts';
 import type { ClientWorld } from '../world.ts';
@@ -149,5 +150,5 @@ function leaderAddress({ metadata }: Parts, topic: TopicInfo, partition: number)
   }
   const broker = info.leader === -1 ? undefined : metadata.image.broker(info.leader);
   if (broker !== undefined) return broker.grpcAddress;
-  return { code: 'LEADER_NOT_AVAILABLE', message: `partition ${partition} of "${topic.name}" has no leader now` };
+  return { code: 'LEADER_NOT_AVAILABLE', message: noLeaderMessage(topic, partition) };
 }

@@ -12,6 +12,7 @@ import { singleRecordBatchBytes } from '@weir/records/batch-builder.ts';
 import { backoffMs } from '../backoff.ts';
 import type { Connections } from '../connections.ts';
 import type { BrokerInfo, ImageChange, TopicInfo } from '../metadata/cluster-image.ts';
+import { noLeaderMessage } from '../metadata/no-leader.ts';
 import type { Metadata } from '../metadata/metadata.ts';
 import type { ClientWorld } from '../world.ts';
 import type { ProducerBatch } from './batch.ts';
@@ -362,13 +363,16 @@ export class Producer {
   }
 
   #lateRefusal(queue: PartitionQueue): Refusal {
-    const { name } = queue.topic.info;
+    const { info } = queue.topic;
     const tried = queue.failures > 0 && queue.lastRefusal !== undefined ? `; last: ${queue.lastRefusal.message}` : '';
     const within = `within ${this.#deliveryTimeoutMs} ms${tried}`;
     if (queue.state.kind === 'parked') {
-      return { code: 'LEADER_NOT_AVAILABLE', message: `partition ${queue.index} of "${name}" has no leader ${within}` };
+      return { code: 'LEADER_NOT_AVAILABLE', message: `${noLeaderMessage(info, queue.index)} (waited ${within})` };
     }
-    return { code: 'REQUEST_TIMED_OUT', message: `partition ${queue.index} of "${name}" did not answer ${within}` };
+    return {
+      code: 'REQUEST_TIMED_OUT',
+      message: `partition ${queue.index} of "${info.name}" did not answer ${within}`,
+    };
   }
 
   /** Keeps a call until its topic is known: behind earlier ones, and within the buffer's bound. */

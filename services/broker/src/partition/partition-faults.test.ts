@@ -53,3 +53,11 @@ test('a stop with records that count and are not synced is not clean', () => {
   broker.clock.endTurns();
   expect(broker.partitions.close(STOPPING, true)).toBe(false);
 });
+
+test('a new partition whose name the disk does not take leads nothing', () => {
+  const broker = new TestPartitions().recover();
+  broker.takesNames = false;
+  broker.apply(...changesOf({ partitions: [{ leader: 1, epoch: 0 }] }));
+  expect(broker.partitions.counts()).toMatchObject({ offline: 1, leader: 0 });
+  expect(broker.events).toContain('offline: orders-0');
+});

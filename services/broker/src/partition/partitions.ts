@@ -21,8 +21,11 @@ import type { Turn } from './turn.ts';
 
 /** What the partitions tell the broker. */
 export interface PartitionEvents {
-  /** New folders exist: their names have to be on disk before they take records. Called before they lead. */
-  created(): void;
+  /**
+   * New folders exist: their names have to be on disk before they take records, or nobody would miss them later. Called
+   * before they lead; false when the disk refused.
+   */
+  created(): boolean;
   syncFailed(partition: Partition, error: DiskError): void;
   wentOffline(partition: Partition, reason: string, cause: unknown): void;
   /** A segment was sealed: a good moment for a checkpoint. */
@@ -281,7 +284,7 @@ export class Partitions {
   #work(): void {
     const until = this.#clock.monotonicMs() + APPLY_SLICE_MS;
     const slice: { assignment: Assignment; partition: Partition }[] = [];
-    let created = false;
+    const created = new Set<Partition>();
     for (const [folder, assignment] of this.#todo) {
       this.#todo.delete(folder);
       let partition = this.#find(assignment.topic.idBytes, assignment.key.index);
@@ -289,12 +292,14 @@ export class Partitions {
         partition = this.#add(assignment.key, openNew(folder, this.#parts, assignment.topic));
         this.#missing.delete(folder);
         this.#doubts.delete(folder);
-        created = true;
+        created.add(partition);
       }
       slice.push({ assignment, partition });
       if (this.#clock.monotonicMs() >= until) break;
     }
-    if (created) this.#parts.events.created();
+    if (created.size > 0 && !this.#parts.events.created()) {
+      for (const partition of created) partition.goOffline('its name could not be written to the checkpoint');
+    }
     for (const { assignment, partition } of slice) {
       const { leader, leaderEpoch: epoch } = assignment.info;
       if (leader === this.#parts.brokerId) partition.lead(leaderEpoch(epoch));
