@@ -16,6 +16,7 @@ test('a small file that cannot be written leaves no file open and the old one in
     removeFile: (path) => disk.removeFile(path),
     removeDirectory: (path) => disk.removeDirectory(path),
     syncDirectory: (path) => disk.syncDirectory(path),
+    space: () => disk.space(),
     open(path, mode): DiskFile {
       const file = disk.open(path, mode);
       open++;

@@ -12,8 +12,8 @@ export interface Disk {
   list(path: string): string[] | undefined;
   /** A whole small file, or undefined when there is none. */
   readFile(path: string): Buffer | undefined;
-  /** Opens a file; `create` makes it (and fails when it exists), the other two fail when it does not exist. */
-  open(path: string, mode: 'create' | 'append' | 'read'): DiskFile;
+  /** Opens a file; `create` makes it (and fails when it exists), the others fail when it does not exist. */
+  open(path: string, mode: OpenMode): DiskFile;
   /** Puts `from` in the place of `to`, whole or not at all. Durable only after `syncDirectory`. */
   rename(from: string, to: string): void;
   /** Removes a file; one that is not there is fine. */
@@ -22,6 +22,18 @@ export interface Disk {
   removeDirectory(path: string): void;
   /** Makes creations, renames and removals in a directory durable. Returns when they are. */
   syncDirectory(path: string): void;
+  /** What the file system has room for. */
+  space(): DiskSpace;
+}
+
+/** `create` and `append` read as well and write at the end, `update` reads and writes in place. */
+export type OpenMode = 'create' | 'append' | 'read' | 'update';
+
+/** Room on a file system. */
+export interface DiskSpace {
+  /** What this process may still write. */
+  readonly freeBytes: number;
+  readonly totalBytes: number;
 }
 
 /** An open file. A method of a closed one throws. */
@@ -30,6 +42,8 @@ export interface DiskFile {
   readonly size: number;
   /** Writes at the end, all of it or an error. The buffers may be reused as soon as it returns. */
   append(buffers: readonly Uint8Array[]): void;
+  /** Writes over what is there, in a file that was opened with `update`; past its end it grows, a gap reads as zeros. */
+  writeAt(position: number, bytes: Uint8Array): void;
   /** Makes all that was appended before the call durable. Never called again after it failed (fsyncgate). */
   sync(done: (error: DiskError | undefined) => void): void;
   /** The same, at once: for starts, rolls and stops. */

@@ -1,32 +1,37 @@
 import { assert } from './assert.ts';
-import { DiskError, type Disk, type DiskFile } from './disk.ts';
+import { DiskError, type Disk, type DiskFile, type DiskSpace, type OpenMode } from './disk.ts';
 import type { Random } from './random.ts';
+import { SimulatedDirectory, type SimulatedNode } from './simulated-directory.ts';
+import { SimulatedFile } from './simulated-file.ts';
 
-/** A change to a file that no sync has made durable yet; `number` orders them over the whole disk. */
-type Change =
-  | { readonly number: number; readonly kind: 'write'; readonly at: number; readonly bytes: Buffer }
-  | { readonly number: number; readonly kind: 'truncate'; readonly size: number };
+/** An operation that changes what is on the disk. */
+export type Mutation =
+  | 'append'
+  | 'writeAt'
+  | 'truncate'
+  | 'sync'
+  | 'create'
+  | 'rename'
+  | 'remove'
+  | 'makeDirectory'
+  | 'syncDirectory';
 
-/** A file's contents: `page` is what a running process reads, `durable` what is left after the power went. */
-interface FileNode {
-  readonly kind: 'file';
-  page: Buffer;
-  size: number;
-  durable: Buffer;
-  changes: Change[];
+/**
+ * The power is gone, or the process was killed: thrown by every operation from the one in which `crashAfter` put it
+ * until `crash` or `kill`. It is no DiskError, so that nobody takes it for a fault that can be lived with.
+ */
+export class PowerCut extends Error {
+  override readonly name = 'PowerCut';
+  /** What was under way when the power went, and on what. */
+  readonly mutation: Mutation;
+  readonly path: string;
+
+  constructor(mutation: Mutation, path: string) {
+    super(`the power went in "${mutation}" of ${path}`);
+    this.mutation = mutation;
+    this.path = path;
+  }
 }
-
-/** One step in a directory: names that appear, or go (undefined). */
-type Step = ReadonlyArray<readonly [name: string, node: Node | undefined]>;
-
-interface DirectoryNode {
-  readonly kind: 'directory';
-  entries: Map<string, Node>;
-  durable: Map<string, Node>;
-  steps: Step[];
-}
-
-type Node = FileNode | DirectoryNode;
 
 interface Waiting {
   readonly kind: 'sync' | 'read';
@@ -50,16 +55,22 @@ export class SimulatedDisk implements Disk {
   readonly #random: Random;
   readonly #blockBytes: number;
   readonly #automatic: boolean;
-  readonly #root: DirectoryNode = newDirectory();
+  readonly #root = new SimulatedDirectory();
   #boot = 0;
-  #changeNumber = 0;
   #waiting: Waiting[] = [];
+  #openFiles = 0;
+  #mutations = 0;
+  /** The number of the mutation in which the power goes. */
+  #fatalMutation = Number.POSITIVE_INFINITY;
+  #powerCut: PowerCut | undefined;
   #syncFault: string | undefined;
   #appendFault: { readonly code: string; readonly keptBytes: number } | undefined;
   #readFault: string | undefined;
 
   /** Bytes that all files together may have; an append past it writes what fits and fails with ENOSPC. */
   capacityBytes = Number.POSITIVE_INFINITY;
+  /** Files that may be open at a time; a further `open` fails with EMFILE. */
+  maxOpenFiles = Number.POSITIVE_INFINITY;
   /** While true nothing completes by itself. `settle` completes what was held back. */
   stalled = false;
 
@@ -70,12 +81,15 @@ export class SimulatedDisk implements Disk {
   }
 
   makeDirectory(path: string): void {
+    this.#checkPower();
     let directory = this.#root;
     for (const name of parts(path)) {
       let next = directory.entries.get(name);
       if (next === undefined) {
-        next = newDirectory();
-        step(directory, [[name, next]]);
+        const parent = directory;
+        const made = new SimulatedDirectory();
+        this.#mutateWhole('makeDirectory', path, () => parent.change([[name, made]]));
+        next = made;
       }
       if (next.kind !== 'directory') throw new DiskError('ENOTDIR', `${path} is not a directory`);
       directory = next;
@@ -83,25 +97,29 @@ export class SimulatedDisk implements Disk {
   }
 
   list(path: string): string[] | undefined {
+    this.#checkPower();
     const directory = this.#node(parts(path));
     return directory?.kind === 'directory' ? [...directory.entries.keys()] : undefined;
   }
 
   readFile(path: string): Buffer | undefined {
+    this.#checkPower();
     const file = this.#node(parts(path));
-    return file?.kind === 'file' ? Buffer.from(file.page.subarray(0, file.size)) : undefined;
+    return file?.kind === 'file' ? Buffer.from(file.contents) : undefined;
   }
 
-  open(path: string, mode: 'create' | 'append' | 'read'): DiskFile {
+  open(path: string, mode: OpenMode): DiskFile {
     const [directory, name] = this.#place(path);
-    let file = directory.entries.get(name);
-    if (mode === 'create') {
-      if (file !== undefined) throw new DiskError('EEXIST', `${path} exists`);
-      file = { kind: 'file', page: Buffer.alloc(0), size: 0, durable: Buffer.alloc(0), changes: [] };
-      step(directory, [[name, file]]);
+    if (this.#openFiles >= this.maxOpenFiles) throw new DiskError('EMFILE', `too many open files to open ${path}`);
+    const found = directory.entries.get(name);
+    if (mode !== 'create') {
+      if (found?.kind !== 'file') throw new DiskError('ENOENT', `${path} is not there`);
+      return this.#handle(path, found, mode);
     }
-    if (file?.kind !== 'file') throw new DiskError('ENOENT', `${path} is not there`);
-    return this.#handle(path, file, mode !== 'read');
+    if (found !== undefined) throw new DiskError('EEXIST', `${path} exists`);
+    const file = new SimulatedFile(this.#random, this.#blockBytes);
+    this.#mutateWhole('create', path, () => directory.change([[name, file]]));
+    return this.#handle(path, file, mode);
   }
 
   rename(from: string, to: string): void {
@@ -110,43 +128,92 @@ export class SimulatedDisk implements Disk {
     const node = fromDirectory.entries.get(fromName);
     if (node === undefined) throw new DiskError('ENOENT', `${from} is not there`);
     assert(fromDirectory === toDirectory, 'files are renamed within their directory');
-    step(toDirectory, [
-      [fromName, undefined],
-      [toName, node],
-    ]);
+    this.#mutateWhole('rename', from, () =>
+      toDirectory.change([
+        [fromName, undefined],
+        [toName, node],
+      ]),
+    );
   }
 
   removeFile(path: string): void {
     const [directory, name] = this.#place(path);
-    if (directory.entries.get(name)?.kind === 'file') step(directory, [[name, undefined]]);
+    if (directory.entries.get(name)?.kind === 'file') this.#remove(directory, name, path);
   }
 
   removeDirectory(path: string): void {
     const [directory, name] = this.#place(path);
-    if (directory.entries.has(name)) step(directory, [[name, undefined]]);
+    const node = directory.entries.get(name);
+    // One name after another, as the system does it: a crash may leave a part of them.
+    if (node?.kind === 'directory') {
+      for (const [inner, { kind }] of node.entries) {
+        if (kind === 'directory') this.removeDirectory(`${path}/${inner}`);
+        else this.#remove(node, inner, `${path}/${inner}`);
+      }
+    }
+    if (node !== undefined) this.#remove(directory, name, path);
   }
 
   syncDirectory(path: string): void {
+    this.#checkPower();
     const directory = this.#node(parts(path));
     if (directory?.kind !== 'directory') throw new DiskError('ENOENT', `${path} is not a directory`);
-    this.#throwSyncFault(path);
-    directory.durable = new Map(directory.entries);
-    directory.steps = [];
+    this.#mutateWhole('syncDirectory', path, () => {
+      this.#throwSyncFault(path);
+      directory.sync();
+    });
   }
 
-  /** The power goes: of what was not synced a random part is left. Open files are gone, and so are callbacks. */
+  space(): DiskSpace {
+    this.#checkPower();
+    const totalBytes = Math.min(this.capacityBytes, ENDLESS_BYTES);
+    return { freeBytes: Math.max(0, totalBytes - this.#root.usedBytes), totalBytes };
+  }
+
+  /**
+   * The power goes: of what was not synced a random part is left, with names in the order in which they changed or in
+   * none. Open files are gone, and so are callbacks.
+   */
   crash(): void {
     this.kill();
     // Often all or nothing is left, which finds other bugs than a mixture does.
     const mode = this.#random.unit();
-    this.#crashDirectory(this.#root, mode < 0.2 ? 0 : mode < 0.4 ? 1 : this.#random.unit());
+    const likelihood = mode < 0.2 ? 0 : mode < 0.4 ? 1 : this.#random.unit();
+    this.#root.crash(this.#random, likelihood, this.#random.unit() < 0.5 ? 'ordered' : 'unordered');
   }
 
   /** The process dies: the system keeps what was written. Open files are gone, and so are callbacks. */
   kill(): void {
     this.#boot += 1;
     this.#waiting = [];
+    this.#openFiles = 0;
+    this.#fatalMutation = Number.POSITIVE_INFINITY;
+    this.#powerCut = undefined;
     this.clearFaults();
+  }
+
+  /**
+   * The power goes in the middle of the mutation that follows so many further ones: it has happened in part, wholly or
+   * not at all, and throws a PowerCut, as does everything after it until `crash` or `kill`. Only a file that is closed
+   * stays quiet, so that what stands in a `finally` does not hide the cut.
+   */
+  crashAfter(mutations: number): void {
+    this.#fatalMutation = this.#mutations + mutations + 1;
+  }
+
+  /** Operations that have changed the disk, or begun to: what `crashAfter` counts. */
+  get mutations(): number {
+    return this.#mutations;
+  }
+
+  /** Set from the power cut that `crashAfter` asked for until `crash` or `kill`. */
+  get powerCut(): PowerCut | undefined {
+    return this.#powerCut;
+  }
+
+  /** Files that are open, those among them that were closed while a sync or read of theirs is under way. */
+  get openFiles(): number {
+    return this.#openFiles;
   }
 
   /** Takes back faults that were asked for and have not come yet. */
@@ -183,7 +250,7 @@ export class SimulatedDisk implements Disk {
     this.#syncFault = code;
   }
 
-  /** The next append writes only its first bytes and fails. */
+  /** The next append or write in place writes only its first bytes and fails. */
   failNextAppend(code = 'EIO', keptBytes = 0): void {
     this.#appendFault = { code, keptBytes };
   }
@@ -196,132 +263,147 @@ export class SimulatedDisk implements Disk {
   flipBit(path: string, byte: number, bit = 0): void {
     const file = this.#node(parts(path));
     assert(file?.kind === 'file' && byte < file.size, `${path} has no byte ${byte}`);
-    file.page[byte] = file.page[byte]! ^ (1 << bit);
-    if (byte < file.durable.length) file.durable[byte] = file.durable[byte]! ^ (1 << bit);
+    file.corrupt(byte, Buffer.from([file.contents[byte]! ^ (1 << bit)]));
   }
 
-  #handle(path: string, file: FileNode, writable: boolean): DiskFile {
+  /** Rot of a whole stretch, as of a block that was lost or was overwritten with another's: zeros or garbage. */
+  rot(path: string, from: number, to: number): void {
+    const file = this.#node(parts(path));
+    assert(file?.kind === 'file' && from <= to && to <= file.size, `${path} has no bytes ${from} to ${to}`);
+    file.corrupt(from, this.#random.unit() < 0.5 ? new Uint8Array(to - from) : this.#random.bytes(to - from));
+  }
+
+  #handle(path: string, file: SimulatedFile, mode: OpenMode): DiskFile {
     const boot = this.#boot;
     let closed = false;
-    const check = (): void => {
+    let underWay = 0;
+    this.#openFiles += 1;
+    const check = (...modes: readonly OpenMode[]): void => {
       assert(!closed, `${path} was closed`);
+      this.#checkPower();
       if (boot !== this.#boot) throw new DiskError('EBADF', `${path} was open in a process that is gone`);
+      if (modes.length > 0 && !modes.includes(mode)) throw new DiskError('EBADF', `${path} is open for "${mode}"`);
     };
-    const checkWritable = (): void => {
-      check();
-      if (!writable) throw new DiskError('EBADF', `${path} is open for reading`);
+    const wait = (kind: Waiting['kind'], complete: () => void): void => {
+      underWay += 1;
+      this.#wait(kind, () => {
+        underWay -= 1;
+        if (closed && underWay === 0) this.#openFiles -= 1;
+        complete();
+      });
     };
     return {
       get size() {
         return file.size;
       },
       append: (buffers) => {
-        checkWritable();
-        this.#append(path, file, Buffer.concat(buffers));
+        check('create', 'append');
+        this.#write('append', path, file, { at: file.size, bytes: Buffer.concat(buffers) });
+      },
+      writeAt: (position, bytes) => {
+        check('update');
+        this.#write('writeAt', path, file, { at: position, bytes: Buffer.from(bytes) });
       },
       sync: (done) => {
         check();
-        const upTo = this.#changeNumber;
-        this.#wait('sync', () => {
-          const code = this.#takeSyncFault();
-          this.#settleChanges(file, upTo, code === undefined ? 1 : this.#random.unit());
-          done(code === undefined ? undefined : new DiskError(code, `sync of ${path} failed`));
-        });
+        const { mark } = file;
+        this.#mutateWhole('sync', path, () =>
+          wait('sync', () => {
+            const code = this.#takeSyncFault();
+            if (code === undefined) file.sync(mark);
+            else file.drop(mark);
+            done(code === undefined ? undefined : new DiskError(code, `sync of ${path} failed`));
+          }),
+        );
       },
       syncNow: () => {
         check();
-        const failing = this.#syncFault !== undefined;
-        this.#settleChanges(file, this.#changeNumber, failing ? this.#random.unit() : 1);
-        this.#throwSyncFault(path);
+        this.#mutateWhole('sync', path, () => {
+          if (this.#syncFault === undefined) file.sync(file.mark);
+          else file.drop(file.mark);
+          this.#throwSyncFault(path);
+        });
       },
       read: (target, position, done) => {
         check();
-        this.#wait('read', () => {
+        wait('read', () => {
           const code = this.#takeReadFault();
           if (code !== undefined) return done(new DiskError(code, `read of ${path} failed`), 0);
-          done(undefined, copyInto(target, file, position));
+          done(undefined, file.copyInto(target, position));
         });
       },
       readNow: (target, position) => {
         check();
         const code = this.#takeReadFault();
         if (code !== undefined) throw new DiskError(code, `read of ${path} failed`);
-        return copyInto(target, file, position);
+        return file.copyInto(target, position);
       },
       truncate: (size) => {
-        checkWritable();
+        check('create', 'append', 'update');
         assert(size <= file.size, `${path} is truncated, not extended`);
-        file.page.fill(0, size, file.size);
-        file.size = size;
-        file.changes.push({ number: ++this.#changeNumber, kind: 'truncate', size });
+        this.#mutateWhole('truncate', path, () => file.truncate(size));
       },
       close: () => {
+        if (!closed && boot === this.#boot && underWay === 0) this.#openFiles -= 1;
         closed = true;
       },
     };
   }
 
-  #append(path: string, file: FileNode, bytes: Buffer): void {
-    const fault = this.#appendFault;
-    this.#appendFault = undefined;
-    const room = Number.isFinite(this.capacityBytes) ? this.capacityBytes - usedBytes(this.#root) : bytes.length;
-    const taken = Math.max(0, Math.min(bytes.length, room, fault?.keptBytes ?? bytes.length));
-    if (taken > 0) {
-      const written = bytes.subarray(0, taken);
-      file.page = withBytes(file.page, file.size, written);
-      file.changes.push({ number: ++this.#changeNumber, kind: 'write', at: file.size, bytes: written });
-      file.size += taken;
-    }
-    if (fault !== undefined) throw new DiskError(fault.code, `append to ${path} failed`);
-    if (taken < bytes.length) throw new DiskError('ENOSPC', `no space for ${path}`);
+  /** Writes as much as there is room for, no fault forbids, and the power lasts. */
+  #write(
+    mutation: 'append' | 'writeAt',
+    path: string,
+    file: SimulatedFile,
+    { at, bytes }: { readonly at: number; readonly bytes: Uint8Array },
+  ): void {
+    this.#mutate(mutation, path, (part) => {
+      const fault = this.#appendFault;
+      this.#appendFault = undefined;
+      // Writing over what is there needs no room.
+      const room = file.size - at + this.capacityBytes - (this.capacityBytes === Infinity ? 0 : this.#root.usedBytes);
+      const powered = Math.floor(part * bytes.length);
+      const taken = Math.max(0, Math.min(powered, room, fault?.keptBytes ?? Infinity));
+      file.write(at, bytes.subarray(0, taken));
+      if (fault !== undefined) throw new DiskError(fault.code, `${mutation} to ${path} failed`);
+      if (room < bytes.length) throw new DiskError('ENOSPC', `no space for ${path}`);
+    });
   }
 
-  /** Takes a file's changes up to a number off the list, and puts each block of them on the disk with a likelihood. */
-  #settleChanges(file: FileNode, upTo: number, likelihood: number): void {
-    const settled = file.changes.filter(({ number }) => number <= upTo);
-    file.changes = file.changes.filter(({ number }) => number > upTo);
-    for (const change of settled) {
-      if (change.kind === 'truncate') {
-        // What came after a truncation that was lost is lost as well: file systems keep that order.
-        if (likelihood < 1 && this.#random.unit() >= likelihood) break;
-        if (change.size < file.durable.length) file.durable = Buffer.from(file.durable.subarray(0, change.size));
-        continue;
-      }
-      for (let from = 0; from < change.bytes.length;) {
-        const position = change.at + from;
-        const to = Math.min(change.bytes.length, from + this.#blockBytes - (position % this.#blockBytes));
-        if (likelihood === 1 || this.#random.unit() < likelihood) {
-          file.durable = exactly(file.durable, position, change.bytes.subarray(from, to));
-        }
-        from = to;
-      }
-    }
+  #remove(directory: SimulatedDirectory, name: string, path: string): void {
+    this.#mutateWhole('remove', path, () => directory.change([[name, undefined]]));
   }
 
-  #crashDirectory(directory: DirectoryNode, likelihood: number): void {
-    // Steps of a directory reach the disk in order (a journal), so that a prefix of them is left.
-    for (const changes of directory.steps) {
-      if (this.#random.unit() >= likelihood) break;
-      for (const [name, node] of changes) setEntry(directory.durable, name, node);
-    }
-    directory.steps = [];
-    directory.entries = new Map(directory.durable);
-    for (const node of directory.entries.values()) {
-      if (node.kind === 'directory') this.#crashDirectory(node, likelihood);
-      else this.#crashFile(node, likelihood);
-    }
+  /** Does what happens whole or not at all, even when the power goes in it. */
+  #mutateWhole(mutation: Mutation, path: string, act: () => void): void {
+    this.#mutate(mutation, path, (part) => {
+      if (part >= 0.5) act();
+    });
   }
 
-  #crashFile(file: FileNode, likelihood: number): void {
-    const size = file.size;
-    const changed = file.changes.length > 0;
-    this.#settleChanges(file, Number.POSITIVE_INFINITY, likelihood);
-    // The new length may be there without the data: the rest reads as zeros.
-    if (changed && size > file.durable.length && this.#random.unit() < likelihood / 2) {
-      file.durable = exactly(file.durable, size, Buffer.alloc(0));
+  /**
+   * Does what changes the disk.
+   *
+   * @param act given how much of it comes to happen before the power goes: 1, or less when it goes in the middle
+   */
+  #mutate(mutation: Mutation, path: string, act: (part: number) => void): void {
+    this.#checkPower();
+    this.#mutations += 1;
+    if (this.#mutations < this.#fatalMutation) return act(1);
+    this.clearFaults();
+    this.#waiting = [];
+    this.#powerCut = new PowerCut(mutation, path);
+    try {
+      act(this.#random.unit());
+    } catch (error) {
+      // A full disk: there is nobody left to hear of it.
+      if (!(error instanceof DiskError)) throw error;
     }
-    file.page = Buffer.from(file.durable);
-    file.size = file.page.length;
+    throw this.#powerCut;
+  }
+
+  #checkPower(): void {
+    if (this.#powerCut !== undefined) throw new PowerCut(this.#powerCut.mutation, this.#powerCut.path);
   }
 
   #wait(kind: Waiting['kind'], complete: () => void): void {
@@ -361,13 +443,14 @@ export class SimulatedDisk implements Disk {
     return code;
   }
 
-  #node(names: readonly string[]): Node | undefined {
-    let node: Node | undefined = this.#root;
+  #node(names: readonly string[]): SimulatedNode | undefined {
+    let node: SimulatedNode | undefined = this.#root;
     for (const name of names) node = node?.kind === 'directory' ? node.entries.get(name) : undefined;
     return node;
   }
 
-  #place(path: string): [DirectoryNode, string] {
+  #place(path: string): [SimulatedDirectory, string] {
+    this.#checkPower();
     const names = parts(path);
     const name = names.pop();
     const directory = this.#node(names);
@@ -378,48 +461,9 @@ export class SimulatedDisk implements Disk {
   }
 }
 
-function newDirectory(): DirectoryNode {
-  return { kind: 'directory', entries: new Map(), durable: new Map(), steps: [] };
-}
+/** The size of a disk without a limit. */
+const ENDLESS_BYTES = 2 ** 50;
 
 function parts(path: string): string[] {
   return path.split('/').filter((name) => name !== '' && name !== '.');
-}
-
-function step(directory: DirectoryNode, changes: Step): void {
-  for (const [name, node] of changes) setEntry(directory.entries, name, node);
-  directory.steps.push(changes);
-}
-
-function setEntry(entries: Map<string, Node>, name: string, node: Node | undefined): void {
-  if (node === undefined) entries.delete(name);
-  else entries.set(name, node);
-}
-
-function copyInto(target: Uint8Array, file: FileNode, position: number): number {
-  const bytes = file.page.subarray(Math.min(position, file.size), Math.min(position + target.length, file.size));
-  target.set(bytes);
-  return bytes.length;
-}
-
-/** The buffer with bytes put in, grown ahead so that many small appends stay cheap. */
-function withBytes(buffer: Buffer, at: number, bytes: Uint8Array): Buffer {
-  const grown = at + bytes.length <= buffer.length ? buffer : Buffer.alloc(2 * (at + bytes.length));
-  if (grown !== buffer) grown.set(buffer);
-  grown.set(bytes, at);
-  return grown;
-}
-
-/** The buffer with bytes put in, as long as it has to be; a gap is zeros. */
-function exactly(buffer: Buffer, at: number, bytes: Uint8Array): Buffer {
-  const grown = at + bytes.length <= buffer.length ? buffer : Buffer.alloc(at + bytes.length);
-  if (grown !== buffer) grown.set(buffer);
-  grown.set(bytes, at);
-  return grown;
-}
-
-function usedBytes(directory: DirectoryNode): number {
-  let bytes = 0;
-  for (const node of directory.entries.values()) bytes += node.kind === 'file' ? node.size : usedBytes(node);
-  return bytes;
 }

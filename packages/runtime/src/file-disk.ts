@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { assert } from '@weir/base/assert.ts';
-import { DiskError, type Disk, type DiskFile } from '@weir/base/disk.ts';
+import { DiskError, type Disk, type DiskFile, type OpenMode } from '@weir/base/disk.ts';
 import { makeDirectory } from './make-directory.ts';
 
 /** Buffers in one `writev`: Linux's IOV_MAX. */
@@ -19,6 +19,11 @@ export function fileDisk(root: string): Disk {
     removeFile: (path) => orUndefined(at(path), () => fs.unlinkSync(at(path))),
     removeDirectory: (path) => faulty(at(path), () => fs.rmSync(at(path), { recursive: true, force: true })),
     syncDirectory: (path) => faulty(at(path), () => syncDirectory(at(path))),
+    space: () =>
+      faulty(root, () => {
+        const { bavail, blocks, bsize } = fs.statfsSync(root);
+        return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+      }),
   };
 }
 
@@ -30,7 +35,7 @@ class File implements DiskFile {
   #underWay = 0;
   #closed = false;
 
-  constructor(path: string, mode: 'create' | 'append' | 'read') {
+  constructor(path: string, mode: OpenMode) {
     this.#path = path;
     this.#fd = fs.openSync(path, flagsOf(mode), 0o644);
     this.#size = fs.fstatSync(this.#fd).size;
@@ -45,6 +50,15 @@ class File implements DiskFile {
     for (let i = 0; i < buffers.length; i += WRITE_BUFFERS_MAX) {
       this.#appendSome(buffers.length <= WRITE_BUFFERS_MAX ? buffers : buffers.slice(i, i + WRITE_BUFFERS_MAX));
     }
+  }
+
+  writeAt(position: number, bytes: Uint8Array): void {
+    this.#check();
+    for (let written = 0; written < bytes.length;) {
+      const from = written;
+      written += faulty(this.#path, () => fs.writeSync(this.#fd, bytes, from, bytes.length - from, position + from));
+    }
+    this.#size = Math.max(this.#size, position + bytes.length);
   }
 
   sync(done: (error: DiskError | undefined) => void): void {
@@ -131,7 +145,7 @@ function after(buffers: readonly Uint8Array[], bytes: number): readonly Uint8Arr
   return [buffers[i]!.subarray(left), ...buffers.slice(i + 1)];
 }
 
-function flagsOf(mode: 'create' | 'append' | 'read'): number {
+function flagsOf(mode: OpenMode): number {
   const { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
   switch (mode) {
     case 'create':
@@ -140,6 +154,8 @@ function flagsOf(mode: 'create' | 'append' | 'read'): number {
       return O_RDWR | O_APPEND;
     case 'read':
       return O_RDONLY;
+    case 'update':
+      return O_RDWR;
   }
 }
 
