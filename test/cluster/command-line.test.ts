@@ -65,6 +65,22 @@ test('keys are taken from the lines when asked', async () => {
   expect(records.map(({ key }) => key).toSorted()).toEqual(['a', 'a', 'b']);
 });
 
+test('a topic is trimmed and deleted', async () => {
+  await onCluster(['topic', 'create', 'short-lived', '--partitions', '2']);
+  await onCluster(['produce', 'short-lived', '--key-separator', ':'], 'a:1\nb:2\nc:3\nd:4\n');
+  const past = await onCluster(['topic', 'trim', 'short-lived', '--before', '99', '-p', '0']);
+  expect([past.code, past.err]).toEqual([1, expect.stringContaining('OFFSET_OUT_OF_RANGE')]);
+  const trimmed = await onCluster(['topic', 'trim', 'short-lived', '--before', 'end', '-o', 'json']);
+  expect(trimmed).toMatchObject({ code: 0, err: '' });
+  const { partitions } = JSON.parse(trimmed.out) as { partitions: { earliest: number }[] };
+  expect(partitions.reduce((sum, { earliest }) => sum + earliest, 0)).toBe(4);
+  const deleted = await onCluster(['topic', 'delete', 'short-lived', 'never-there', '--yes']);
+  expect(deleted.out).toBe('topic short-lived deleted\n');
+  expect([deleted.code, deleted.err]).toEqual([1, expect.stringContaining('there is no topic "never-there"')]);
+  expect((await onCluster(['topic', 'list'])).out).not.toContain('short-lived');
+  expect(await onCluster(['topic', 'delete', 'short-lived', '--yes', '--if-exists'])).toMatchObject({ code: 0 });
+});
+
 test('wrong words are answered with what is wrong and exit code 2', async () => {
   const command = await weir(['nonsense']);
   expect(command.code).toBe(2);

@@ -60,6 +60,19 @@ test('a wrong command line ends with 2 and names everything that is wrong', asyn
   expect(await run(['say', 'hello', 'nobody'])).toMatchObject({ code: 2 });
 });
 
+test('what cannot be brought back is not deleted by a command line that lacks something', async () => {
+  const unsure = await run(['topic', 'delete', 'orders', 'clicks'], {}, commands);
+  expect(unsure.code).toBe(2);
+  expect(unsure.errors).toContain('--yes is missing: orders, clicks would be deleted');
+  expect((await run(['topic', 'delete', '--yes'], {}, commands)).errors).toContain('TOPIC is missing');
+  expect((await run(['topic', 'delete', '--help'], {}, commands)).output).toContain('topic delete TOPIC… ');
+  expect((await run(['topic', 'trim', 'orders'], {}, commands)).errors).toContain('--before is missing');
+  for (const before of ['-1', 'all', '1e3', '99999999999999999']) {
+    const { code, errors } = await run(['topic', 'trim', 'orders', `--before=${before}`], {}, commands);
+    expect([code, errors]).toEqual([2, expect.stringContaining('neither an offset nor "end"')]);
+  }
+});
+
 test('a command that fails ends with 1 and says why', async () => {
   expect(await run(['say', 'hello', 'all'])).toEqual({
     code: 1,
@@ -99,6 +112,8 @@ test('every client command describes itself', async () => {
     ['topic', 'create'],
     ['topic', 'list'],
     ['topic', 'describe'],
+    ['topic', 'trim'],
+    ['topic', 'delete'],
     ['produce'],
     ['consume'],
     ['cluster', 'info'],

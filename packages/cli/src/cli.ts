@@ -120,7 +120,8 @@ function positionalProblems(command: Command, positionals: readonly string[]): s
   const missing = command.positionals
     .slice(positionals.length)
     .map(({ name, description }) => `${name} is missing: ${description}`);
-  const surplus = positionals.slice(command.positionals.length).map((word) => `"${word}" is not expected here`);
+  const most = command.positionals.at(-1)?.repeated === true ? Number.POSITIVE_INFINITY : command.positionals.length;
+  const surplus = positionals.slice(most).map((word) => `"${word}" is not expected here`);
   return [...missing, ...surplus];
 }
 

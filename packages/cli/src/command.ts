@@ -10,6 +10,8 @@ export interface Positional {
   /** In capitals, as `--help` shows it. */
   readonly name: string;
   readonly description: string;
+  /** More than one may be given; only the last word of a command is so. */
+  readonly repeated?: boolean;
 }
 
 /** A command that runs and ends. Options are declared as the services declare theirs. */
@@ -37,7 +39,7 @@ export interface Command<Specs extends OptionSpecs = OptionSpecs> {
 
 /** A command line that was understood. */
 export interface Invocation<Specs extends OptionSpecs> {
-  /** As many as the command declares. */
+  /** As many as the command declares; more, where the last of them is a repeated one. */
   readonly positionals: readonly string[];
   readonly options: OptionValues<Specs>;
   readonly terminal: Terminal;

@@ -24,7 +24,7 @@ export const commands: CommandTree = {
   },
   topic: {
     kind: 'group',
-    summary: 'create, list and describe topics',
+    summary: 'create, list, describe, trim and delete topics',
     children: {
       create: {
         kind: 'command',
@@ -40,6 +40,16 @@ export const commands: CommandTree = {
         kind: 'command',
         summary: 'show a topic: its partitions, leaders and offsets',
         load: async () => (await import('./topic/describe.ts')).topicDescribe,
+      },
+      trim: {
+        kind: 'command',
+        summary: "delete a topic's oldest records",
+        load: async () => (await import('./topic/trim.ts')).topicTrim,
+      },
+      delete: {
+        kind: 'command',
+        summary: 'delete topics with all their records',
+        load: async () => (await import('./topic/delete.ts')).topicDelete,
       },
     },
   },

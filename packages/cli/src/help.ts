@@ -36,7 +36,7 @@ export function commandNames(tree: CommandTree): string {
 export function commandHelp(path: readonly string[], command: Command, terminal: Pick<Terminal, 'colour'>): string {
   const { bold } = styles(terminal);
   const name = ['weir', ...path].join(' ');
-  const words = command.positionals.map((positional) => ` ${positional.name}`).join('');
+  const words = command.positionals.map((word) => ` ${word.name}${word.repeated === true ? '…' : ''}`).join('');
   const sections = [`${bold(name)}: ${command.summary}`, `Usage: ${name}${words} [--option value]…`];
   if (command.positionals.length > 0) {
     sections.push(

@@ -9,6 +9,9 @@ import type { OffsetAnswer, OffsetQuery } from './consumer/list-offsets.ts';
 import { read } from './consumer/read.ts';
 import type { ReadRequest, ReadResult } from './consumer/read.ts';
 import type { SubscribeRequest, Subscription, SubscriptionHandlers } from './consumer/subscription.ts';
+import { deleteRecords } from './delete-records.ts';
+import type { DeletedRecords, RecordsToDelete } from './delete-records.ts';
+import type { LeaderCallParts } from './leader-calls.ts';
 import type { BrokerInfo, ClusterImage, TopicInfo } from './metadata/cluster-image.ts';
 import { Metadata } from './metadata/metadata.ts';
 import { Producer } from './producer/producer.ts';
@@ -38,6 +41,13 @@ export interface NewTopicSpec {
 export interface CreatedTopic {
   readonly name: string;
   /** Absent when it was created. */
+  readonly refusal?: Refusal;
+}
+
+/** What became of a topic that was to be deleted. */
+export interface DeletedTopic {
+  readonly name: string;
+  /** Absent when it was deleted. */
   readonly refusal?: Refusal;
 }
 
@@ -133,10 +143,36 @@ export class Client {
         () => refusal('LEADER_NOT_AVAILABLE', 'a new topic has no leaders yet'),
       )
       .catch((error: unknown) => this.#world.logger.debug({ err: error }, 'created topics are not ready yet'));
-    return results.map(({ name, code, message }) => {
-      if (code === 'NONE') return { name };
-      return { name, refusal: refusal(isErrorCode(code) ? code : 'UNKNOWN_SERVER_ERROR', message) };
-    });
+    return results.map(outcomeOf);
+  }
+
+  /**
+   * Deletes topics with all their records, each on its own, and waits (METADATA_WAIT_MS at most) until they are gone here.
+   *
+   * @returns what became of each, in the order given
+   * @throws WeirError (as a rejection) COORDINATOR_UNAVAILABLE or REQUEST_TIMED_OUT: nothing is known of any
+   */
+  async deleteTopics(names: readonly string[]): Promise<readonly DeletedTopic[]> {
+    const { results } = await this.#metadata.deleteTopics(names);
+    const revision = results.reduce((newest, result) => Math.max(newest, Number(result.revision)), 0);
+    await this.#metadata
+      .await(
+        (image) => (image.revision >= revision ? true : undefined),
+        METADATA_WAIT_MS,
+        () => refusal('COORDINATOR_UNAVAILABLE', 'the metadata does not come'),
+      )
+      .catch((error: unknown) => this.#world.logger.debug({ err: error }, 'deleted topics are still known here'));
+    return results.map(outcomeOf);
+  }
+
+  /**
+   * Deletes the oldest records of a topic's partitions, each on its own: their first offset moves up, durably.
+   *
+   * @returns what became of each, in the order given
+   * @throws WeirError (as a rejection): UNKNOWN_TOPIC_OR_PARTITION, COORDINATOR_UNAVAILABLE
+   */
+  deleteRecords(topic: string, records: readonly RecordsToDelete[]): Promise<readonly DeletedRecords[]> {
+    return deleteRecords(this.#leaderCallParts, topic, records);
   }
 
   /**
@@ -159,11 +195,7 @@ export class Client {
    * @throws WeirError (as a rejection) for the first partition that cannot be answered
    */
   listOffsets(topic: string, queries: readonly OffsetQuery[]): Promise<readonly OffsetAnswer[]> {
-    return listOffsets(
-      { metadata: this.#metadata, connections: this.#connections, world: this.#world },
-      topic,
-      queries,
-    );
+    return listOffsets(this.#leaderCallParts, topic, queries);
   }
 
   /** Sends what is buffered (STOP_GRACE_MS at most), refuses the rest, and lets go of every connection. */
@@ -182,11 +214,23 @@ export class Client {
     this.#connections.close();
   }
 
+  get #leaderCallParts(): LeaderCallParts {
+    return { metadata: this.#metadata, connections: this.#connections, world: this.#world };
+  }
+
   #dropConnections(): void {
     const inUse = new Set<string>();
     for (const broker of this.#metadata.image.brokers()) inUse.add(broker.grpcAddress);
     this.#connections.keepOnly(inUse);
   }
+}
+
+function outcomeOf({ name, code, message }: { name: string; code: string; message: string }): {
+  name: string;
+  refusal?: Refusal;
+} {
+  if (code === 'NONE') return { name };
+  return { name, refusal: refusal(isErrorCode(code) ? code : 'UNKNOWN_SERVER_ERROR', message) };
 }
 
 function hasLeaders(image: ClusterImage, name: string): boolean {

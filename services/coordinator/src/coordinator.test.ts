@@ -9,13 +9,17 @@ import {
   BrokerState,
   CoordinatorService,
   CreateTopicsRequestSchema,
+  DeleteTopicsRequestSchema,
+  DescribeTopicIdsRequestSchema,
   DoubtReason,
   SessionRequestSchema,
+  TopicIdState,
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type {
   NewTopicSchema,
   Partition,
   SessionResponse,
+  TopicToDeleteSchema,
   Welcome,
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
@@ -27,6 +31,8 @@ import { start } from './start.ts';
 
 const session = protobufMethod(CoordinatorService.method.session);
 const createTopicsMethod = protobufMethod(CoordinatorService.method.createTopics);
+const deleteTopicsMethod = protobufMethod(CoordinatorService.method.deleteTopics);
+const describeTopicIdsMethod = protobufMethod(CoordinatorService.method.describeTopicIds);
 const cleanUps: (() => Promise<void> | void)[] = [];
 
 afterEach(async () => {
@@ -112,12 +118,23 @@ class TestClient {
     return (await this.connection.call(createTopicsMethod, request, { deadlineMs: 10_000 })).results;
   }
 
+  async deleteTopics(topics: MessageInitShape<typeof TopicToDeleteSchema>[]) {
+    const request = create(DeleteTopicsRequestSchema, { topics });
+    return (await this.connection.call(deleteTopicsMethod, request, { deadlineMs: 10_000 })).results;
+  }
+
+  async describeTopicIds(...topicIds: Uint8Array[]) {
+    const request = create(DescribeTopicIdsRequestSchema, { topicIds });
+    return (await this.connection.call(describeTopicIdsMethod, request, { deadlineMs: 10_000 })).states;
+  }
+
   #take(response: SessionResponse['response']): void {
     this.responses.push(response);
     if (response.case !== 'snapshotPage' && response.case !== 'delta') return;
     for (const { change } of response.value.changes) {
       if (change.case === 'broker') this.brokers.set(change.value.id, change.value);
       if (change.case === 'topic') this.topics.add(change.value.name);
+      if (change.case === 'deletedTopic') this.topics.delete(change.value.name);
       if (change.case === 'partition') {
         this.partitions.set(`${Buffer.from(change.value.topicId).toString('hex')}/${change.value.index}`, change.value);
       }
@@ -303,7 +320,28 @@ describe('a coordinator', () => {
     await expect(client.createTopics(topics)).rejects.toMatchObject({ failure: { code: 'INVALID_REQUEST' } });
   });
 
-  test('ten thousand partitions are created within a call', async () => {
+  test('a deleted topic is told to followers, and that it was deleted to whoever asks, after a restart as well', async () => {
+    const { service, directory, stop } = await startCoordinator();
+    const member = new TestClient(service).hello(broker());
+    await member.welcome();
+    const [kept, gone] = await member.createTopics([{ name: 'kept' }, { name: 'gone', partitionCount: 200 }]);
+    const ids = [kept!.topic!.id, gone!.topic!.id, uuid(9)] as const;
+    const { EXISTS, DELETED, UNKNOWN } = TopicIdState;
+    expect(await member.describeTopicIds(...ids)).toEqual([EXISTS, EXISTS, UNKNOWN]);
+    const [result, refused] = await member.deleteTopics([{ name: 'gone' }, { name: 'nope' }]);
+    expect(result).toMatchObject({ name: 'gone', code: 'NONE', topicId: ids[1] });
+    expect(refused).toMatchObject({ name: 'nope', code: 'UNKNOWN_TOPIC_OR_PARTITION', revision: 0n });
+    await expect.poll(() => [...member.topics]).toEqual(['kept']);
+    expect(await member.describeTopicIds(...ids)).toEqual([EXISTS, DELETED, UNKNOWN]);
+    await expect(member.describeTopicIds(new Uint8Array(3))).rejects.toMatchObject({
+      failure: { code: 'INVALID_REQUEST' },
+    });
+    await stop();
+    const again = new TestClient((await startCoordinator(directory)).service);
+    expect(await again.describeTopicIds(...ids)).toEqual([EXISTS, DELETED, UNKNOWN]);
+  });
+
+  test('ten thousand partitions are created within a call, and deleted within another', async () => {
     const { service } = await startCoordinator();
     const member = new TestClient(service).hello(broker());
     await member.welcome();
@@ -311,5 +349,6 @@ describe('a coordinator', () => {
     expect(result).toMatchObject({ code: 'NONE' });
     await expect.poll(() => member.topics.has('big')).toBe(true);
     expect(member.partitions.size).toBe(10_000);
+    expect(await member.deleteTopics([{ name: 'big' }])).toMatchObject([{ code: 'NONE' }]);
   });
 });

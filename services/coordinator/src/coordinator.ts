@@ -253,6 +253,11 @@ export class Coordinator {
   #publish(revision: Revision, entities: readonly Entity[]): void {
     const message = deltaMessage(revision, factsOf(this.image, entities));
     for (const { feed } of this.#members) feed?.publish({ revision, message });
+    for (const entity of entities) {
+      if (entity.kind !== 'deletedTopic') continue;
+      const { id: topicId, name: topic } = entity;
+      this.#world.logger.info({ audit: true, topic, topicId, revision }, `topic ${topic} was deleted`);
+    }
   }
 
   #auditUncleanElection({ topicId, index, leader, leaderEpoch, partitionEpoch }: PartitionRecord): void {

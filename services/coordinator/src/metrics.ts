@@ -33,6 +33,11 @@ export function coordinatorMetrics(registry: Registry, observed: Observed): Coor
   watch('metadata_revision', 'Newest revision of the metadata.', () => image.revision);
   watch('brokers', 'Brokers that are or were registered.', () => image.brokers.size);
   watch('topics', 'Topics.', () => image.topics.size);
+  watch(
+    'deleted_topics',
+    'Deleted topics that are remembered, for brokers that are away.',
+    () => image.deletedTopics.size,
+  );
   watch('partitions', 'Partitions of all topics.', () => image.partitionCount);
   watch('leaderless_partitions', 'Partitions that nobody leads: they take and give no records.', () =>
     leaderless(image),

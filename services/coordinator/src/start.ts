@@ -10,6 +10,8 @@ import { Coordinator } from './coordinator.ts';
 import { sqlitePathOf } from './options.ts';
 import type { CoordinatorOptionValues } from './options.ts';
 import { createTopics } from './rpc/create-topics.ts';
+import { deleteTopics } from './rpc/delete-topics.ts';
+import { describeTopicIds } from './rpc/describe-topic-ids.ts';
 import { acceptSession } from './rpc/session-stream.ts';
 import { openSqliteStore } from './store/sqlite.node.ts';
 import { takeOver } from './store/take-over.ts';
@@ -58,7 +60,7 @@ async function activate(
   };
   const coordinator = new Coordinator({ store, image, controllerRevision, incarnation, policy }, world);
   await new Promise<void>((resolve) => {
-    coordinator.submit({ kind: 'reconcile', orphans }, () => resolve());
+    coordinator.submit({ kind: 'reconcile', orphans, nowMs: world.clock.wallMs() }, () => resolve());
   });
   const { clusterId, topics, brokers, sessions, revision } = image;
   world.logger.info(
@@ -80,10 +82,12 @@ async function serve(
   world: World,
   { coordinator, store }: { readonly coordinator: Coordinator; readonly store: ReturnType<typeof openSqliteStore> },
 ): Promise<Service> {
-  const { session, createTopics: create } = CoordinatorService.method;
+  const { session, createTopics: create, deleteTopics: remove, describeTopicIds: describe } = CoordinatorService.method;
   const listener = await world.transport.listen(options['grpc-listen'], [
     onStream(protobufMethod(session), (stream) => acceptSession(coordinator, world.clock, stream)),
     onCall(protobufMethod(create), (request) => createTopics(coordinator, world.random, request)),
+    onCall(protobufMethod(remove), (request) => deleteTopics(coordinator, world.clock, request)),
+    onCall(protobufMethod(describe), async (request) => describeTopicIds(coordinator.image, request)),
   ]);
   return {
     addresses: { grpc: options['grpc-advertise'] ?? listener.address },

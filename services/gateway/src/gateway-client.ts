@@ -9,6 +9,8 @@ export type GatewayClient = Pick<
   | 'close'
   | 'clusterId'
   | 'createTopics'
+  | 'deleteRecords'
+  | 'deleteTopics'
   | 'listOffsets'
   | 'read'
   | 'revision'

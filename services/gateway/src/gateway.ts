@@ -1,4 +1,10 @@
-import { HTTP_IN_FLIGHT_BYTES_MAX, STOP_GRACE_MS, STREAMS_MAX } from '@weir/base/limits.ts';
+import {
+  HTTP_CONNECTIONS_MAX,
+  HTTP_FILES_SHARE,
+  HTTP_IN_FLIGHT_BYTES_MAX,
+  STOP_GRACE_MS,
+  STREAMS_MAX,
+} from '@weir/base/limits.ts';
 import { isLoopbackHost, listenProblem } from '@weir/runtime/listen-rule.ts';
 import { VERSION } from '@weir/runtime/run-service.ts';
 import type { Service, World } from '@weir/runtime/world.ts';
@@ -48,6 +54,8 @@ export async function startGateway(options: GatewayOptions, world: World, client
     listen,
     routes: allRoutes(VERSION),
     context,
+    // Logs and connections to other services, perhaps in this same process, need descriptors as well.
+    connectionsMax: Math.min(HTTP_CONNECTIONS_MAX, Math.floor(world.openFilesLimit * HTTP_FILES_SHARE)),
     access: {
       loopback: isLoopbackHost(listen.slice(0, listen.lastIndexOf(':'))),
       allowedOrigins: new Set(options['allowed-origins']?.split(',') ?? []),

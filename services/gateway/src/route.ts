@@ -4,7 +4,7 @@ import type { Schema } from './openapi/schemas.ts';
 
 /** A route: what answers it, and all that the OpenAPI document says of it. */
 export interface Route {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   /** With parameters in braces, as "/v1/topics/{topic}". */
   readonly path: string;
   /** How a body of some media type is taken. Routes without it take none. */

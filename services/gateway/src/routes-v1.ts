@@ -3,7 +3,8 @@ import { ref } from './openapi/schemas.ts';
 import type { Schema } from './openapi/schemas.ts';
 import { isLines, produce } from './rest/produce.ts';
 import { read } from './rest/read.ts';
-import { createTopic, describeCluster, describeTopic, listTopics } from './rest/topics.ts';
+import { deleteRecords } from './rest/delete-records.ts';
+import { createTopic, deleteTopic, describeCluster, describeTopic, listTopics } from './rest/topics.ts';
 import type { Parameter, Route } from './route.ts';
 import { stream } from './stream/sse.ts';
 
@@ -158,6 +159,44 @@ export const routesV1: readonly Route[] = [
       tag: 'topics',
       summary: 'One topic with its partitions',
       responses: { 200: { description: 'The topic.', content: { 'application/json': ref('Topic') } } },
+    },
+  },
+  {
+    method: 'DELETE',
+    path: '/v1/topics/{topic}',
+    handle: deleteTopic,
+    operation: {
+      id: 'deleteTopic',
+      tag: 'topics',
+      summary: 'Delete a topic with all its records',
+      description:
+        'It is gone when this is answered, and its name is free: a topic that is created under it is another one, which ' +
+        'begins at offset 0. Brokers remove the files afterwards.',
+      responses: { 204: { description: 'It does not exist any more.' } },
+    },
+  },
+  {
+    method: 'DELETE',
+    path: '/v1/topics/{topic}/partitions/{partition}/records',
+    handle: deleteRecords,
+    operation: {
+      id: 'deleteRecords',
+      tag: 'records',
+      summary: "Delete a partition's oldest records",
+      description: 'Offsets go on where they were. Below the first offset there is nothing to delete, which is fine.',
+      parameters: [
+        {
+          name: 'before',
+          description: 'All records below this offset go; end: all that there are now. It has to be given.',
+          schema: { anyOf: [COUNT, { const: 'end' }] },
+        },
+      ],
+      responses: {
+        200: {
+          description: 'Deleted, durably. offset is the first that there is now.',
+          content: { 'application/json': ref('Offset') },
+        },
+      },
     },
   },
   {

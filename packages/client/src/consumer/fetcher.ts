@@ -1,5 +1,5 @@
 import type { Connections } from '../connections.ts';
-import type { TopicInfo } from '../metadata/cluster-image.ts';
+import type { ImageChange, TopicInfo } from '../metadata/cluster-image.ts';
 import type { Metadata } from '../metadata/metadata.ts';
 import type { ClientWorld } from '../world.ts';
 import { FetchLink } from './fetch-link.ts';
@@ -19,7 +19,7 @@ export class Fetcher {
     this.#metadata = metadata;
     this.#connections = connections;
     this.#world = world;
-    metadata.listen(() => this.#imageChanged());
+    metadata.listen((changes) => this.#imageChanged(changes));
   }
 
   /**
@@ -58,7 +58,11 @@ export class Fetcher {
     return link;
   }
 
-  #imageChanged(): void {
+  #imageChanged(changes: readonly ImageChange[]): void {
+    for (const change of changes) {
+      if (change.kind !== 'topicDeleted') continue;
+      for (const reader of this.#readers) reader.topicDeleted(change.id);
+    }
     for (const [id, link] of this.#links) {
       const broker = this.#metadata.image.broker(id);
       if (broker?.active === true && broker.grpcAddress === link.address) continue;

@@ -1,6 +1,7 @@
 import type { Cancel } from '@weir/base/clock.ts';
 import { ERRORS, WeirError } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
+import type { TopicId } from '@weir/base/ids.ts';
 import { RETRY_BACKOFF_MS_MAX, RETRY_BACKOFF_MS_MIN, SUBSCRIPTION_CREDIT_BYTES_MAX } from '@weir/base/limits.ts';
 import { batchBytesOf, lastOffsetOf, BATCH_HEADER_BYTES } from '@weir/records/batch-header.ts';
 import { backoffMs } from '../backoff.ts';
@@ -84,6 +85,8 @@ export class PartitionReader implements Subscription, LinkReader {
   /** The same as the broker counts it: a new subscription cannot begin below 0. */
   #brokerCreditBytes = 0;
   #failures = 0;
+  /** What it has begun to read: a topic that was created again under the same name is another one. */
+  #topicId: TopicId | undefined;
 
   constructor(request: SubscribeRequest, handlers: SubscriptionHandlers, parts: SubscriptionParts) {
     this.#request = request;
@@ -122,11 +125,18 @@ export class PartitionReader implements Subscription, LinkReader {
     this.#handlers.ended(why);
   }
 
+  /** A topic was deleted. */
+  topicDeleted(id: TopicId): void {
+    if (this.#topicId === id) this.end(this.#gone());
+  }
+
   /** The image has changed: a parked one looks for its leader, an open one whether it is still the same. */
   imageChanged(): void {
     if (this.#state.kind === 'parked') return this.#attach();
     if (this.#state.kind !== 'open') return;
-    const partition = this.#parts.metadata.image.topic(this.#request.topic)?.partitions[this.#request.partition];
+    const topic = this.#parts.metadata.image.topic(this.#request.topic);
+    if (topic !== undefined && topic.id !== this.#topicId) return this.end(this.#gone());
+    const partition = topic?.partitions[this.#request.partition];
     if (partition === undefined || partition.leaderEpoch <= this.#state.leaderEpoch) return;
     this.#state.link.remove(this.#state.id);
     this.#attach();
@@ -189,6 +199,7 @@ export class PartitionReader implements Subscription, LinkReader {
     this.#state = { kind: 'parked' };
     const { topic: name, partition } = this.#request;
     const topic = this.#parts.metadata.image.topic(name);
+    if (topic !== undefined && topic.id !== (this.#topicId ??= topic.id)) return this.end(this.#gone());
     const link = topic === undefined ? undefined : this.#parts.linkTo(topic, partition);
     if (topic === undefined || link === undefined) return;
     if (link.full) {
@@ -218,6 +229,10 @@ export class PartitionReader implements Subscription, LinkReader {
     if (this.#state.kind === 'backoff') this.#state.cancel();
     this.#state = { kind: 'over' };
     this.#parts.over(this);
+  }
+
+  #gone(): Refusal {
+    return { code: 'UNKNOWN_TOPIC_OR_PARTITION', message: `topic "${this.#request.topic}" was deleted` };
   }
 
   #name(): string {

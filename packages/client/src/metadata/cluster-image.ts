@@ -4,6 +4,7 @@ import { BrokerState } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type {
   Broker,
   Change,
+  DeletedTopic,
   Delta,
   Partition,
   SnapshotPage,
@@ -51,6 +52,8 @@ export type ImageChange =
   | { readonly kind: 'all' }
   | { readonly kind: 'broker'; readonly broker: BrokerInfo }
   | { readonly kind: 'topic'; readonly topic: TopicInfo }
+  /** Proof that the topic was deleted, whether it was in the image or not. */
+  | { readonly kind: 'topicDeleted'; readonly id: TopicId; readonly name: string }
   | { readonly kind: 'partition'; readonly topic: TopicInfo; readonly partition: PartitionInfo };
 
 /** `gathering`: a snapshot's page that is not its last; `stale`: older than what the image stands for, dropped. */
@@ -79,6 +82,8 @@ class Contents {
         return this.#applyTopic(change.change.value);
       case 'partition':
         return this.#applyPartition(change.change.value);
+      case 'deletedTopic':
+        return this.#applyDeletedTopic(change.change.value);
       case undefined:
         // A kind of change that a newer coordinator knows and we do not.
         return undefined;
@@ -109,6 +114,14 @@ class Contents {
     this.topicsByName.set(entry.name, entry);
     this.topicsById.set(id, entry);
     return { kind: 'topic', topic: entry };
+  }
+
+  #applyDeletedTopic({ id: bytes, name }: DeletedTopic): ImageChange {
+    const id = topicId(uuidFromBytes(bytes));
+    this.early.delete(id);
+    this.topicsById.delete(id);
+    if (this.topicsByName.get(name)?.id === id) this.topicsByName.delete(name);
+    return { kind: 'topicDeleted', id, name };
   }
 
   #applyPartition(partition: Partition): ImageChange | undefined {

@@ -12,15 +12,10 @@ import {
   SESSION_WELCOME_MS,
 } from '@weir/base/limits.ts';
 import { TransportError } from '@weir/base/transport.ts';
-import type { Connection, Stream, TransportFailure } from '@weir/base/transport.ts';
-import {
-  CoordinatorService,
-  CreateTopicsRequestSchema,
-  SessionRequestSchema,
-} from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import type { Connection, Method, Stream, TransportFailure } from '@weir/base/transport.ts';
+import { CoordinatorService, SessionRequestSchema } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type {
   BrokerRegistrationSchema,
-  CreateTopicsResponse,
   SessionRequest,
   SessionResponse,
   Welcome,
@@ -32,7 +27,6 @@ import { ClusterImage } from './cluster-image.ts';
 import type { Applied, ImageChange } from './cluster-image.ts';
 
 const SESSION = protobufMethod(CoordinatorService.method.session);
-const CREATE_TOPICS = protobufMethod(CoordinatorService.method.createTopics);
 const BACKOFF = { minMs: RECONNECT_MS_MIN, maxMs: RECONNECT_MS_MAX };
 
 /** Who asks: a client that only follows the metadata, or a broker that registers. */
@@ -146,27 +140,23 @@ export class CoordinatorSession {
   }
 
   /**
-   * Asks the active coordinator to create topics.
+   * Asks the active coordinator something.
    *
-   * @throws WeirError (as a rejection): COORDINATOR_UNAVAILABLE or REQUEST_TIMED_OUT, after which the topics may
-   * exist or not
+   * @throws WeirError (as a rejection): COORDINATOR_UNAVAILABLE or REQUEST_TIMED_OUT, after which what was asked for may
+   * have happened or not
    */
-  async createTopics(request: MessageInitShape<typeof CreateTopicsRequestSchema>): Promise<CreateTopicsResponse> {
+  async call<Request, Response>(method: Method<Request, Response>, request: Request): Promise<Response> {
     if (this.#closed) throw new WeirError('SHUTTING_DOWN', 'the client is closed');
+    const address = this.#address();
     try {
-      const connection = this.#connection(this.#address());
-      return await connection.call(CREATE_TOPICS, create(CreateTopicsRequestSchema, request), {
-        deadlineMs: CALL_DEADLINE_MS,
-      });
+      return await this.#connection(address).call(method, request, { deadlineMs: CALL_DEADLINE_MS });
     } catch (error) {
       if (!(error instanceof TransportError)) throw error;
       const { kind, code, message } = error.failure;
       if (kind === 'refused') throw new WeirError(code, message, { cause: error });
       if (kind === 'deadline')
         throw new WeirError('REQUEST_TIMED_OUT', `the coordinator: ${message}`, { cause: error });
-      throw new WeirError('COORDINATOR_UNAVAILABLE', `the coordinator at ${this.#address()}: ${message}`, {
-        cause: error,
-      });
+      throw new WeirError('COORDINATOR_UNAVAILABLE', `the coordinator at ${address}: ${message}`, { cause: error });
     }
   }
 

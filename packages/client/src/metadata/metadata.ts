@@ -1,14 +1,21 @@
+import { create } from '@bufbuild/protobuf';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { WeirError } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { METADATA_WAIT_MS } from '@weir/base/limits.ts';
-import type {
+import {
+  CoordinatorService,
   CreateTopicsRequestSchema,
-  CreateTopicsResponse,
+  DeleteTopicsRequestSchema,
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import type { CreateTopicsResponse, DeleteTopicsResponse } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import type { ClientWorld } from '../world.ts';
 import type { ClusterImage, ImageChange, TopicInfo } from './cluster-image.ts';
 import { CoordinatorSession } from './coordinator-session.ts';
+
+const CREATE_TOPICS = protobufMethod(CoordinatorService.method.createTopics);
+const DELETE_TOPICS = protobufMethod(CoordinatorService.method.deleteTopics);
 
 /** Hears of every step of the image. */
 export type ImageListener = (changes: readonly ImageChange[]) => void;
@@ -129,7 +136,18 @@ export class Metadata {
   }
 
   createTopics(request: MessageInitShape<typeof CreateTopicsRequestSchema>): Promise<CreateTopicsResponse> {
-    return this.#session.createTopics(request);
+    return this.#session.call(CREATE_TOPICS, create(CreateTopicsRequestSchema, request));
+  }
+
+  /** Deletes the topics that have these names now: not ones that take the names while the request is on its way. */
+  async deleteTopics(names: readonly string[]): Promise<DeleteTopicsResponse> {
+    await this.ready(METADATA_WAIT_MS);
+    await new Promise<boolean>((resolve) => this.#session.catchUp(resolve));
+    const topics = names.map((name) => {
+      const known = this.image.topic(name);
+      return known === undefined ? { name } : { name, id: known.idBytes };
+    });
+    return this.#session.call(DELETE_TOPICS, create(DeleteTopicsRequestSchema, { topics }));
   }
 
   close(): void {
@@ -158,7 +176,7 @@ export class Metadata {
       if (caughtUp) throw unknownTopic(name);
       throw new WeirError('COORDINATOR_UNAVAILABLE', `no coordinator to ask whether there is a topic "${name}"`);
     }
-    const { results } = await this.#session.createTopics({ topics: [{ name }], autoCreate: true });
+    const { results } = await this.createTopics({ topics: [{ name }], autoCreate: true });
     const code = results[0]?.code;
     if (code === 'UNKNOWN_TOPIC_OR_PARTITION') throw unknownTopic(name);
     if (code === 'INVALID_TOPIC_EXCEPTION') throw new WeirError(code, results[0]!.message);

@@ -1,5 +1,6 @@
 import { ERRORS, WeirError } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
+import type { TopicId } from '@weir/base/ids.ts';
 import type { Cancel } from '@weir/base/clock.ts';
 import {
   DELIVERY_TIMEOUT_MS,
@@ -226,6 +227,7 @@ export class Producer {
 
   /** Puts a queue in line at its leader, or parks it until there is one. */
   #ready(queue: PartitionQueue): void {
+    if (queue.topic.deleted) return this.#abandon(queue);
     const leader = this.#leaderOf(queue);
     if (leader === undefined) queue.state = PARKED;
     else this.#linkTo(leader).enqueue(queue);
@@ -260,9 +262,10 @@ export class Producer {
     const current = queue.state.kind === 'inFlight' ? queue.state.batch : undefined;
     // A batch whose time ran out while it was in flight has its outcome already.
     const alive = batch !== undefined && batch === current;
-    if (this.#closed || (alive && !ERRORS[why.code].retriable)) {
+    const { deleted } = queue.topic;
+    if (this.#closed || (alive && (deleted || !ERRORS[why.code].retriable))) {
       this.#goOn(queue);
-      if (alive) this.#refuse(batch, why);
+      if (alive) this.#refuse(batch, deleted ? goneRefusal(queue) : why);
       return;
     }
     if (alive) queue.putBack(batch);
@@ -295,6 +298,7 @@ export class Producer {
   #imageChanged(changes: readonly ImageChange[]): void {
     for (const change of changes) {
       if (change.kind === 'topic') this.#refresh(change.topic);
+      if (change.kind === 'topicDeleted') this.#topicDeleted(change.id, change.name);
       if (change.kind !== 'all') continue;
       for (const name of this.#topics.keys()) {
         const info = this.#metadata.image.topic(name);
@@ -324,9 +328,29 @@ export class Producer {
 
   #refresh(info: TopicInfo): void {
     const sender = this.#topics.get(info.name);
-    // Created again under the same name: what is under way for the former finds nobody and times out.
-    if (sender !== undefined && sender.info.id !== info.id) this.#topics.delete(info.name);
+    // Created again under the same name: the former is gone, though nobody has told of it here.
+    if (sender !== undefined && sender.info.id !== info.id) this.#topicDeleted(sender.info.id, info.name);
     else sender?.refresh(info);
+  }
+
+  /** What is in flight has its answer to come; what waits is refused. */
+  #topicDeleted(id: TopicId, name: string): void {
+    if (this.#topics.get(name)?.info.id === id) this.#topics.delete(name);
+    for (const queue of this.#active) {
+      if (queue.topic.info.id !== id) continue;
+      queue.topic.deleted = true;
+      const { state } = queue;
+      if (state.kind === 'backoff') state.cancel();
+      if (state.kind === 'lingering' || state.kind === 'parked' || state.kind === 'backoff') this.#abandon(queue);
+    }
+  }
+
+  /** Refuses all that waits in a queue whose topic is gone. */
+  #abandon(queue: PartitionQueue): void {
+    queue.state = IDLE;
+    this.#active.delete(queue);
+    const why = goneRefusal(queue);
+    for (const batch of queue.takeCreatedBefore(Number.POSITIVE_INFINITY)) this.#refuse(batch, why);
   }
 
   #startSweep(): void {
@@ -416,6 +440,10 @@ export class Producer {
     }
     this.#flushes = this.#flushes.filter((flush) => flush.waitsFor.size > 0);
   }
+}
+
+function goneRefusal({ topic }: PartitionQueue): Refusal {
+  return { code: 'UNKNOWN_TOPIC_OR_PARTITION', message: `topic "${topic.info.name}" was deleted` };
 }
 
 function bufferFull(maxBytes: number): Refusal {

@@ -15,6 +15,8 @@ export class TopicSender {
   readonly #queues: PartitionQueue[] = [];
   #maxBytes: number;
   #sticky = -1;
+  /** The topic is gone for good: nothing that waits here is ever sent. */
+  deleted = false;
 
   constructor(info: TopicInfo, random: Random) {
     this.#info = info;

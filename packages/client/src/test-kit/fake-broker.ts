@@ -6,11 +6,14 @@ import { onCall, onStream } from '@weir/base/transport.ts';
 import type { Handler, Stream } from '@weir/base/transport.ts';
 import {
   BrokerService,
+  DeleteRecordsResponseSchema,
   FetchResponseSchema,
   ListOffsetsResponseSchema,
   ProduceResponseSchema,
 } from '@weir/proto/weir/broker/v1/broker_pb.js';
 import type {
+  DeleteRecordsRequest,
+  DeleteRecordsResponse,
   FetchRequest,
   FetchResponse,
   ListOffsetsRequest,
@@ -64,6 +67,7 @@ export class FakeBroker {
       },
     })),
     onCall(protobufMethod(BrokerService.method.listOffsets), (request) => this.#listOffsets(request)),
+    onCall(protobufMethod(BrokerService.method.deleteRecords), (request) => this.#deleteRecords(request)),
   ];
 
   records(key: string): RecordView[] {
@@ -164,6 +168,16 @@ export class FakeBroker {
       return { offset: BigInt(found?.offset ?? -1), timestamp: BigInt(found?.timestampMs ?? -1) };
     });
     return create(ListOffsetsResponseSchema, { results });
+  }
+
+  async #deleteRecords(request: DeleteRecordsRequest): Promise<DeleteRecordsResponse> {
+    const results = request.partitions.map(({ topicId, partition, offset: before }) => {
+      const end = endOf(this.logs.get(`${topicId[0]}/${partition}`) ?? []);
+      const refused = this.refusals.shift() ?? (before > BigInt(end) ? 'OFFSET_OUT_OF_RANGE' : undefined);
+      if (refused !== undefined) return { errorCode: ERRORS[refused].number, message: refused, lowWatermark: -1n };
+      return { lowWatermark: before === -1n ? BigInt(end) : before };
+    });
+    return create(DeleteRecordsResponseSchema, { results });
   }
 }
 

@@ -6,12 +6,15 @@ import {
   BrokerState,
   CoordinatorService,
   CreateTopicsResponseSchema,
+  DeleteTopicsResponseSchema,
   SessionResponseSchema,
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type {
   ChangeSchema,
   CreateTopicsRequest,
   CreateTopicsResponse,
+  DeleteTopicsRequest,
+  DeleteTopicsResponse,
   Hello,
   SessionRequest,
   SessionResponse,
@@ -29,6 +32,7 @@ export function testTopicId(number: number): Uint8Array {
 /** Says what a test wants it to say: welcomes, tells its image, answers heartbeats, creates topics on request. */
 export class FakeCoordinator {
   readonly hellos: Hello[] = [];
+  readonly deletions: DeleteTopicsRequest[] = [];
   /** The heartbeats that came, answered or not. */
   heartbeats = 0;
   answersHeartbeats = true;
@@ -52,6 +56,7 @@ export class FakeCoordinator {
       };
     }),
     onCall(protobufMethod(CoordinatorService.method.createTopics), (request) => this.#create(request)),
+    onCall(protobufMethod(CoordinatorService.method.deleteTopics), (request) => this.#delete(request)),
   ];
 
   send(response: ResponseInit): void {
@@ -77,6 +82,18 @@ export class FakeCoordinator {
     const id = testTopicId(++this.#topics);
     const partitions = leaders.map((leader, index) => partitionChange(id, index, leader, 0));
     this.change(...partitions, { case: 'topic', value: { name, id, partitionCount: leaders.length, configs } });
+    return id;
+  }
+
+  /** Deletes a topic, and tells everybody. */
+  deleteTopic(name: string): Uint8Array {
+    const known = this.#changes.get(`topic ${name}`);
+    if (known?.case !== 'topic') throw new Error(`there is no topic ${name}`);
+    const id = known.value.id!;
+    this.#changes.delete(`topic ${name}`);
+    for (const key of this.#changes.keys()) if (key.startsWith(`partition ${id.join()} `)) this.#changes.delete(key);
+    const change: ChangeInit = { case: 'deletedTopic', value: { id, name } };
+    this.send({ case: 'delta', value: { revision: BigInt(++this.revision), changes: [{ change }] } });
     return id;
   }
 
@@ -122,6 +139,18 @@ export class FakeCoordinator {
       return { name, code: 'NONE', revision: BigInt(this.revision) };
     });
     return create(CreateTopicsResponseSchema, { results });
+  }
+
+  async #delete(request: DeleteTopicsRequest): Promise<DeleteTopicsResponse> {
+    this.deletions.push(request);
+    const results = request.topics.map(({ name }) => {
+      if (!this.#changes.has(`topic ${name}`)) {
+        return { name, code: 'UNKNOWN_TOPIC_OR_PARTITION', message: `there is no topic ${name}` };
+      }
+      const topicId = this.deleteTopic(name);
+      return { name, code: 'NONE', topicId, revision: BigInt(this.revision) };
+    });
+    return create(DeleteTopicsResponseSchema, { results });
   }
 }
 

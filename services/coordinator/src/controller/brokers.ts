@@ -3,6 +3,7 @@ import { BROKERS_MAX } from '@weir/base/limits.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { refusal } from '@weir/base/errors.ts';
 import type { BrokerRecord, Change, ClusterImage, Orphan, PartitionRecord } from './image.ts';
+import { forgettable } from './delete-topics.ts';
 import { reassess } from './partition.ts';
 import type { BrokersView, Doubt } from './partition.ts';
 
@@ -88,11 +89,13 @@ export interface Reconcile {
   readonly kind: 'reconcile';
   /** Proven to have no topic, by a load of the whole store under this coordinator's authority. */
   readonly orphans: readonly Orphan[];
+  /** The wall clock. */
+  readonly nowMs: number;
 }
 
 /** The steps of a reconciliation. */
-export function* reconcile(image: ClusterImage, { orphans }: Reconcile): Generator<Change[], void, void> {
-  yield orphans.map((orphan) => ({ kind: 'orphan', orphan }));
+export function* reconcile(image: ClusterImage, { orphans, nowMs }: Reconcile): Generator<Change[], void, void> {
+  yield [...orphans.map((orphan): Change => ({ kind: 'orphan', orphan })), ...forgettable(image, nowMs)];
   yield reassessAll(image, { brokers: viewOf(image) });
 }
 

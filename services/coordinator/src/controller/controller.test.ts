@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { assert } from '@weir/base/assert.ts';
 import { CLUSTER_PARTITIONS_MAX, CONTROLLER_QUEUE_MAX, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
 import { topicId } from '@weir/base/ids.ts';
+import type { TopicId } from '@weir/base/ids.ts';
 import { checkPartition } from './partition.ts';
 import type { Doubt } from './partition.ts';
 import type { ClusterImage } from './image.ts';
@@ -84,6 +85,9 @@ describe('creating topics', () => {
       [{ name: 'c4', configs: { 'max.message.bytes': '1e3' } }, 'INVALID_CONFIG'],
       [{ name: 'c5', configs: { 'segment.bytes': '1048576', 'max.message.bytes': '2000000' } }, 'INVALID_CONFIG'],
       [{ name: 'c6', configs: { constructor: '1' } }, 'INVALID_CONFIG'],
+      [{ name: 'c7', configs: { 'retention.ms': '-2' } }, 'INVALID_CONFIG'],
+      [{ name: 'c8', configs: { 'segment.ms': '0' } }, 'INVALID_CONFIG'],
+      [{ name: 'kept', configs: { 'retention.ms': '-1', 'retention.bytes': '0', 'segment.ms': '1' } }, 'created'],
       [{ name: 'twice' }, 'INVALID_REQUEST'],
       [{ name: 'twice' }, 'INVALID_REQUEST'],
       [
@@ -93,18 +97,18 @@ describe('creating topics', () => {
     ];
     const results = controller.createTopics(refusals.map(([topic]) => topic));
     expect(results.map(codeOf)).toEqual(refusals.map(([, code]) => code));
-    expect([...controller.image.topics.keys()]).toEqual(['there', 'fine', 'good']);
+    expect([...controller.image.topics.keys()]).toEqual(['there', 'fine', 'kept', 'good']);
   });
 
   test('an unknown config is told which there are, and replication that it is not built yet', () => {
     const controller = new TestController(undefined, { replicationFactorMax: 1 });
     for (const id of [1, 2, 3]) controller.register(id);
     const results = controller.createTopics([
-      { name: 'a', configs: { 'retention.ms': '1' } },
+      { name: 'a', configs: { 'cleanup.policy': 'compact' } },
       { name: 'b', replicationFactor: 2 },
     ]);
     expect(results[0]).toMatchObject({
-      refusal: { message: expect.stringContaining('flush, max.message.bytes, segment.bytes') },
+      refusal: { message: expect.stringContaining('flush, max.message.bytes, retention.bytes') },
     });
     expect(results[1]).toMatchObject({ refusal: { message: expect.stringContaining('replication is not built yet') } });
   });
@@ -240,7 +244,8 @@ describe('brokers come and go', () => {
 type Step =
   | { kind: 'register'; broker: number; directory: 'a' | 'b'; doubts: Doubt[] }
   | { kind: 'end'; broker: number }
-  | { kind: 'create'; partitions: number; factor: number };
+  | { kind: 'create'; partitions: number; factor: number }
+  | { kind: 'delete'; count: number };
 
 const doubts = fc.array(fc.constantFrom<Doubt>('missing', 'damaged', 'unsynced'), { maxLength: 3 });
 const broker = fc.integer({ min: 1, max: 4 });
@@ -257,6 +262,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     partitions: fc.constantFrom(1, 3, 150),
     factor: fc.integer({ min: 1, max: 3 }),
   }),
+  fc.record({ kind: fc.constant('delete' as const), count: fc.integer({ min: 1, max: 3 }) }),
 );
 const dieAfter = fc.option(fc.nat(3), { nil: undefined, freq: 3 });
 
@@ -272,9 +278,11 @@ test('whatever happens in whatever order, and wherever the coordinator dies, R12
       const lost = new Set<string>();
       for (const [index, [action, death]] of steps.entries()) {
         const before = snapshotOf(controller.image);
+        const topics = [...controller.image.topics.values()];
         perform(controller, action, { name: `t${index}`, death, lost });
         if (death !== undefined) controller = new TestController(controller.store);
         checkImage(controller, before, lost);
+        for (const { name, id } of topics) checkIsThereOrDeleted(controller, { name, id });
       }
     }),
     { numRuns: 150 },
@@ -291,6 +299,9 @@ function perform(
   switch (action.kind) {
     case 'create':
       controller.createTopics([{ name, partitionCount: action.partitions, replicationFactor: action.factor }], died);
+      return;
+    case 'delete':
+      controller.deleteTopics([...controller.image.topics.values()].slice(0, action.count), died);
       return;
     case 'end':
       controller.endSession(action.broker, died);
@@ -313,6 +324,13 @@ function perform(
       return;
     }
   }
+}
+
+function checkIsThereOrDeleted({ image, store }: TestController, topic: { name: string; id: TopicId }): void {
+  const isThere = image.topics.get(topic.name)?.id === topic.id;
+  assert(isThere !== image.deletedTopics.has(topic.id), 'a topic is there, or it is known that it was deleted');
+  const stored = store.rangeNow({ prefix: `/partitions/${topic.id}/` }).items;
+  assert(isThere || stored.length === 0, 'a deleted topic leaves no partitions');
 }
 
 function checkImage(
@@ -348,4 +366,6 @@ function checkImage(
   expect(snapshotOf(reloaded)).toEqual(snapshotOf(image));
   expect(new Map(reloaded.brokers)).toEqual(new Map(image.brokers));
   expect(new Map(reloaded.sessions)).toEqual(new Map(image.sessions));
+  expect([...reloaded.deletedTopics.keys()].toSorted()).toEqual([...image.deletedTopics.keys()].toSorted());
+  expect(reloaded.partitionCount).toBe(image.partitionCount);
 }

@@ -6,17 +6,20 @@ import { endSession, reconcile, registerBroker } from './brokers.ts';
 import type { EndSession, Reconcile, RegisterBroker, RegisterResult } from './brokers.ts';
 import { createTopics } from './create-topics.ts';
 import type { CreateTopics, Policy, TopicResult } from './create-topics.ts';
+import { deleteTopics } from './delete-topics.ts';
+import type { DeleteTopics, DeletionResult } from './delete-topics.ts';
 import type { Change, ClusterImage, PartitionRecord } from './image.ts';
 import { packTransaction } from './transaction.ts';
 
 /** What the controller is asked to do. */
-export type Command = RegisterBroker | EndSession | CreateTopics | Reconcile;
+export type Command = RegisterBroker | EndSession | CreateTopics | DeleteTopics | Reconcile;
 
 /** What became of a command. */
 export type CommandResult =
   | RegisterResult
   | { readonly kind: 'done' }
-  | { readonly kind: 'topics'; readonly results: readonly TopicResult[] };
+  | { readonly kind: 'topics'; readonly results: readonly TopicResult[] }
+  | { readonly kind: 'deletions'; readonly results: readonly DeletionResult[] };
 
 /** What happens to the controller. */
 export type ControllerEvent =
@@ -39,6 +42,7 @@ export type ControllerEffect =
 export type Entity =
   | { readonly kind: 'broker'; readonly id: BrokerId }
   | { readonly kind: 'topic'; readonly name: string }
+  | { readonly kind: 'deletedTopic'; readonly id: TopicId; readonly name: string }
   | { readonly kind: 'partition'; readonly topicId: TopicId; readonly index: number };
 
 /** What the controller is set up with. */
@@ -161,6 +165,8 @@ export class Controller {
         return { kind: 'done' };
       case 'createTopics':
         return { kind: 'topics', results: yield* createTopics(this.image, command, this.#options.policy) };
+      case 'deleteTopics':
+        return { kind: 'deletions', results: yield* deleteTopics(this.image, command) };
       case 'reconcile':
         yield* reconcile(this.image, command);
         return { kind: 'done' };
@@ -181,6 +187,10 @@ function entitiesOf(
     if (change.kind === 'topic') {
       newTopics.add(change.topic.id);
       entities.push({ kind: 'topic', name: change.topic.name });
+    }
+    if (change.kind === 'deletedTopic') {
+      const { id, name } = change.deleted;
+      entities.push({ kind: 'deletedTopic', id, name });
     }
   }
   for (const change of changes) {

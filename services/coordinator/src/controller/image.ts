@@ -30,6 +30,17 @@ export interface TopicRecord {
   readonly configs: Readonly<Record<string, string>>;
 }
 
+/**
+ * A topic that was deleted. Written in the transaction that deletes the topic's key: proof for whoever still has records
+ * of it. Kept for DELETED_TOPIC_KEPT_MS.
+ */
+export interface DeletedTopicRecord {
+  readonly id: TopicId;
+  readonly name: string;
+  /** By the coordinator's wall clock, in milliseconds since 1970. */
+  readonly deletedMs: number;
+}
+
 /** No broker leads. */
 export const NO_LEADER = -1;
 
@@ -77,10 +88,16 @@ export type Change =
   | { readonly kind: 'sessionEnded'; readonly sessionId: string }
   | { readonly kind: 'topic'; readonly topic: TopicRecord }
   | { readonly kind: 'partition'; readonly partition: PartitionRecord }
+  /** Written with the `topicGone` that follows it, in one transaction. */
+  | { readonly kind: 'deletedTopic'; readonly deleted: DeletedTopicRecord }
+  /** The topic's own key goes, and with it the topic. Its partitions' keys are orphans from then on. */
+  | { readonly kind: 'topicGone'; readonly name: string }
+  /** It was deleted so long ago that nobody needs to know any more. */
+  | { readonly kind: 'deletedTopicForgotten'; readonly id: TopicId }
   /** Removes it; the image has forgotten it already. */
   | { readonly kind: 'orphan'; readonly orphan: Orphan };
 
-/** A partition key whose topic was never finished. */
+/** A partition key without a topic: one that was never finished, or that was deleted. */
 export interface Orphan {
   readonly topicId: TopicId;
   readonly index: number;
@@ -93,6 +110,8 @@ export class ClusterImage {
   readonly brokers = new Map<BrokerId, Versioned<BrokerRecord>>();
   readonly sessions = new Map<string, Versioned<SessionRecord>>();
   readonly topics = new Map<string, Versioned<TopicRecord>>();
+  /** In the order of their revisions. */
+  readonly deletedTopics = new Map<TopicId, Versioned<DeletedTopicRecord>>();
   readonly #partitions = new Map<TopicId, Versioned<PartitionRecord>[]>();
   readonly #topicNames = new Map<TopicId, string>();
   readonly #sessionOfBroker = new Map<BrokerId, string>();
@@ -148,6 +167,12 @@ export class ClusterImage {
         return this.topics.get(change.topic.name)?.revision ?? 0;
       case 'partition':
         return this.partition(change.partition.topicId, change.partition.index)?.revision ?? 0;
+      case 'deletedTopic':
+        return this.deletedTopics.get(change.deleted.id)?.revision ?? 0;
+      case 'topicGone':
+        return this.topics.get(change.name)?.revision ?? 0;
+      case 'deletedTopicForgotten':
+        return this.deletedTopics.get(change.id)?.revision ?? 0;
       case 'orphan':
         return change.orphan.revision;
     }
@@ -204,6 +229,21 @@ export class ClusterImage {
         this.#partitions.set(partition.topicId, partitions);
         return;
       }
+      case 'deletedTopic':
+        this.deletedTopics.set(change.deleted.id, { ...change.deleted, revision });
+        return;
+      case 'topicGone': {
+        const topic = present(this.topics.get(change.name), `there is no topic ${change.name}`);
+        assert(this.deletedTopics.has(topic.id), `topic ${change.name} goes without a proof that it was deleted`);
+        this.topics.delete(topic.name);
+        this.#topicNames.delete(topic.id);
+        this.#partitions.delete(topic.id);
+        this.#partitionCount -= topic.partitionCount;
+        return;
+      }
+      case 'deletedTopicForgotten':
+        this.deletedTopics.delete(change.id);
+        return;
       case 'orphan':
         return;
     }

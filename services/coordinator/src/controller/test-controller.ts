@@ -7,6 +7,7 @@ import type { TxnRequest } from '../store/metadata-store.ts';
 import { changeOf, KEYS } from '../store/records.ts';
 import type { DoubtfulReplica } from './brokers.ts';
 import type { NewTopic, Policy, TopicResult } from './create-topics.ts';
+import type { DeletionResult, TopicToDelete } from './delete-topics.ts';
 import { Controller } from './controller.ts';
 import type { Command, CommandResult, ControllerEffect } from './controller.ts';
 import { ClusterImage } from './image.ts';
@@ -29,7 +30,7 @@ export class TestController {
   #commitsLeft: number | undefined;
   #commands = 0;
 
-  constructor(store = new MemoryStore(), policy: Partial<Policy> = {}) {
+  constructor(store = new MemoryStore(), policy: Partial<Policy> = {}, nowMs = 0) {
     this.store = store;
     const incarnation = newId();
     store.txnNow({ compare: [], success: [{ kind: 'delete', key: KEYS.controller }] });
@@ -41,7 +42,7 @@ export class TestController {
       controllerRevision: claimed.revision,
       incarnation,
     });
-    this.run({ kind: 'reconcile', orphans });
+    this.run({ kind: 'reconcile', orphans, nowMs });
   }
 
   get image(): ClusterImage {
@@ -101,6 +102,16 @@ export class TestController {
     return result?.kind === 'topics' ? result.results : [];
   }
 
+  deleteTopics(
+    topics: readonly (Partial<TopicToDelete> & { name: string })[],
+    { dieAfter, nowMs = 0 }: { readonly dieAfter?: number; readonly nowMs?: number } = {},
+  ): readonly DeletionResult[] {
+    const asked = topics.map((topic): TopicToDelete => ({ id: undefined, ...topic }));
+    const command: Command = { kind: 'deleteTopics', topics: asked, nowMs };
+    const result = this.run(command, dieAfter === undefined ? {} : { dieAfter });
+    return result?.kind === 'deletions' ? result.results : [];
+  }
+
   /** The partitions of a topic, for looking at. */
   partitions(name: string): readonly { leader: BrokerId | -1; leaderEpoch: number; isr: number[]; elr: number[] }[] {
     const topic = this.image.topics.get(name);
@@ -123,7 +134,7 @@ export class TestController {
 /** The image as a new coordinator reads it. */
 export function loadImage(store: MemoryStore): Pick<TestLoad, 'image' | 'orphans'> {
   const image = new ClusterImage('cluster');
-  for (const prefix of [KEYS.brokers, KEYS.sessions, KEYS.partitions, KEYS.topics]) {
+  for (const prefix of [KEYS.brokers, KEYS.sessions, KEYS.partitions, KEYS.topics, KEYS.deletedTopics]) {
     let after: string | undefined;
     for (let more = true; more;) {
       const page = store.rangeNow({ prefix, ...(after === undefined ? {} : { after }) });

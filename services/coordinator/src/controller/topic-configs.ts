@@ -2,7 +2,9 @@ import {
   CONFIG_VALUE_LENGTH_MAX,
   GROUP_BYTES_MAX,
   MESSAGE_BYTES_MAX,
+  RETENTION_MS,
   SEGMENT_BYTES,
+  SEGMENT_MS,
   TOPIC_CONFIGS_MAX,
 } from '@weir/base/limits.ts';
 
@@ -13,13 +15,22 @@ const SEGMENT_BYTES_MAX = 0x7fff_ffff;
 
 type ConfigSpec =
   | { readonly type: 'choice'; readonly choices: readonly string[] }
-  | { readonly type: 'integer'; readonly min: number; readonly max: number; readonly default: number };
+  | {
+      readonly type: 'integer';
+      /** -1 where it stands for "no limit". */
+      readonly min: number;
+      readonly max: number;
+      readonly default: number;
+    };
 
 /** What may be set of a topic. A config that does nothing yet is not in here. */
 const CONFIGS: Readonly<Record<string, ConfigSpec>> = {
   flush: { type: 'choice', choices: ['commit', 'interval'] },
   'max.message.bytes': { type: 'integer', min: 1, max: GROUP_BYTES_MAX, default: MESSAGE_BYTES_MAX },
+  'retention.bytes': { type: 'integer', min: -1, max: Number.MAX_SAFE_INTEGER, default: -1 },
+  'retention.ms': { type: 'integer', min: -1, max: Number.MAX_SAFE_INTEGER, default: RETENTION_MS },
   'segment.bytes': { type: 'integer', min: SEGMENT_BYTES_MIN, max: SEGMENT_BYTES_MAX, default: SEGMENT_BYTES },
+  'segment.ms': { type: 'integer', min: 1, max: Number.MAX_SAFE_INTEGER, default: SEGMENT_MS },
 };
 
 /** Why a topic's configs are refused, or undefined when they are fine. */
@@ -48,9 +59,9 @@ function configProblem(name: string, value: string): string | undefined {
     case 'choice':
       return spec.choices.includes(value) ? undefined : `${name} ${shown} is not one of ${spec.choices.join(', ')}`;
     case 'integer': {
-      const parsed = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
+      const parsed = /^-?\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
       if (parsed >= spec.min && parsed <= spec.max) return undefined;
-      return `${name} ${shown} is not a whole number from ${spec.min} to ${spec.max}`;
+      return `${name} ${shown} is not a whole number from ${spec.min}${spec.min === -1 ? ' (no limit)' : ''} to ${spec.max}`;
     }
   }
 }

@@ -37,8 +37,8 @@ export function packTransaction(image: ClusterImage, changes: readonly Change[],
   let bytes = OVERHEAD_BYTES;
   let taken = 0;
   for (const change of changes) {
-    // A registration and its session have one revision: that is the broker epoch.
-    const needed = change.kind === 'broker' ? 2 : 1;
+    // A registration and its session have one revision: that is the broker epoch. And a topic never goes without a proof.
+    const needed = change.kind === 'broker' || change.kind === 'deletedTopic' ? 2 : 1;
     const operation = operationFor(change);
     // The key counts once more, in its comparison.
     const size = operationBytes(operation) + Buffer.byteLength(operation.key);

@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { uuidToBytes } from '@weir/base/ids.ts';
-import type { Revision } from '@weir/base/ids.ts';
+import type { Revision, TopicId } from '@weir/base/ids.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import {
   BrokerState,
@@ -21,7 +21,8 @@ import type { BrokerRecord, ClusterImage, PartitionRecord, TopicRecord } from '.
 export type Fact =
   | { readonly kind: 'broker'; readonly broker: BrokerRecord; readonly epoch: Revision; readonly active: boolean }
   | { readonly kind: 'partition'; readonly partition: PartitionRecord }
-  | { readonly kind: 'topic'; readonly topic: TopicRecord };
+  | { readonly kind: 'topic'; readonly topic: TopicRecord }
+  | { readonly kind: 'deletedTopic'; readonly id: TopicId; readonly name: string };
 
 /** The whole image as it is now, every topic behind its partitions. */
 export function snapshotFacts(image: ClusterImage): Fact[] {
@@ -39,6 +40,8 @@ export function factsOf(image: ClusterImage, entities: readonly Entity[]): Fact[
         return [brokerFact(image, entity.id)];
       case 'topic':
         return topicFacts(image, entity.name);
+      case 'deletedTopic':
+        return [entity];
       case 'partition': {
         const partition = present(image.partition(entity.topicId, entity.index), 'a changed partition is in the image');
         return [{ kind: 'partition', partition }];
@@ -70,6 +73,10 @@ export function changeMessage(fact: Fact): ChangeMessage {
     }
     case 'topic':
       return create(ChangeSchema, { change: { case: 'topic', value: topicMessage(fact.topic) } });
+    case 'deletedTopic': {
+      const value = { id: uuidToBytes(fact.id), name: fact.name };
+      return create(ChangeSchema, { change: { case: 'deletedTopic', value } });
+    }
     case 'partition': {
       const { topicId, index, replicas, leader, leaderEpoch, isr, partitionEpoch } = fact.partition;
       const value = {

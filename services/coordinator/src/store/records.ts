@@ -16,6 +16,8 @@ export const KEYS = {
   sessions: '/sessions/',
   topics: '/topics/',
   partitions: '/partitions/',
+  /** By id, with what was known of it: what is in here was deleted. */
+  deletedTopics: '/deleted-topics/',
 } as const;
 
 /** The key of one partition. */
@@ -36,6 +38,12 @@ export function keyOf(change: Change): string {
       return `${KEYS.topics}${change.topic.name}`;
     case 'partition':
       return partitionKey(change.partition.topicId, change.partition.index);
+    case 'deletedTopic':
+      return `${KEYS.deletedTopics}${change.deleted.id}`;
+    case 'topicGone':
+      return `${KEYS.topics}${change.name}`;
+    case 'deletedTopicForgotten':
+      return `${KEYS.deletedTopics}${change.id}`;
     case 'orphan':
       return partitionKey(change.orphan.topicId, change.orphan.index);
   }
@@ -70,6 +78,12 @@ export function valueOf(change: Change): string | undefined {
         uncleanEpoch,
       });
     }
+    case 'deletedTopic': {
+      const { name, deletedMs } = change.deleted;
+      return encodeValue({ name, deletedMs });
+    }
+    case 'topicGone':
+    case 'deletedTopicForgotten':
     case 'orphan':
       return undefined;
   }
@@ -132,6 +146,11 @@ function decodeChange(item: KeyValue): Change {
       configs: Record<string, string>;
     };
     return { kind: 'topic', topic: { name: key.slice(KEYS.topics.length), id: topicId(id), partitionCount, configs } };
+  }
+  if (key.startsWith(KEYS.deletedTopics)) {
+    const { name, deletedMs } = decodeValue(item) as { name: string; deletedMs: number };
+    const id = topicId(key.slice(KEYS.deletedTopics.length));
+    return { kind: 'deletedTopic', deleted: { id, name, deletedMs } };
   }
   if (!key.startsWith(KEYS.partitions)) throw new Error(`the metadata store's ${key} is unknown`);
   const [topic = '', index = ''] = key.slice(KEYS.partitions.length).split('/');

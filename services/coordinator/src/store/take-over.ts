@@ -51,11 +51,16 @@ export async function takeOver(
   return { ...(await load(store, image)), controllerRevision };
 }
 
+const LOADED_PREFIXES = [KEYS.brokers, KEYS.sessions, KEYS.partitions, KEYS.topics, KEYS.deletedTopics];
+
 async function load(store: MetadataStore, image: ClusterImage): Promise<Pick<TakenOver, 'image' | 'orphans'>> {
-  // Topics come last: by then their partitions are there.
+  // Topics come behind their partitions.
   const { items, revision } = await readAll(store, '/');
-  for (const prefix of [KEYS.brokers, KEYS.sessions, KEYS.partitions, KEYS.topics]) {
-    for (const item of items) if (item.key.startsWith(prefix)) image.load(changeOf(item), item.modRevision);
+  for (const prefix of LOADED_PREFIXES) {
+    const ofPrefix = items.filter(({ key }) => key.startsWith(prefix));
+    // Deleted topics are forgotten in the order in which they went.
+    if (prefix === KEYS.deletedTopics) ofPrefix.sort((a, b) => a.modRevision - b.modRevision);
+    for (const item of ofPrefix) image.load(changeOf(item), item.modRevision);
   }
   const orphans = image.takeOrphans();
   image.loadedAt(revision);

@@ -25,6 +25,8 @@ export interface HttpServerOptions {
   readonly routes: readonly Route[];
   readonly context: GatewayContext;
   readonly access: AccessRule;
+  /** Further connections are refused. */
+  readonly connectionsMax: number;
 }
 
 /** Methods that are answered with 405 where a path has no route for them. */
@@ -36,7 +38,7 @@ const CLOSE_IDLE_MS = 50;
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const serving: Serving = { context: options.context, access: options.access, readers: new Set() };
   const app = createApp();
-  app.server.maxConnections = limits.HTTP_CONNECTIONS_MAX;
+  app.server.maxConnections = options.connectionsMax;
   registerRoutes(app, serving, options.routes);
   const host = options.listen.slice(0, options.listen.lastIndexOf(':'));
   const port = Number(options.listen.slice(options.listen.lastIndexOf(':') + 1));

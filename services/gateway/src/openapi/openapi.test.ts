@@ -16,6 +16,8 @@ const CALLS: readonly [string, string, string?][] = [
   ['POST', '/v1/topics/many/records?key=%C3%BF', '1'],
   ['GET', '/v1/topics/orders/records'],
   ['GET', '/v1/topics/many/records'],
+  ['DELETE', '/v1/topics/gone'],
+  ['DELETE', '/v1/topics/orders/partitions/0/records?before=0'],
   ['GET', '/topics'],
   ['GET', '/topics/orders'],
   ['POST', '/topics/orders', '{"records":[{"value":1},{"value":1,"partition":5}]}'],
@@ -42,6 +44,7 @@ const validator = fastify({
 
 beforeAll(async () => {
   gateway = await startTestGateway();
+  gateway.client.addTopic('gone', 1);
   document = await (await fetch(`${gateway.url}/openapi.json`)).json();
   // Fastify makes its validator when it has a schema to check.
   validator.get('/', { schema: { querystring: { type: 'object' } } }, () => 'ok');
@@ -52,7 +55,7 @@ afterAll(() => gateway.stop());
 function templateOf(path: string): string {
   return path
     .split('?', 1)[0]!
-    .replace(/(topics\/)(orders|many)/, '$1{topic}')
+    .replace(/(topics\/)(orders|many|gone)/, '$1{topic}')
     .replace(/(partitions\/)0/, '$1{partition}');
 }
 

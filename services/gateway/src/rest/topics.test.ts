@@ -36,6 +36,40 @@ test('topics are created, listed and described', async () => {
   });
 });
 
+async function remove(path: string): Promise<any> {
+  const response = await fetch(`${gateway.url}${path}`, { method: 'DELETE' });
+  const text = await response.text();
+  return { status: response.status, body: text === '' ? undefined : (JSON.parse(text) as unknown) };
+}
+
+test('a topic is deleted once', async () => {
+  gateway.client.addTopic('short-lived', 1);
+  expect(await remove('/v1/topics/short-lived')).toEqual({ status: 204, body: undefined });
+  expect(await call('/v1/topics/short-lived')).toMatchObject({ status: 404 });
+  expect(await remove('/v1/topics/short-lived')).toMatchObject({
+    status: 404,
+    body: { code: 'UNKNOWN_TOPIC_OR_PARTITION' },
+  });
+  expect(await remove('/v1/topics/..%2Fetc')).toMatchObject({ status: 400, body: { code: 'INVALID_TOPIC_EXCEPTION' } });
+  expect(await remove('/v1/topics/orders?force=1')).toMatchObject({ status: 400 });
+  // The dialect of the bridge has none.
+  expect(await remove('/topics/orders')).toMatchObject({ status: 405 });
+});
+
+test('the oldest records of a partition are deleted, and only by a request that says which', async () => {
+  await call('/v1/topics/many/records?partition=1', [1, 2, 3]);
+  const at = '/v1/topics/many/partitions/1/records';
+  expect(await remove(`${at}?before=2`)).toEqual({ status: 200, body: { partition: 1, offset: 2 } });
+  expect(await remove(`${at}?before=end`)).toEqual({ status: 200, body: { partition: 1, offset: 3 } });
+  expect(await remove(`${at}?before=4`)).toMatchObject({ status: 404, body: { code: 'OFFSET_OUT_OF_RANGE' } });
+  for (const query of ['', '?before=', '?before=-1', '?before=all', '?offset=1']) {
+    expect(await remove(`${at}${query}`)).toMatchObject({ status: 400, body: { code: 'INVALID_REQUEST' } });
+  }
+  expect(await remove('/v1/topics/many/partitions/9/records?before=1')).toMatchObject({ status: 404 });
+  expect(await remove('/v1/topics/nope/partitions/0/records?before=1')).toMatchObject({ status: 404 });
+  gateway.client.startOffset = 0;
+});
+
 test('the cluster is described', async () => {
   expect(await call('/v1/cluster')).toEqual({
     status: 200,

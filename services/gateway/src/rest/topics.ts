@@ -1,6 +1,6 @@
 import { REPLICATION_FACTOR_MAX, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
 import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
-import { knownTopic, requireMetadata } from '../context.ts';
+import { knownTopic, requireMetadata, topicName, unknownTopic } from '../context.ts';
 import type { GatewayContext } from '../context.ts';
 import type { NewTopicSpec } from '@weir/client/client.ts';
 import { jsonReply } from '../http/exchange.ts';
@@ -42,6 +42,17 @@ export async function createTopic(context: GatewayContext, request: GatewayReque
   const topic = await create(context, newTopic(name, partitions, replication_factor, configs));
   const headers = { location: `/v1/topics/${encodeURIComponent(name)}` };
   return jsonReply(201, topic === undefined ? { name } : topicDetails(topic), headers);
+}
+
+/** DELETE /v1/topics/{topic} */
+export async function deleteTopic(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
+  request.query.only([]);
+  const name = topicName(request.params);
+  const [result] = await context.client.deleteTopics([name]);
+  const refusal = result?.refusal;
+  if (refusal?.code === 'UNKNOWN_TOPIC_OR_PARTITION') throw unknownTopic(name);
+  if (refusal !== undefined) throw new HttpFailure(refusal.code, refusal.message);
+  return { kind: 'empty', status: 204, headers: {} };
 }
 
 /** POST /admin/topics, as v2 has it. */

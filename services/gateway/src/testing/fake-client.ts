@@ -2,10 +2,11 @@ import type { Clock } from '@weir/base/clock.ts';
 import { WeirError } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { brokerId, offset, topicId } from '@weir/base/ids.ts';
-import type { CreatedTopic, NewTopicSpec } from '@weir/client/client.ts';
+import type { CreatedTopic, DeletedTopic, NewTopicSpec } from '@weir/client/client.ts';
 import type { OffsetAnswer, OffsetQuery } from '@weir/client/consumer/list-offsets.ts';
 import type { ReadRequest, ReadResult } from '@weir/client/consumer/read.ts';
 import type { SubscribeRequest, Subscription, SubscriptionHandlers } from '@weir/client/consumer/subscription.ts';
+import type { DeletedRecords, RecordsToDelete } from '@weir/client/delete-records.ts';
 import type { BrokerInfo, TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import type { ProducerRecord, SendOptions, SendOutcome } from '@weir/client/producer/producer.ts';
 import { BatchBuilder } from '@weir/records/batch-builder.ts';
@@ -107,6 +108,26 @@ export class FakeClient implements GatewayClient {
       return { name };
     });
     return Promise.resolve(results);
+  }
+
+  deleteTopics(names: readonly string[]): Promise<readonly DeletedTopic[]> {
+    const results = names.map((name): DeletedTopic => {
+      if (this.#topics.delete(name)) return { name };
+      return { name, refusal: { code: 'UNKNOWN_TOPIC_OR_PARTITION', message: `there is no topic "${name}"` } };
+    });
+    return Promise.resolve(results);
+  }
+
+  async deleteRecords(topic: string, asked: readonly RecordsToDelete[]): Promise<readonly DeletedRecords[]> {
+    await this.awaitTopic(topic);
+    return asked.map(({ partition, before }): DeletedRecords => {
+      const end = this.records(topic, partition).length;
+      if (before !== 'end' && before > end) {
+        return { partition, refusal: { code: 'OFFSET_OUT_OF_RANGE', message: `${topic}-${partition} ends at ${end}` } };
+      }
+      this.startOffset = Math.max(this.startOffset, before === 'end' ? end : before);
+      return { partition, lowWatermark: this.startOffset };
+    });
   }
 
   read(request: ReadRequest): Promise<ReadResult> {

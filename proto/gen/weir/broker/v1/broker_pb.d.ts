@@ -489,6 +489,114 @@ export declare type ListOffsetsResult = Message<"weir.broker.v1.ListOffsetsResul
 export declare const ListOffsetsResultSchema: GenMessage<ListOffsetsResult>;
 
 /**
+ * Records to delete.
+ *
+ * @generated from message weir.broker.v1.DeleteRecordsRequest
+ */
+export declare type DeleteRecordsRequest = Message<"weir.broker.v1.DeleteRecordsRequest"> & {
+  /**
+   * @generated from field: repeated weir.broker.v1.DeleteRecordsPartition partitions = 1;
+   */
+  partitions: DeleteRecordsPartition[];
+};
+
+/**
+ * Describes the message weir.broker.v1.DeleteRecordsRequest.
+ * Use `create(DeleteRecordsRequestSchema)` to create a new message.
+ */
+export declare const DeleteRecordsRequestSchema: GenMessage<DeleteRecordsRequest>;
+
+/**
+ * One partition's records to delete.
+ *
+ * @generated from message weir.broker.v1.DeleteRecordsPartition
+ */
+export declare type DeleteRecordsPartition = Message<"weir.broker.v1.DeleteRecordsPartition"> & {
+  /**
+   * UUID of the topic, 16 bytes.
+   *
+   * @generated from field: bytes topic_id = 1;
+   */
+  topicId: Uint8Array;
+
+  /**
+   * @generated from field: int32 partition = 2;
+   */
+  partition: number;
+
+  /**
+   * The leader epoch that the client knows; -1 when it knows none. Another one is refused.
+   *
+   * @generated from field: int32 leader_epoch = 3;
+   */
+  leaderEpoch: number;
+
+  /**
+   * All records below it go. -1: all below the high watermark. Past the high watermark it is refused; at or below the log
+   * start it changes nothing.
+   *
+   * @generated from field: int64 offset = 4;
+   */
+  offset: bigint;
+};
+
+/**
+ * Describes the message weir.broker.v1.DeleteRecordsPartition.
+ * Use `create(DeleteRecordsPartitionSchema)` to create a new message.
+ */
+export declare const DeleteRecordsPartitionSchema: GenMessage<DeleteRecordsPartition>;
+
+/**
+ * One result a partition, in the order asked.
+ *
+ * @generated from message weir.broker.v1.DeleteRecordsResponse
+ */
+export declare type DeleteRecordsResponse = Message<"weir.broker.v1.DeleteRecordsResponse"> & {
+  /**
+   * @generated from field: repeated weir.broker.v1.DeleteRecordsResult results = 1;
+   */
+  results: DeleteRecordsResult[];
+};
+
+/**
+ * Describes the message weir.broker.v1.DeleteRecordsResponse.
+ * Use `create(DeleteRecordsResponseSchema)` to create a new message.
+ */
+export declare const DeleteRecordsResponseSchema: GenMessage<DeleteRecordsResponse>;
+
+/**
+ * What became of one partition.
+ *
+ * @generated from message weir.broker.v1.DeleteRecordsResult
+ */
+export declare type DeleteRecordsResult = Message<"weir.broker.v1.DeleteRecordsResult"> & {
+  /**
+   * Kafka's error code; 0 for none.
+   *
+   * @generated from field: int32 error_code = 1;
+   */
+  errorCode: number;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * The first offset that there is now; -1 on error.
+   *
+   * @generated from field: int64 low_watermark = 3;
+   */
+  lowWatermark: bigint;
+};
+
+/**
+ * Describes the message weir.broker.v1.DeleteRecordsResult.
+ * Use `create(DeleteRecordsResultSchema)` to create a new message.
+ */
+export declare const DeleteRecordsResultSchema: GenMessage<DeleteRecordsResult>;
+
+/**
  * How many replicas must hold a batch before it is answered.
  *
  * @generated from enum weir.broker.v1.Acks
@@ -554,6 +662,16 @@ export declare const BrokerService: GenService<{
     methodKind: "unary";
     input: typeof ListOffsetsRequestSchema;
     output: typeof ListOffsetsResponseSchema;
+  },
+  /**
+   * Deletes the oldest records of partitions that this broker leads: their log start moves up, durably.
+   *
+   * @generated from rpc weir.broker.v1.BrokerService.DeleteRecords
+   */
+  deleteRecords: {
+    methodKind: "unary";
+    input: typeof DeleteRecordsRequestSchema;
+    output: typeof DeleteRecordsResponseSchema;
   },
 }>;
 

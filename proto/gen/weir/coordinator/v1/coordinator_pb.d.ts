@@ -391,6 +391,14 @@ export declare type Change = Message<"weir.coordinator.v1.Change"> & {
      */
     value: Partition;
     case: "partition";
+  } | {
+    /**
+     * Only in deltas: that a snapshot lacks a topic is no proof that it was deleted.
+     *
+     * @generated from field: weir.coordinator.v1.DeletedTopic deleted_topic = 4;
+     */
+    value: DeletedTopic;
+    case: "deletedTopic";
   } | { case: undefined; value?: undefined };
 };
 
@@ -476,6 +484,31 @@ export declare type Topic = Message<"weir.coordinator.v1.Topic"> & {
  * Use `create(TopicSchema)` to create a new message.
  */
 export declare const TopicSchema: GenMessage<Topic>;
+
+/**
+ * A topic that was deleted, and all of its partitions with it.
+ *
+ * @generated from message weir.coordinator.v1.DeletedTopic
+ */
+export declare type DeletedTopic = Message<"weir.coordinator.v1.DeletedTopic"> & {
+  /**
+   * UUID, 16 bytes. It is never given to another topic.
+   *
+   * @generated from field: bytes id = 1;
+   */
+  id: Uint8Array;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.DeletedTopic.
+ * Use `create(DeletedTopicSchema)` to create a new message.
+ */
+export declare const DeletedTopicSchema: GenMessage<DeletedTopic>;
 
 /**
  * A partition's metadata; every change of it is one compare-and-set.
@@ -718,6 +751,148 @@ export declare type CreateTopicResult = Message<"weir.coordinator.v1.CreateTopic
 export declare const CreateTopicResultSchema: GenMessage<CreateTopicResult>;
 
 /**
+ * Topics to delete.
+ *
+ * @generated from message weir.coordinator.v1.DeleteTopicsRequest
+ */
+export declare type DeleteTopicsRequest = Message<"weir.coordinator.v1.DeleteTopicsRequest"> & {
+  /**
+   * @generated from field: repeated weir.coordinator.v1.TopicToDelete topics = 1;
+   */
+  topics: TopicToDelete[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.DeleteTopicsRequest.
+ * Use `create(DeleteTopicsRequestSchema)` to create a new message.
+ */
+export declare const DeleteTopicsRequestSchema: GenMessage<DeleteTopicsRequest>;
+
+/**
+ * A topic to delete.
+ *
+ * @generated from message weir.coordinator.v1.TopicToDelete
+ */
+export declare type TopicToDelete = Message<"weir.coordinator.v1.TopicToDelete"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * UUID, 16 bytes; empty for whichever topic has the name. With it a request that is sent again cannot hit a topic that
+   * was created under the same name in between.
+   *
+   * @generated from field: bytes id = 2;
+   */
+  id: Uint8Array;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.TopicToDelete.
+ * Use `create(TopicToDeleteSchema)` to create a new message.
+ */
+export declare const TopicToDeleteSchema: GenMessage<TopicToDelete>;
+
+/**
+ * One result a topic, in the order asked.
+ *
+ * @generated from message weir.coordinator.v1.DeleteTopicsResponse
+ */
+export declare type DeleteTopicsResponse = Message<"weir.coordinator.v1.DeleteTopicsResponse"> & {
+  /**
+   * @generated from field: repeated weir.coordinator.v1.DeleteTopicResult results = 1;
+   */
+  results: DeleteTopicResult[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.DeleteTopicsResponse.
+ * Use `create(DeleteTopicsResponseSchema)` to create a new message.
+ */
+export declare const DeleteTopicsResponseSchema: GenMessage<DeleteTopicsResponse>;
+
+/**
+ * What became of one topic.
+ *
+ * @generated from message weir.coordinator.v1.DeleteTopicResult
+ */
+export declare type DeleteTopicResult = Message<"weir.coordinator.v1.DeleteTopicResult"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * "NONE", or a code of the error table.
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * UUID of the topic that was deleted; empty when none was.
+   *
+   * @generated from field: bytes topic_id = 4;
+   */
+  topicId: Uint8Array;
+
+  /**
+   * The image's revision from which the topic does not exist any more; 0 when nothing was deleted.
+   *
+   * @generated from field: uint64 revision = 5;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.DeleteTopicResult.
+ * Use `create(DeleteTopicResultSchema)` to create a new message.
+ */
+export declare const DeleteTopicResultSchema: GenMessage<DeleteTopicResult>;
+
+/**
+ * Topic ids to look up, each a UUID of 16 bytes.
+ *
+ * @generated from message weir.coordinator.v1.DescribeTopicIdsRequest
+ */
+export declare type DescribeTopicIdsRequest = Message<"weir.coordinator.v1.DescribeTopicIdsRequest"> & {
+  /**
+   * @generated from field: repeated bytes topic_ids = 1;
+   */
+  topicIds: Uint8Array[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.DescribeTopicIdsRequest.
+ * Use `create(DescribeTopicIdsRequestSchema)` to create a new message.
+ */
+export declare const DescribeTopicIdsRequestSchema: GenMessage<DescribeTopicIdsRequest>;
+
+/**
+ * One state an id, in the order asked.
+ *
+ * @generated from message weir.coordinator.v1.DescribeTopicIdsResponse
+ */
+export declare type DescribeTopicIdsResponse = Message<"weir.coordinator.v1.DescribeTopicIdsResponse"> & {
+  /**
+   * @generated from field: repeated weir.coordinator.v1.TopicIdState states = 1;
+   */
+  states: TopicIdState[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.DescribeTopicIdsResponse.
+ * Use `create(DescribeTopicIdsResponseSchema)` to create a new message.
+ */
+export declare const DescribeTopicIdsResponseSchema: GenMessage<DescribeTopicIdsResponse>;
+
+/**
  * Why a replica is not to be trusted.
  *
  * @generated from enum weir.coordinator.v1.DoubtReason
@@ -787,6 +962,44 @@ export enum BrokerState {
 export declare const BrokerStateSchema: GenEnum<BrokerState>;
 
 /**
+ * What is known of a topic id.
+ *
+ * @generated from enum weir.coordinator.v1.TopicIdState
+ */
+export enum TopicIdState {
+  /**
+   * @generated from enum value: TOPIC_ID_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * There is such a topic.
+   *
+   * @generated from enum value: TOPIC_ID_STATE_EXISTS = 1;
+   */
+  EXISTS = 1,
+
+  /**
+   * There was one, and it was deleted: its records may go.
+   *
+   * @generated from enum value: TOPIC_ID_STATE_DELETED = 2;
+   */
+  DELETED = 2,
+
+  /**
+   * The store has never heard of it, or was told of its deletion too long ago to remember: nothing may be removed.
+   *
+   * @generated from enum value: TOPIC_ID_STATE_UNKNOWN = 3;
+   */
+  UNKNOWN = 3,
+}
+
+/**
+ * Describes the enum weir.coordinator.v1.TopicIdState.
+ */
+export declare const TopicIdStateSchema: GenEnum<TopicIdState>;
+
+/**
  * Metadata, membership and administration. Exactly one coordinator is active and answers; no record passes here.
  *
  * @generated from service weir.coordinator.v1.CoordinatorService
@@ -812,6 +1025,27 @@ export declare const CoordinatorService: GenService<{
     methodKind: "unary";
     input: typeof CreateTopicsRequestSchema;
     output: typeof CreateTopicsResponseSchema;
+  },
+  /**
+   * Deletes topics with all their records, each on its own. Brokers remove the files afterwards.
+   *
+   * @generated from rpc weir.coordinator.v1.CoordinatorService.DeleteTopics
+   */
+  deleteTopics: {
+    methodKind: "unary";
+    input: typeof DeleteTopicsRequestSchema;
+    output: typeof DeleteTopicsResponseSchema;
+  },
+  /**
+   * Says of topic ids whether there are such topics. A broker that holds records of a topic which its image lacks asks
+   * before it removes anything: only DELETED is proof.
+   *
+   * @generated from rpc weir.coordinator.v1.CoordinatorService.DescribeTopicIds
+   */
+  describeTopicIds: {
+    methodKind: "unary";
+    input: typeof DescribeTopicIdsRequestSchema;
+    output: typeof DescribeTopicIdsResponseSchema;
   },
 }>;
 
