@@ -46,6 +46,11 @@ export function topicId(value: string): TopicId {
   return value as TopicId;
 }
 
+/** Whether a text is a UUID in lower case. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}
+
 /** A UUID's 16 bytes as 36 characters. */
 export function uuidFromBytes(bytes: Uint8Array): string {
   assert(bytes.length === 16, `a UUID has 16 bytes, not ${bytes.length}`);

@@ -6,6 +6,7 @@ import { assert } from './assert.ts';
  */
 const KIB = 1024;
 const MIB = 1024 * KIB;
+const DAY_MS = 24 * 60 * 60 * 1_000;
 
 // Records.
 /** Largest record batch, header included, unless the topic says otherwise: Kafka's `max.message.bytes`. */
@@ -22,20 +23,58 @@ export const GROUP_BYTES_MAX = 8 * MIB;
 export const FLUSH_INTERVAL_BYTES = 64 * MIB;
 /** With `flush=interval`, for how long. */
 export const FLUSH_INTERVAL_MS = 1_000;
+/** A group up to this goes through the broker's journal; a larger one is worth a sync of its own (ADR 9). */
+export const JOURNAL_GROUP_BYTES_MAX = 128 * KIB;
+/** A round of the journal takes no more groups once it has so many bytes. */
+export const JOURNAL_ROUND_BYTES = 4 * MIB;
+/** A journal file is followed by a new one at this size. */
+export const JOURNAL_FILE_BYTES = 32 * MIB;
+/** Journal files that wait for the logs' own syncs; past it logs sync for themselves. */
+export const JOURNAL_FILES_MAX = 8;
+/** Logs' own syncs behind the journal that are under way at a time. */
+export const JOURNAL_SETTLES_MAX = 4;
 /** A segment rolls when it would grow past this. */
 export const SEGMENT_BYTES = 1024 * MIB;
-/** One index entry for every so many bytes of log. */
-export const INDEX_INTERVAL_BYTES = 4 * KIB;
+/** A segment rolls when its first record is older than this: Kafka's `segment.ms`. */
+export const SEGMENT_MS = 7 * DAY_MS;
+/** Records are kept so long unless the topic says otherwise: Kafka's `retention.ms`. */
+export const RETENTION_MS = 7 * DAY_MS;
+/** How often a broker looks which records are too old or too many. */
+export const RETENTION_CHECK_MS = 10_000;
+/** One index entry for every so many bytes of log: a full segment's indexes take 320 KiB of memory. */
+export const INDEX_INTERVAL_BYTES = 64 * KIB;
+/** New partitions whose names go to disk together. */
+export const FOLDERS_PER_CHECKPOINT = 1_000;
+/** Of the disk, this share is kept free: batches are refused before it is full. From … to. */
+export const DISK_RESERVE_SHARE = 0.05;
+export const DISK_RESERVE_BYTES_MIN = 2 * MIB;
+export const DISK_RESERVE_BYTES_MAX = 1024 * MIB;
+/** How often a broker looks how full its disk is. */
+export const DISK_SPACE_INTERVAL_MS = 1_000;
+/** Of a process's file descriptors, the share that segment files may have open, and that HTTP connections may take. */
+export const OPEN_FILES_SHARE = 0.5;
+export const HTTP_FILES_SHARE = 0.25;
+/** A journal file takes at most this share of the disk. */
+export const JOURNAL_FILE_DISK_SHARE = 1 / 64;
+export const JOURNAL_FILE_BYTES_MIN = 256 * KIB;
+/** A log that could not be written for want of room or descriptors is tried again after so long. */
+export const WRITE_RETRY_MS = 500;
 /** How often a dirty checkpoint is written. */
 export const CHECKPOINT_INTERVAL_MS = 1_000;
 /** Of a torn tail, what is kept aside for a person to look at. */
 export const TORN_TAIL_KEPT_BYTES_MAX = 1 * MIB;
+/** Payload memory is used again in blocks of this size. */
+export const SLAB_BYTES = 1 * MIB;
 /** Recently appended batches that are served from memory, over all partitions of a broker. */
 export const TAIL_CACHE_BYTES = 32 * MIB;
 /** Indexes of sealed segments that stay in memory for cold reads, over all partitions of a broker. */
 export const INDEX_CACHE_BYTES = 8 * MIB;
 /** A cold read's buffer. */
 export const COLD_READ_BYTES = 1 * MIB;
+/** What readers of segments have read ahead of them, over all partitions of a broker. */
+export const READ_AHEAD_BYTES_MAX = 16 * MIB;
+/** Payload memory in use, over everything a broker does; above it what waits for slow readers is copied out of it. */
+export const SLABS_USED_BYTES = 256 * MIB;
 /** Bytes that wait for a sync, over all partitions of a broker; above it, produce streams get no credit back. */
 export const APPEND_PENDING_BYTES_MAX = 64 * MIB;
 /** A broker that opens logs, because it starts or because the metadata says so, lets others run after so long. */
@@ -46,6 +85,16 @@ export const APPLY_SLICE_MS = 20;
 export const GRPC_MESSAGE_BYTES_MAX = 16 * MIB;
 /** HTTP/2 window of bulk streams. */
 export const GRPC_WINDOW_BYTES = 8 * MIB;
+/** HTTP/2 frames that a server asks for: the protocol's 16 KiB cost a call for each of them. */
+export const GRPC_FRAME_BYTES = 1 * MIB;
+/** What a bulk stream writes at once. */
+export const STREAM_WRITE_BYTES = 1 * MIB;
+/** Bytes that wait on a bulk stream before it says that it is full; one more message still goes on top. */
+export const STREAM_QUEUE_BYTES = 2 * MIB;
+/** On a bulk stream a part of a message below this is copied: a reference would keep a slab for little. */
+export const STREAM_COPY_BYTES = 8 * KIB;
+/** A bulk stream that was ended with an error has so long to take what was already being written. */
+export const STREAM_ABORT_MS = 5_000;
 /** Streams on one HTTP/2 connection. */
 export const GRPC_STREAMS_MAX = 100;
 /** What a producer may have unanswered on one stream. */
@@ -94,6 +143,12 @@ export const SNAPSHOT_PAGE_CHANGES_MAX = 5_000;
 export const DELTA_QUEUE_MAX = 1_000;
 /** Commands that wait in the controller. */
 export const CONTROLLER_QUEUE_MAX = 10_000;
+/** That a topic was deleted is remembered so long, for brokers that are away meanwhile: at least. */
+export const DELETED_TOPIC_KEPT_MS = 30 * DAY_MS;
+/** Deleted topics that are remembered; past it the oldest are forgotten. */
+export const DELETED_TOPICS_MAX = 100_000;
+/** A broker that could not ask what became of topics that the metadata lacks asks again after so long. */
+export const ORPHAN_CHECK_RETRY_MS = 1_000;
 /** Partitions of one topic. */
 export const TOPIC_PARTITIONS_MAX = 10_000;
 /** Partitions of all topics: the image of them is in every client's memory. */

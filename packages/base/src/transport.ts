@@ -1,8 +1,11 @@
 import type { ErrorCode } from './errors.ts';
+import type { Slabs } from './slabs.ts';
 
 /** How a message looks on the wire. `encode` may return a view of memory that the caller must not touch again. */
 export interface Codec<T> {
   readonly encode: (message: T) => Uint8Array;
+  /** For bulk streams: the same bytes in parts, which may be views of slab memory. The parts are not changed any more. */
+  readonly encodeParts?: (message: T) => readonly Uint8Array[];
   readonly decode: (bytes: Uint8Array) => T;
 }
 
@@ -83,6 +86,8 @@ export type Handler =
       readonly kind: 'stream';
       readonly method: Method<any, any>;
       readonly accept: (stream: Stream<any>, metadata: Metadata, peer: string) => StreamHandlers<any>;
+      /** The memory of a bulk stream; see `onBulkStream`. */
+      readonly slabs?: Slabs;
     };
 
 /** A handler for a method of one request and one answer, with its types checked. */
@@ -99,6 +104,25 @@ export function onStream<Request, Response>(
   accept: (stream: Stream<Response>, metadata: Metadata, peer: string) => StreamHandlers<Request>,
 ): Handler {
   return { kind: 'stream', method, accept };
+}
+
+/**
+ * A handler for a stream that carries payload, whose bytes are copied once on their way in, into a piece of a slab, and
+ * not at all on their way out. Two rules follow:
+ *
+ * - What the codec leaves in place of a message (its bytes fields) is good until `message` returns. Whoever keeps it
+ *   retains it with `slabs`.
+ * - The parts that the codec makes of what is sent are retained from `send` until they are written, or the stream is
+ *   over. Whoever sends may release them as soon as `send` has returned.
+ *
+ * A transport that has its own memory for messages may ignore `slabs`: then nothing needs to be retained.
+ */
+export function onBulkStream<Request, Response>(
+  method: Method<Request, Response>,
+  slabs: Slabs,
+  accept: (stream: Stream<Response>, metadata: Metadata, peer: string) => StreamHandlers<Request>,
+): Handler {
+  return { kind: 'stream', method, accept, slabs };
 }
 
 /** Something that answers calls. */

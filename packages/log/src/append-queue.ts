@@ -16,23 +16,33 @@ export class AppendQueue {
     this.#bytes += batch.length;
   }
 
-  /** Takes batches off the front up to `bytesMax`, and as long as they fit; the first one in any case. */
-  take(bytesMax: number, fits: (batch: Buffer, bytesBefore: number) => boolean): readonly Buffer[] {
-    const batches = this.#batches;
+  /** How many from the front on are at most `bytesMax` long, and fit; the first one counts in any case. */
+  count(bytesMax: number, fits: (batch: Buffer, bytesBefore: number) => boolean): number {
     let count = 0;
     let bytes = 0;
-    for (const batch of batches) {
+    for (const batch of this.#batches) {
       if (count > 0 && (bytes + batch.length > bytesMax || !fits(batch, bytes))) break;
       bytes += batch.length;
       count += 1;
     }
-    this.#bytes -= bytes;
-    this.#batches = count === batches.length ? [] : batches.slice(count);
-    return count === batches.length ? batches : batches.slice(0, count);
+    return count;
   }
 
-  clear(): void {
-    this.#batches = [];
-    this.#bytes = 0;
+  /** So many from the front on. */
+  peek(count: number): readonly Buffer[] {
+    return count === this.#batches.length ? this.#batches : this.#batches.slice(0, count);
+  }
+
+  /** Takes so many off the front. */
+  take(count: number): readonly Buffer[] {
+    const taken = this.peek(count);
+    this.#batches = count === this.#batches.length ? [] : this.#batches.slice(count);
+    for (const batch of taken) this.#bytes -= batch.length;
+    return taken;
+  }
+
+  /** Takes all. */
+  clear(): readonly Buffer[] {
+    return this.take(this.#batches.length);
   }
 }

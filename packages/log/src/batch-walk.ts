@@ -1,13 +1,14 @@
 import { DiskError, type DiskFile } from '@weir/base/disk.ts';
 import { WeirError } from '@weir/base/errors.ts';
+import type { Slabs } from '@weir/base/slabs.ts';
 import { BATCH_HEADER_BYTES, baseOffsetOf, batchBytesOf, lastOffsetOf, magicOf } from '@weir/records/batch-header.ts';
 
-/** Decides over the batches of a walk. `chunk` holds the batch at `at`; it is a fresh buffer that may be kept. */
+/** Decides over the batches of a walk. `chunk` holds the batch at `at`; it is slab memory: who keeps it, retains it. */
 export interface BatchVisitor {
   /** Sees a batch's header, possibly twice. `take`: its body is wanted too. */
   header(chunk: Buffer, at: number): 'skip' | 'take' | 'stop' | 'bad';
   /** Sees a whole batch that was to be taken, and its place in the file. False stops the walk. */
-  batch(chunk: Buffer, at: number, position: number): boolean;
+  batch(chunk: Buffer, at: number, position: number): boolean | 'bad';
 }
 
 /** Where a walk goes. */
@@ -20,7 +21,16 @@ export interface BatchWalk {
   /** What one read asks for, at least. */
   readonly chunkBytes: number;
   readonly batchBytesMax: number;
+  readonly slabs: Slabs;
 }
+
+/** What follows from a chunk. */
+type Step =
+  | { readonly kind: 'over'; readonly error: DiskError | undefined }
+  /** Another chunk has to be read, of so many bytes at least. */
+  | { readonly kind: 'on'; readonly position: number; readonly wanted: number };
+
+const OVER: Step = { kind: 'over', error: undefined };
 
 /**
  * Reads the batches of a segment one after another without blocking.
@@ -32,43 +42,47 @@ export function walkBatches(
   visitor: BatchVisitor,
   done: (error: DiskError | undefined) => void,
 ): void {
-  const { file, to, chunkBytes, batchBytesMax } = walk;
+  const { file, to, chunkBytes, batchBytesMax, slabs } = walk;
 
   const readOn = (position: number, wanted: number): void => {
     if (position >= to) return done(undefined);
-    const chunk = Buffer.allocUnsafeSlow(Math.min(Math.max(chunkBytes, wanted), to - position));
+    const chunk = slabs.allocate(Math.min(Math.max(chunkBytes, wanted), to - position));
     file.read(chunk, position, (error, bytes) => {
-      if (error !== undefined) return done(error);
-      if (bytes < chunk.length) return done(new DiskError('EIO', `the file ends before position ${to}`));
-      step(chunk, position);
+      const next = error === undefined ? step(chunk, position, bytes) : over(error);
+      slabs.release(chunk);
+      if (next.kind === 'over') done(next.error);
+      else readOn(next.position, next.wanted);
     });
   };
 
   /** The offset at which the next batch begins, once one was seen. */
   let expected: number | undefined;
 
-  const step = (chunk: Buffer, start: number): void => {
+  const step = (chunk: Buffer, start: number, read: number): Step => {
+    if (read < chunk.length) return over(new DiskError('EIO', `the file ends before position ${to}`));
     let at = 0;
     while (start + at < to) {
       const position = start + at;
       if (at + BATCH_HEADER_BYTES > chunk.length) {
-        if (position + BATCH_HEADER_BYTES > to) return done(notABatch(position));
-        return readOn(position, BATCH_HEADER_BYTES);
+        if (position + BATCH_HEADER_BYTES > to) return notABatch(position);
+        return { kind: 'on', position, wanted: BATCH_HEADER_BYTES };
       }
       const bytes = batchBytesOf(chunk, at);
       const sound = magicOf(chunk, at) === 2 && bytes >= BATCH_HEADER_BYTES && bytes <= batchBytesMax;
-      if (!sound || position + bytes > to) return done(notABatch(position));
+      if (!sound || position + bytes > to) return notABatch(position);
       const verdict = verdictOn(visitor, chunk, at, expected);
-      if (verdict === 'bad') return done(notABatch(position));
-      if (verdict === 'stop') return done(undefined);
+      if (verdict === 'bad') return notABatch(position);
+      if (verdict === 'stop') return OVER;
       if (verdict === 'take') {
-        if (at + bytes > chunk.length) return readOn(position, bytes);
-        if (!visitor.batch(chunk, at, position)) return done(undefined);
+        if (at + bytes > chunk.length) return { kind: 'on', position, wanted: bytes };
+        const goesOn = visitor.batch(chunk, at, position);
+        if (goesOn === 'bad') return notABatch(position);
+        if (!goesOn) return OVER;
       }
       expected = lastOffsetOf(chunk, at) + 1;
       at += bytes;
     }
-    done(undefined);
+    return OVER;
   };
 
   readOn(walk.from, BATCH_HEADER_BYTES);
@@ -92,6 +106,10 @@ function verdictOn(
   }
 }
 
-function notABatch(position: number): DiskError {
-  return new DiskError('EBADMSG', `there is no sound batch at position ${position}`);
+function notABatch(position: number): Step {
+  return over(new DiskError('EBADMSG', `there is no sound batch at position ${position}`));
+}
+
+function over(error: DiskError): Step {
+  return { kind: 'over', error };
 }

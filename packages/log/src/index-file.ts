@@ -7,11 +7,11 @@ import { decodeStored, encodeStored, STORED_FRAME_BYTES, type StoredKind } from 
 export type IndexKind = '.index' | '.timeindex';
 
 const KINDS: Record<IndexKind, StoredKind> = {
-  '.index': { magic: 'WIDX', version: 1, name: 'segment index' },
-  '.timeindex': { magic: 'WTIX', version: 1, name: 'segment time index' },
+  '.index': { magic: 'WIDX', version: 2, name: 'segment index' },
+  '.timeindex': { magic: 'WTIX', version: 2, name: 'segment time index' },
 };
 
-const BODY_BYTES = 40;
+const BODY_BYTES = 44;
 /** An index file starts with so many bytes in front of its entries. */
 export const INDEX_HEADER_BYTES = STORED_FRAME_BYTES + BODY_BYTES;
 
@@ -24,6 +24,8 @@ export interface SegmentSummary {
   readonly bytes: number;
   /** -1 when there is none. */
   readonly maxTimestampMs: number;
+  /** Leader epoch of its last batch, -1 without one: a leader-epoch file that says otherwise has lost entries. */
+  readonly lastEpoch: number;
 }
 
 /** A checked header. */
@@ -50,6 +52,7 @@ export function writeIndexFile(
   body.writeBigInt64LE(BigInt(summary.maxTimestampMs), 24);
   body.writeUInt32LE(entries.length, 32);
   body.writeUInt32LE(crc32c(entries), 36);
+  body.writeInt32LE(summary.lastEpoch, 40);
   disk.removeFile(path);
   const file = disk.open(path, 'create');
   try {
@@ -67,7 +70,8 @@ export function writeIndexFile(
 export function decodeIndexHeader(path: string, kind: IndexKind, front: Buffer, size: number): IndexHeader | undefined {
   if (front.length < INDEX_HEADER_BYTES) return undefined;
   const body = decodeStored(KINDS[kind], path, front.subarray(0, INDEX_HEADER_BYTES));
-  if (body === undefined) return undefined;
+  // An older version's is shorter: it is made again.
+  if (body?.length !== BODY_BYTES) return undefined;
   const entriesBytes = body.readUInt32LE(32);
   if (size !== INDEX_HEADER_BYTES + entriesBytes) return undefined;
   return {
@@ -76,6 +80,7 @@ export function decodeIndexHeader(path: string, kind: IndexKind, front: Buffer, 
       endOffset: offset(Number(body.readBigInt64LE(8))),
       bytes: Number(body.readBigInt64LE(16)),
       maxTimestampMs: Number(body.readBigInt64LE(24)),
+      lastEpoch: body.readInt32LE(40),
     },
     entriesBytes,
     entriesCrc: body.readUInt32LE(36),

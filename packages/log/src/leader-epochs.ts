@@ -1,11 +1,15 @@
 import { assert } from '@weir/base/assert.ts';
-import { replaceFile, type Disk } from '@weir/base/disk.ts';
+import { DiskError, replaceFile, type Disk, type DiskFile } from '@weir/base/disk.ts';
 import { leaderEpoch, offset, type LeaderEpoch, type Offset } from '@weir/base/ids.ts';
-import { decodeStored, encodeStored } from './stored-file.ts';
+import { crc32c } from '@weir/records/crc32c.ts';
+import { decodeStored, encodeStored, STORED_FRAME_BYTES } from './stored-file.ts';
 
-const KIND = { magic: 'WEPO', version: 1, name: 'leader-epoch file' };
+const KIND = { magic: 'WEPO', version: 2, name: 'leader-epoch file' };
 const NAME = 'leader-epochs';
-const ENTRY_BYTES = 12;
+const ENTRY_BYTES = 16;
+const NO_BODY = Buffer.alloc(0);
+/** Epochs that got no record, as when a broker starts again and again, stay in the file up to so many. */
+const REPLACED_ENTRIES_MAX = 64;
 
 interface EpochStart {
   readonly epoch: LeaderEpoch;
@@ -18,23 +22,31 @@ interface EpochStart {
  * Invariant: both epochs and start offsets of the entries strictly increase.
  */
 export class LeaderEpochs {
-  readonly #entries: EpochStart[] = [];
+  #entries: EpochStart[] = [];
+  /** Entries in the file; those that a later one has replaced are among them. */
+  #stored = 0;
 
   /**
-   * Reads the file. Undefined: it is missing or damaged, which is no loss as long as the log has no records.
+   * Reads the file: the frame of a stored file without a body, and behind it the entries, each an epoch (4), the offset
+   * at which it starts (8) and a CRC32C (4), little-endian. What lies in front of a missing or bad byte is kept.
    *
    * @throws Error when a newer Weir wrote it
    */
-  static read(disk: Disk, directory: string): LeaderEpochs | undefined {
+  static read(disk: Disk, directory: string): { readonly epochs: LeaderEpochs; readonly whole: boolean } {
     const path = `${directory}/${NAME}`;
     const bytes = disk.readFile(path);
-    const body = bytes === undefined ? undefined : decodeStored(KIND, path, bytes);
-    if (body === undefined || body.length % ENTRY_BYTES !== 0) return undefined;
     const epochs = new LeaderEpochs();
-    for (let at = 0; at < body.length; at += ENTRY_BYTES) {
-      epochs.note(leaderEpoch(body.readUInt32LE(at)), offset(Number(body.readBigInt64LE(at + 4))));
+    const broken = { epochs, whole: false };
+    if (bytes === undefined || bytes.length < STORED_FRAME_BYTES) return broken;
+    const frame = bytes.subarray(0, STORED_FRAME_BYTES + bytes.readUInt32LE(8));
+    if (decodeStored(KIND, path, frame)?.length !== 0) return broken;
+    for (let at = STORED_FRAME_BYTES; at < bytes.length; at += ENTRY_BYTES) {
+      if (at + ENTRY_BYTES > bytes.length) return broken;
+      if (crc32c(bytes.subarray(at, at + 12)) !== bytes.readUInt32LE(at + 12)) return broken;
+      epochs.note(leaderEpoch(bytes.readUInt32LE(at)), offset(Number(bytes.readBigInt64LE(at + 4))));
+      epochs.#stored += 1;
     }
-    return epochs;
+    return { epochs, whole: true };
   }
 
   /** The latest epoch, -1 before the first. */
@@ -65,6 +77,33 @@ export class LeaderEpochs {
     this.#entries.push({ epoch, startOffset });
   }
 
+  /**
+   * Adds an epoch, durably: one entry more and one sync, as a broker that starts does this for every partition it leads.
+   * When the disk refuses, nothing has changed.
+   *
+   * @throws DiskError
+   */
+  begin(epoch: LeaderEpoch, startOffset: Offset, disk: Disk, directory: string): void {
+    const before = [...this.#entries];
+    this.note(epoch, startOffset);
+    try {
+      const replaced = this.#stored - before.length;
+      if (replaced >= REPLACED_ENTRIES_MAX || !this.#append(disk, directory)) this.write(disk, directory);
+    } catch (error) {
+      this.#entries = before;
+      throw error;
+    }
+  }
+
+  /** Forgets which epochs were before an offset: the log begins there now. Tells whether there were any. */
+  dropBefore(start: Offset): boolean {
+    const index = this.#entries.findLastIndex(({ startOffset }) => startOffset <= start);
+    if (index <= 0 && (this.#entries[index]?.startOffset ?? start) === start) return false;
+    if (index < 0) return false;
+    this.#entries = [{ epoch: this.#entries[index]!.epoch, startOffset: start }, ...this.#entries.slice(index + 1)];
+    return true;
+  }
+
   /** Forgets the epochs that start behind an offset. Tells whether there were any. */
   cutTo(end: Offset): boolean {
     const before = this.#entries.length;
@@ -74,12 +113,40 @@ export class LeaderEpochs {
 
   /** Writes the file, durably. */
   write(disk: Disk, directory: string): void {
-    const body = Buffer.allocUnsafe(this.#entries.length * ENTRY_BYTES);
-    let at = 0;
-    for (const { epoch, startOffset } of this.#entries) {
-      at = body.writeUInt32LE(epoch, at);
-      at = body.writeBigInt64LE(BigInt(startOffset), at);
-    }
-    replaceFile(disk, directory, NAME, encodeStored(KIND, body));
+    const parts = [encodeStored(KIND, NO_BODY), ...this.#entries.map(encodeEntry)];
+    replaceFile(disk, directory, NAME, Buffer.concat(parts));
+    this.#stored = this.#entries.length;
   }
+
+  /** Appends the latest entry. False: there is no file yet. */
+  #append(disk: Disk, directory: string): boolean {
+    let file: DiskFile;
+    try {
+      file = disk.open(`${directory}/${NAME}`, 'append');
+    } catch (error) {
+      if (error instanceof DiskError && error.code === 'ENOENT') return false;
+      throw error;
+    }
+    const { size } = file;
+    try {
+      file.append([encodeEntry(this.#entries.at(-1)!)]);
+      file.syncNow();
+      this.#stored += 1;
+      return true;
+    } catch (error) {
+      // Half an entry would make the next start look at every batch.
+      file.truncate(size);
+      throw error;
+    } finally {
+      file.close();
+    }
+  }
+}
+
+function encodeEntry({ epoch, startOffset }: EpochStart): Buffer {
+  const entry = Buffer.allocUnsafe(ENTRY_BYTES);
+  entry.writeUInt32LE(epoch, 0);
+  entry.writeBigInt64LE(BigInt(startOffset), 4);
+  entry.writeUInt32LE(crc32c(entry.subarray(0, 12)), 12);
+  return entry;
 }

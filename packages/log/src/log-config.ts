@@ -3,6 +3,8 @@ import type { Clock } from '@weir/base/clock.ts';
 import type { Disk } from '@weir/base/disk.ts';
 import type { Offset } from '@weir/base/ids.ts';
 import { FLUSH_INTERVAL_BYTES, GROUP_BYTES_MAX, INDEX_INTERVAL_BYTES } from '@weir/base/limits.ts';
+import type { Journal } from './journal/journal.ts';
+import type { OpenFiles } from './open-files.ts';
 import type { TailCache } from './tail-cache.ts';
 
 /** How a log treats its records. */
@@ -26,7 +28,7 @@ export interface LogConfig {
 export interface LogOptions {
   readonly disk: Disk;
   readonly clock: Clock;
-  /** The partition's folder; it is made when missing. */
+  /** The partition's folder; it is made when missing. The caller makes its name durable before the first epoch begins. */
   readonly directory: string;
   readonly config: LogConfig;
   /** The durable recovery point: all below it was covered by a sync that returned. 0 when there is none. */
@@ -35,7 +37,16 @@ export interface LogOptions {
   readonly cleanShutdown: boolean;
   /** How its last batches were written, when that differs from the config: it says how far a torn tail may reach. */
   readonly lastFlush?: LogConfig['flush'];
+  /**
+   * What the journal of the last run had of this log: all below it is durable, though perhaps not in the log's own files
+   * until it is opened. Undefined: nothing.
+   */
+  readonly journalEnd?: Offset | undefined;
   readonly cache: TailCache;
+  /** Shared by all logs of a broker. */
+  readonly files: OpenFiles;
+  /** Shared by all logs of a broker; undefined: every group has a sync of its own. */
+  readonly journal?: Journal | undefined;
 }
 
 /** A config with nothing left open. */

@@ -12,3 +12,8 @@ const LACKS_RESOURCES = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN']);
 export function lacksResources(error: DiskError): boolean {
   return LACKS_RESOURCES.has(error.code);
 }
+
+/** Whether a write failed for want of something that may be there again later: nothing is lost, and it can be repeated. */
+export function passesByItself(error: DiskError): boolean {
+  return lacksResources(error) || error.code === 'ENOSPC' || error.code === 'EDQUOT';
+}

@@ -1,4 +1,3 @@
-import { assert } from '@weir/base/assert.ts';
 import { DiskError, type Disk, type DiskFile } from '@weir/base/disk.ts';
 import { offset, type Offset } from '@weir/base/ids.ts';
 import { TORN_TAIL_KEPT_BYTES_MAX } from '@weir/base/limits.ts';
@@ -36,6 +35,11 @@ export class LogFolder {
     return bases.toSorted((a, b) => a - b);
   }
 
+  /** Whether a file was there when the folder was looked at. */
+  has(name: string): boolean {
+    return this.#names.has(name);
+  }
+
   /** A file's size, -1 when it is not there. */
   sizeOf(name: string): number {
     return this.#withFile(name, -1, (file) => file.size);
@@ -49,10 +53,13 @@ export class LogFolder {
     });
   }
 
-  /** Makes an empty segment, and the folder around it, durably. */
-  createSegment(baseOffset: Offset): DiskFile {
-    makeDurableDirectory(this.#disk, this.#directory);
-    return createSegmentFile(this.#disk, this.#directory, baseOffset);
+  /**
+   * Makes an empty segment, and the folder around it. Their names are durable later: the folder's is the caller's
+   * business, the segment's comes with the first leader epoch, without which there is no append.
+   */
+  createSegment(baseOffset: Offset): void {
+    this.#disk.makeDirectory(this.#directory);
+    this.#disk.open(segmentPath(this.#directory, baseOffset, '.log'), 'create').close();
   }
 
   /** Removes a segment's index files. */
@@ -102,23 +109,19 @@ export class LogFolder {
   }
 }
 
-/** Makes an empty segment in a folder, durably. */
-export function createSegmentFile(disk: Disk, directory: string, baseOffset: Offset): DiskFile {
-  const file = disk.open(segmentPath(directory, baseOffset, '.log'), 'create');
+/**
+ * Makes an empty segment in a folder, durably.
+ *
+ * @throws DiskError; no file is left then, as far as the disk lets it
+ */
+export function createSegmentFile(disk: Disk, directory: string, baseOffset: Offset): void {
+  const path = segmentPath(directory, baseOffset, '.log');
+  disk.open(path, 'create').close();
   try {
     disk.syncDirectory(directory);
   } catch (error) {
-    file.close();
+    // It may be tried again.
+    disk.removeFile(path);
     throw error;
   }
-  return file;
-}
-
-/** Makes a directory and its parents, each durably; one that is there already is synced into its parent once more. */
-function makeDurableDirectory(disk: Disk, path: string): void {
-  const parent = path.split('/').slice(0, -1).join('/');
-  if (parent !== '' && disk.list(parent) === undefined) makeDurableDirectory(disk, parent);
-  assert(path !== '', 'a log has a folder of its own');
-  disk.makeDirectory(path);
-  disk.syncDirectory(parent);
 }

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
+import { WRITE_RETRY_MS } from '@weir/base/limits.ts';
 import { leaderEpoch, offset, type Offset } from '@weir/base/ids.ts';
 import { seededRandom } from '@weir/base/random.ts';
 import { SimulatedDisk } from '@weir/base/simulated-disk.ts';
 import { baseOffsetOf, leaderEpochOf } from '@weir/records/batch-header.ts';
 import { isValidBatchAt } from '@weir/records/check-batch.ts';
 import type { Log } from './log.ts';
-import { TailCache } from './tail-cache.ts';
-import { makeBatch, ManualClock, openForAppends, openLog } from './test-kit.ts';
+import { makeBatch, ManualClock, openForAppends, openLog, testCache } from './test-kit.ts';
 
 const newDisk = (): SimulatedDisk => new SimulatedDisk(seededRandom(1));
 
@@ -106,7 +106,7 @@ test('with flush=interval no more than its limit is unsynced, however long a syn
 
 test('segments roll before they grow past their size, each with its index files, and are read as one log', () => {
   const disk = newDisk();
-  const cache = new TailCache(1);
+  const cache = testCache(1);
   const batch = makeBatch([1]);
   const config = { segmentBytes: 3 * batch.length, indexIntervalBytes: 1 };
   const log = openForAppends(disk, { cache, config });
@@ -148,7 +148,7 @@ test('the tail is read from memory, the very buffers, and never past what is ask
 
 test('a cold read brings a batch whole that is larger than asked for', () => {
   const disk = newDisk();
-  const log = openForAppends(disk, { cache: new TailCache(1) });
+  const log = openForAppends(disk, { cache: testCache(1) });
   log.append(makeBatch([1]));
   const large = makeBatch([2], { valueBytes: 50_000 });
   log.append(large);
@@ -163,7 +163,7 @@ test('a cold read brings a batch whole that is larger than asked for', () => {
 test('cold reads go on while segments roll and the log closes', () => {
   const disk = newDisk();
   const batch = makeBatch([1]);
-  const log = openForAppends(disk, { cache: new TailCache(1), config: { segmentBytes: batch.length } });
+  const log = openForAppends(disk, { cache: testCache(1), config: { segmentBytes: batch.length } });
   log.append(makeBatch([1]));
   log.flush();
   disk.settle();
@@ -222,29 +222,64 @@ test('a failed sync is reported once, and nothing of its group counts or stays',
   expect(openLog(disk).log.endOffset).toBe(1);
 });
 
-test('after a full disk the log is not written to any more, and opens again with all that counted', () => {
+test('on a full disk what was appended waits, and goes on when there is room', () => {
+  for (const code of ['ENOSPC', 'EMFILE']) {
+    const disk = newDisk();
+    const clock = new ManualClock();
+    const log = openForAppends(disk, { clock });
+    const faults: string[] = [];
+    log.onFault = (error, what) => faults.push(`${what} ${error.code}`);
+    log.append(makeBatch([1]));
+    log.flush();
+    disk.settle();
+    disk.failNextAppend(code, 30);
+    log.append(makeBatch([2]));
+    log.flush();
+    expect([faults, log.durableEnd, log.appendable, log.stuck !== undefined]).toEqual([[], 1, true, true]);
+    log.append(makeBatch([3]));
+    log.flush();
+    disk.settle();
+    expect([log.durableEnd, log.endOffset]).toEqual([1, 3]);
+    clock.advance(WRITE_RETRY_MS);
+    disk.settle();
+    expect([faults, log.durableEnd, log.stuck]).toEqual([[], 3, undefined]);
+    disk.crash();
+    const { log: again, recovery } = openLog(disk, { checkpoint: 3 });
+    expect([again.endOffset, recovery.tornBytesCut, recovery.damage]).toEqual([3, 0, undefined]);
+  }
+});
+
+test('a roll on a full disk waits as well, and no offset is given out twice', () => {
   const disk = newDisk();
-  const log = openForAppends(disk);
-  const faults: string[] = [];
-  log.onFault = (error, what) => faults.push(`${what} ${error.code}`);
+  const clock = new ManualClock();
+  const batch = makeBatch([1]);
+  const log = openForAppends(disk, { clock, config: { segmentBytes: batch.length } });
   log.append(makeBatch([1]));
   log.flush();
   disk.settle();
-  disk.failNextAppend('ENOSPC', 30);
+  // The roll writes the index files of the full segment first.
+  disk.failNextAppend('ENOSPC', 0);
   log.append(makeBatch([2]));
   log.flush();
-  expect([faults, log.durableEnd, log.appendable]).toEqual([['append ENOSPC'], 1, false]);
-  expect(() => log.append(makeBatch([3]))).toThrow('takes appends');
-  log.close(true);
-  // The stop was clean, this log's end was not: it has no index files, so it is scanned.
-  const { log: again, recovery } = openLog(disk, { cleanShutdown: true, checkpoint: 1 });
-  expect(recovery).toMatchObject({ tornBytesCut: 30 });
-  expect([again.endOffset, again.appendable]).toEqual([1, true]);
+  expect([log.segmentCount, log.stuck !== undefined]).toEqual([1, true]);
+  clock.advance(WRITE_RETRY_MS);
+  disk.settle();
+  expect([log.segmentCount, log.durableEnd]).toEqual([2, 2]);
+});
+
+test('an epoch that finds the disk full has not begun, and can begin later', () => {
+  const disk = newDisk();
+  const log = openForAppends(disk);
+  disk.failNextAppend('ENOSPC', 0);
+  expect(() => log.beginEpoch(leaderEpoch(5))).toThrow(expect.objectContaining({ code: 'ENOSPC' }));
+  expect([log.latestEpoch, log.appendable]).toEqual([0, true]);
+  log.beginEpoch(leaderEpoch(5));
+  expect(log.latestEpoch).toBe(5);
 });
 
 test('a fault of the disk while it is read puts the log out of use', () => {
   const disk = newDisk();
-  const log = openForAppends(disk, { cache: new TailCache(1) });
+  const log = openForAppends(disk, { cache: testCache(1) });
   const faults: string[] = [];
   log.onFault = (error, what) => faults.push(`${what} ${error.code}`);
   log.append(makeBatch([1]));
@@ -315,7 +350,7 @@ test('a clean close brings everything to the disk, and the next start scans noth
   other.append(makeBatch([1]));
   other.close(true);
   const { log: third, recovery: nothing } = openLog(untouched, { cleanShutdown: true, checkpoint: 1 });
-  expect(nothing).toEqual({ scannedBytes: 0, tornBytesCut: 0, rebuiltIndexes: 0 });
+  expect(nothing).toEqual({ scannedBytes: 0, tornBytesCut: 0, rebuiltFiles: 0 });
   third.beginEpoch(leaderEpoch(1));
   expect(third.append(makeBatch([2]))).toBe(1);
 });

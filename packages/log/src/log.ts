@@ -1,31 +1,27 @@
-import { assert, present } from '@weir/base/assert.ts';
-import type { Cancel, Clock } from '@weir/base/clock.ts';
+import { assert } from '@weir/base/assert.ts';
 import { DiskError, type Disk } from '@weir/base/disk.ts';
 import { offset, type LeaderEpoch, type Offset } from '@weir/base/ids.ts';
-import { FLUSH_INTERVAL_MS } from '@weir/base/limits.ts';
-import {
-  batchBytesOf,
-  lastOffsetOf,
-  maxTimestampOf,
-  writeBaseOffset,
-  writeLeaderEpoch,
-} from '@weir/records/batch-header.ts';
-import { AppendQueue } from './append-queue.ts';
+import { lastOffsetOf } from '@weir/records/batch-header.ts';
 import { ColdReader } from './cold-reader.ts';
+import { writeDamageMark } from './damage-mark.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
-import { closedError, lacksResources } from './log-errors.ts';
-import { resolveLogConfig, unsyncedBytesMax, type LogOptions, type ResolvedLogConfig } from './log-config.ts';
-import { createSegmentFile } from './log-folder.ts';
+import { closedError, lacksResources, passesByItself } from './log-errors.ts';
+import { resolveLogConfig, unsyncedBytesMax, type LogOptions } from './log-config.ts';
+import { writeLogStart } from './log-start.ts';
+import { LogWriter } from './log-writer.ts';
+import type { LogFault } from './log-writer-parts.ts';
 import type { ColdRead, LogRead, TimestampedOffset } from './log-read.ts';
-import { OffsetIndex } from './offset-index.ts';
 import { recoverLog, type RecoveredLog, type RecoveryReport } from './recovery.ts';
+import { expiredSegments, isActiveExpired, type RetentionReport, type RetentionRules } from './retention.ts';
 import { SegmentFiles } from './segment-files.ts';
 import { SegmentReader } from './segment-reader.ts';
-import { ActiveSegment } from './segment.ts';
+import { removeSegment } from './segment.ts';
 import type { Segments } from './segments.ts';
 import type { TailWindow } from './tail-cache.ts';
-import { TimeIndex } from './time-index.ts';
 import { searchTimestamp } from './timestamp-search.ts';
+
+/** The code of a read that found something else than batches. */
+const BAD_BYTES = 'EBADMSG';
 
 /** An opened log with what recovery did. */
 export interface OpenedLog {
@@ -33,49 +29,24 @@ export interface OpenedLog {
   readonly recovery: RecoveryReport;
 }
 
-/** What a log was doing when the disk failed. */
-export type LogFault = 'append' | 'sync' | 'read';
-
-/** A place up to which the log was written. */
-interface Mark {
-  readonly end: Offset;
-  /** Bytes written to the log since it was opened. */
-  readonly writtenBytes: number;
-  /** In the active segment's file. */
-  readonly position: number;
-}
-
 /**
  * One partition's log in one folder. Appends are queued and written as a group by `flush`; syncs and cold reads complete
  * through callbacks.
  *
- * Invariants: startOffset ≤ durableEnd ≤ endOffset; batches follow each other without a gap; with `flush=commit` at
- * most one group of at most `groupBytesMax` is written and not synced, and it lies in the active segment alone.
+ * Invariants: startOffset ≤ durableEnd ≤ endOffset; batches follow each other without a gap; what is not durable yet is
+ * bounded (see LogWriter); the start is durable before anything below it is gone.
  */
 export class Log {
   readonly #disk: Disk;
-  readonly #clock: Clock;
   readonly #directory: string;
-  readonly #config: ResolvedLogConfig;
   readonly #segments: Segments;
   readonly #epochs: LeaderEpochs;
   readonly #files: SegmentFiles;
   readonly #reader: SegmentReader;
   readonly #coldReader: ColdReader;
   readonly #window: TailWindow;
-  readonly #queue = new AppendQueue();
-  #state: 'open' | 'damaged' | 'faulted' | 'closed';
-  #endOffset: Offset;
-  #durableEnd: Offset;
-  #appendedBytes = 0;
-  #writtenBytes = 0;
-  #countedBytes = 0;
-  /** What a returned sync covers. */
-  #synced: Mark;
-  #syncUnderWay = false;
-  /** A sync that was made while another one was under way counts once that one is back without an error. */
-  #syncedMeanwhile: Mark | undefined;
-  #cancelTimer: Cancel | undefined;
+  readonly #writer: LogWriter;
+  #startOffset: Offset;
 
   /** The durable end moved. Called from within `flush`, `beginEpoch` and `close` as well as between turns. */
   onAdvance: (durableEnd: Offset) => void = () => {};
@@ -84,7 +55,7 @@ export class Log {
    * follow them, the process must end.
    */
   onFault: (error: DiskError, what: LogFault) => void = () => {};
-  /** A sync came back: how long it took and how much was written for it. */
+  /** A sync of its own file came back: how long it took and how much was written for it. */
   onSync: (durationMs: number, bytes: number) => void = () => {};
 
   /**
@@ -93,12 +64,12 @@ export class Log {
    * @throws DiskError; Error when a newer Weir wrote one of its files
    */
   static open(options: LogOptions): OpenedLog {
-    const { disk, directory, checkpoint, cleanShutdown, config } = options;
+    const { disk, directory, checkpoint, journalEnd, cleanShutdown, config } = options;
     const resolved = resolveLogConfig(config);
     const recovered = recoverLog({
       disk,
       directory,
-      checkpoint,
+      durableFrom: offset(Math.max(checkpoint, journalEnd ?? 0)),
       cleanShutdown,
       batchBytesMax: resolved.groupBytesMax,
       unsyncedBytesMax: unsyncedBytesMax({ ...resolved, flush: options.lastFlush ?? resolved.flush }),
@@ -107,44 +78,46 @@ export class Log {
     return { log: new Log(options, recovered), recovery: recovered.report };
   }
 
-  private constructor(options: LogOptions, { segments, epochs, report }: RecoveredLog) {
-    const { disk, clock, directory, cache } = options;
+  private constructor(options: LogOptions, { segments, epochs, startOffset, report }: RecoveredLog) {
+    const { disk, clock, directory, cache, checkpoint, journalEnd, journal } = options;
+    const config = resolveLogConfig(options.config);
     this.#disk = disk;
-    this.#clock = clock;
     this.#directory = directory;
-    this.#config = resolveLogConfig(options.config);
     this.#segments = segments;
     this.#epochs = epochs;
-    this.#state = report.damage === undefined ? 'open' : 'damaged';
-    this.#endOffset = segments.count === 0 ? offset(0) : segments.at(segments.count - 1).endOffset;
-    this.#durableEnd = this.#endOffset;
-    // A damaged log ends below its checkpoint: that must not come down, or the next start would take it for torn.
-    this.#synced = {
-      end: offset(Math.max(this.#endOffset, options.checkpoint)),
-      writtenBytes: 0,
-      position: segments.active?.bytes ?? 0,
-    };
-    this.#files = new SegmentFiles(disk, directory);
-    if (segments.active !== undefined) this.#files.addActive(segments.active.baseOffset, segments.active.file);
-    const reads = { disk, directory, files: this.#files, indexes: cache.indexes };
-    this.#reader = new SegmentReader({ ...reads, batchBytesMax: this.#config.groupBytesMax });
-    this.#coldReader = new ColdReader(segments, this.#reader);
+    this.#startOffset = startOffset;
+    this.#files = new SegmentFiles(options.files, directory);
+    const reads = { disk, directory, files: this.#files, indexes: cache.indexes, slabs: cache.slabs };
+    this.#reader = new SegmentReader({ ...reads, batchBytesMax: config.groupBytesMax });
+    this.#coldReader = new ColdReader(segments, this.#reader, cache.readAhead);
     this.#window = cache.window();
+    const durableFrom = offset(Math.max(checkpoint, journalEnd ?? 0));
+    const { slabs } = cache;
+    this.#writer = new LogWriter(
+      { disk, clock, directory, config, segments, epochs, files: this.#files, slabs, journal, durableFrom },
+      report.damage !== undefined,
+      {
+        advanced: (durableEnd) => this.onAdvance(durableEnd),
+        fault: (error, what) => this.onFault(error, what),
+        synced: (durationMs, bytes) => this.onSync(durationMs, bytes),
+        over: () => this.#window.clear(),
+      },
+    );
   }
 
-  /** The first offset that is kept. */
+  /** The first offset that may be read. */
   get startOffset(): Offset {
-    return this.#segments.count === 0 ? offset(0) : this.#segments.at(0).baseOffset;
+    return this.#startOffset;
   }
 
   /** The next offset to be given out. */
   get endOffset(): Offset {
-    return this.#endOffset;
+    return this.#writer.endOffset;
   }
 
   /** One past the last offset that counts: synced with `flush=commit`, written with `flush=interval`. */
   get durableEnd(): Offset {
-    return this.#durableEnd;
+    return this.#writer.durableEnd;
   }
 
   /** -1 before the first `beginEpoch`. */
@@ -154,7 +127,7 @@ export class Log {
 
   /** Bytes that were appended and do not count yet. */
   get pendingBytes(): number {
-    return this.#appendedBytes - this.#countedBytes;
+    return this.#writer.pendingBytes;
   }
 
   /** Bytes in its segments. */
@@ -168,64 +141,48 @@ export class Log {
 
   /** Whether a sync has been started and is not back: an orderly stop waits for it before it closes. */
   get syncing(): boolean {
-    return this.#syncUnderWay;
+    return this.#writer.syncing;
   }
 
   /** False once it is damaged, faulted or closed: `append` and `beginEpoch` must not be called any more. */
   get appendable(): boolean {
-    return this.#state === 'open';
+    return this.#writer.state === 'open';
+  }
+
+  /** Why nothing can be written for now, as a full disk; what was appended waits, and it goes on by itself. */
+  get stuck(): string | undefined {
+    return this.#writer.stuck;
   }
 
   /**
    * Begins a leader epoch at the log's end: all before it is made durable, then the epoch is recorded, durably, before
    * it returns (it blocks). The epoch that is current already changes nothing.
    *
-   * @throws DiskError, after `onFault`
+   * @throws DiskError, after `onFault` unless it is for want of room or descriptors: then it can be tried again
    */
   beginEpoch(epoch: LeaderEpoch): void {
-    assert(this.#state === 'open', 'an epoch begins in a log that takes appends');
-    if (epoch === this.#epochs.latest) return;
-    this.#writeAllAndSync();
-    this.#guard('append', () => {
-      this.#epochs.note(epoch, this.#endOffset);
-      this.#epochs.write(this.#disk, this.#directory);
-    });
+    this.#writer.beginEpoch(epoch);
   }
 
   /**
    * Gives a batch its offsets and the leader epoch, which it writes into the batch's header, and queues it. The caller
-   * has checked the batch and hands its memory over for good.
+   * has checked the batch and hands its memory over for good; memory of a slab is retained as long as it is needed.
    *
    * @returns the batch's base offset
    * @throws WeirError CORRUPT_MESSAGE, and nothing is appended, when its last offset or a timestamp is no safe integer
    */
   append(batch: Buffer): Offset {
-    assert(this.#state === 'open', 'batches go to a log that takes appends');
-    assert(batch.length === batchBytesOf(batch, 0), 'one whole batch is appended at a time');
-    assert(batch.length <= this.#config.groupBytesMax, 'a batch fits a group');
-    const epoch = this.#epochs.latest;
-    assert(epoch !== -1, 'an epoch begins before the first append');
-    const base = this.#endOffset;
-    writeBaseOffset(batch, 0, base);
-    writeLeaderEpoch(batch, 0, epoch);
-    maxTimestampOf(batch, 0);
-    const last = lastOffsetOf(batch, 0);
-    assert(last >= base, 'a batch has at least one record');
-    this.#endOffset = offset(last + 1);
-    this.#appendedBytes += batch.length;
-    this.#queue.push(batch);
+    const base = this.#writer.append(batch);
     this.#window.add(batch);
     return base;
   }
 
   /**
    * Sends on its way what was appended; called at the end of a turn. With `flush=commit` the next group is written and
-   * its sync started, unless one is under way: then the group goes out when that is back.
+   * its sync started, the journal's or its own, unless one is under way: then the group goes out when that is back.
    */
   flush(): void {
-    if (this.#state !== 'open') return;
-    if (this.#config.flush === 'commit') this.#flushGroup();
-    else this.#flushThrough();
+    this.#writer.flush();
   }
 
   /**
@@ -233,12 +190,12 @@ export class Log {
    * case. `upTo` is at most `endOffset`; to show nothing that may yet be lost it is at most `durableEnd`.
    */
   read(from: Offset, maxBytes: number, upTo: Offset): LogRead {
-    if (from < this.startOffset || from > this.#endOffset) return { kind: 'outOfRange' };
+    if (from < this.#startOffset || from > this.endOffset) return { kind: 'outOfRange' };
     if (from >= upTo) return { kind: 'atEnd' };
     const buffers = this.#window.read(from, maxBytes, upTo);
     if (buffers === undefined) {
-      if (from >= this.#durableEnd) return { kind: 'atEnd' };
-      return { kind: 'cold', plan: { from, maxBytes, upTo: offset(Math.min(upTo, this.#durableEnd)) } };
+      if (from >= this.durableEnd) return { kind: 'atEnd' };
+      return { kind: 'cold', plan: { from, maxBytes, upTo: offset(Math.min(upTo, this.durableEnd)) } };
     }
     const last = buffers.at(-1);
     if (last === undefined) return { kind: 'atEnd' };
@@ -247,11 +204,15 @@ export class Log {
 
   /**
    * Reads from the disk what `read` planned. At most COLD_READ_BYTES at a time unless the first batch is larger, and a
-   * read ends with its segment; no buffers when the first batch reaches `upTo`. An error was reported to `onFault`.
+   * read ends with its segment; no buffers when the first batch reaches `upTo`, or when the log begins behind it by now.
+   * An error was reported to `onFault`. The buffers are the receiver's, who releases them.
    */
   readCold(plan: ColdRead, done: (error: DiskError | undefined, buffers: Buffer[], nextOffset: Offset) => void): void {
-    if (this.#state === 'closed') return done(closedError(), [], plan.from);
+    if (this.#writer.state === 'closed') return done(closedError(), [], plan.from);
+    if (plan.from < this.#startOffset) return done(undefined, [], plan.from);
     this.#coldReader.read(plan, (error, buffers, nextOffset) => {
+      // Its segment may have been removed meanwhile.
+      if (error !== undefined && plan.from < this.#startOffset) return done(undefined, [], plan.from);
       if (error !== undefined) this.#readFault(error);
       done(error, buffers, nextOffset);
     });
@@ -266,16 +227,55 @@ export class Log {
     upTo: Offset,
     done: (error: DiskError | undefined, found: TimestampedOffset | undefined) => void,
   ): void {
-    if (this.#state === 'closed') return done(closedError(), undefined);
-    searchTimestamp({ segments: this.#segments, reader: this.#reader }, { timestampMs, upTo }, (error, found) => {
+    if (this.#writer.state === 'closed') return done(closedError(), undefined);
+    const from = this.#startOffset;
+    const log = { segments: this.#segments.snapshot(), reader: this.#reader };
+    searchTimestamp(log, { timestampMs, from, upTo }, (error, found) => {
+      // Segments may have been removed under the search: then what it found may be gone as well.
+      if (from !== this.#startOffset) return this.offsetForTimestamp(timestampMs, upTo, done);
       if (error !== undefined) this.#readFault(error);
       done(error, found);
     });
   }
 
+  /**
+   * Deletes the records below an offset (at most `durableEnd`): the start moves up, durably, before it returns, and
+   * segments that lie below it are removed. It never moves down.
+   *
+   * @throws DiskError, after `onFault` unless it is for want of room or descriptors: then it can be tried again
+   */
+  deleteRecords(before: Offset): void {
+    assert(before <= this.durableEnd, 'only what counts can be deleted');
+    if (before <= this.#startOffset || this.#writer.state !== 'open') return;
+    // With `flush=interval` the start must not be more durable than the end.
+    if (this.#writer.syncedEnd < before) this.#writer.writeAllAndSync();
+    // A new segment behind all of it, so that the disk gets its room back.
+    if (before === this.endOffset) this.#writer.sealActive();
+    this.#moveStart(before);
+  }
+
+  /** Removes what the rules do not keep: whole segments, oldest first. The active one is sealed first when it is old. */
+  retain(rules: RetentionRules): RetentionReport {
+    const none = { segments: 0, bytes: 0 };
+    if (this.#writer.state !== 'open') return none;
+    try {
+      const { active, bytes } = this.#segments;
+      if (active !== undefined && isActiveExpired(active, rules)) this.#writer.sealActive();
+      const expired = expiredSegments(this.#segments.snapshot(), this.durableEnd, rules);
+      const last = expired.at(-1);
+      if (last === undefined) return none;
+      this.#moveStart(last.endOffset);
+      return { segments: expired.length, bytes: bytes - this.#segments.bytes };
+    } catch (error) {
+      // Reported, or for want of room: the next time tries again.
+      if (error instanceof DiskError) return none;
+      throw error;
+    }
+  }
+
   /** All below it is covered by a sync that returned. It never decreases. */
   checkpointable(): Offset {
-    return this.#synced.end;
+    return this.#writer.syncedEnd;
   }
 
   /**
@@ -286,212 +286,54 @@ export class Log {
    * @throws DiskError, after `onFault`, when a clean close failed
    */
   close(clean: boolean): boolean {
-    if (this.#state === 'closed') return true;
+    if (this.#writer.state === 'closed') return true;
     try {
-      if (clean && this.#state === 'open') {
-        this.#writeAllAndSync();
-        // While an older sync is under way it is not certain that all is durable: then the next start scans.
-        if (!this.#syncUnderWay) this.#guard('append', () => this.#active().writeIndexes(this.#disk, this.#directory));
-      }
-      return !this.#syncUnderWay && this.#synced.writtenBytes === this.#writtenBytes;
+      return this.#writer.close(clean);
     } finally {
-      this.#state = 'closed';
-      this.#letGo();
-      this.#files.close();
+      this.#coldReader.close();
+      for (const { baseOffset } of this.#segments.snapshot()) this.#files.forget(baseOffset);
     }
   }
 
-  #flushGroup(): void {
-    if (this.#syncUnderWay || this.#queue.first === undefined) return;
-    if (this.#try(() => this.#writeGroup())) this.#startSync();
-  }
-
-  #flushThrough(): void {
-    const { groupBytesMax, flushIntervalBytes } = this.#config;
-    while (this.#queue.first !== undefined) {
-      const full = this.#writtenBytes - this.#synced.writtenBytes + groupBytesMax > flushIntervalBytes;
-      if (full && this.#synced.writtenBytes < this.#writtenBytes) break;
-      // A segment is not sealed while a sync of it is under way.
-      if (this.#syncUnderWay && !this.#hasRoom(this.#queue.first)) break;
-      if (!this.#try(() => this.#writeGroup())) break;
-    }
-    if (this.#state !== 'open') return;
-    const mark = this.#mark();
-    const unsyncedBytes = mark.writtenBytes - this.#synced.writtenBytes;
-    // At half of what may be unsynced, so that the other half can go on while the sync is under way.
-    if (unsyncedBytes * 2 >= flushIntervalBytes || this.#queue.first !== undefined) this.#startSync();
-    else this.#armTimer();
-    this.#count(mark);
-  }
-
-  /** Writes the next group, into a new segment when the active one has no room for its first batch. */
-  #writeGroup(): void {
-    const first = present(this.#queue.first, 'a group has a batch');
-    // While a sync is under way (an epoch begins meanwhile) the segment grows past its size instead: should the sync fail,
-    // all that did not count has to lie in one file to be cut.
-    if (!this.#hasRoom(first) && !this.#syncUnderWay) this.#roll();
-    const active = this.#active();
-    const { groupBytesMax, segmentBytes } = this.#config;
-    const before = active.bytes;
-    const group = this.#queue.take(groupBytesMax, (batch, groupBytes) =>
-      active.hasRoomFor(batch, before + groupBytes, segmentBytes),
-    );
-    active.append(group);
-    this.#writtenBytes += active.bytes - before;
-  }
-
-  #hasRoom(batch: Buffer): boolean {
-    const active = this.#active();
-    return active.hasRoomFor(batch, active.bytes, this.#config.segmentBytes);
-  }
-
-  /** Seals the active segment, which is durable before the next one exists. */
-  #roll(): void {
-    assert(!this.#syncUnderWay, 'a segment is not sealed while a sync of it is under way');
-    const active = this.#active();
-    if (this.#synced.end < active.endOffset) this.#syncNow();
-    active.writeIndexes(this.#disk, this.#directory);
-    const baseOffset = active.endOffset;
-    const file = createSegmentFile(this.#disk, this.#directory, baseOffset);
-    const next = new ActiveSegment({
-      summary: { baseOffset, endOffset: baseOffset, bytes: 0, maxTimestampMs: -1 },
-      file,
-      offsets: new OffsetIndex(),
-      times: new TimeIndex(),
-      indexIntervalBytes: this.#config.indexIntervalBytes,
-    });
-    this.#segments.roll(next);
-    this.#files.addActive(baseOffset, file);
-    this.#synced = { ...this.#synced, position: 0 };
-  }
-
-  #startSync(): void {
-    const mark = this.#mark();
-    if (this.#syncUnderWay || mark.writtenBytes === this.#synced.writtenBytes) return;
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    this.#syncUnderWay = true;
-    const startedMs = this.#clock.monotonicMs();
-    const bytes = mark.writtenBytes - this.#synced.writtenBytes;
-    this.#active().file.sync((error) => {
-      this.#syncUnderWay = false;
-      if (error !== undefined) return this.#syncFailed(error);
-      if (this.#state !== 'open') return;
-      this.onSync(this.#clock.monotonicMs() - startedMs, bytes);
-      const covered = this.#syncedMeanwhile ?? mark;
-      this.#syncedMeanwhile = undefined;
-      this.#synced = covered;
-      this.#count(covered);
-      this.flush();
-      if (this.#state === 'open' && this.#synced.writtenBytes < this.#writtenBytes) this.#armTimer();
+  #moveStart(start: Offset): void {
+    const disk = this.#disk;
+    this.#guard(() => {
+      writeLogStart(disk, this.#directory, start);
+      this.#startOffset = start;
+      if (this.#epochs.dropBefore(start)) this.#epochs.write(disk, this.#directory);
+      const segments = this.#segments.snapshot();
+      const kept = segments.findIndex((segment) => segment.endOffset > start || segment === this.#segments.active);
+      const gone = segments.slice(0, kept);
+      this.#segments.dropOldest(gone.length);
+      this.#coldReader.dropBefore(start);
+      for (const { baseOffset } of gone) {
+        this.#files.forget(baseOffset);
+        removeSegment(disk, this.#directory, baseOffset);
+      }
     });
   }
 
-  /** Brings all that was appended to the disk before it returns. */
-  #writeAllAndSync(): void {
-    if (this.#synced.writtenBytes < this.#writtenBytes) this.#syncNow();
-    while (this.#queue.first !== undefined) {
-      this.#guard('append', () => this.#writeGroup());
-      this.#syncNow();
-    }
-  }
-
-  #syncNow(): void {
-    this.#guard('sync', () => this.#active().file.syncNow());
-    // A failed sync is reported once. Should it be the one under way that gets the report, then this one was no good.
-    if (this.#syncUnderWay) {
-      this.#syncedMeanwhile = this.#mark();
-      return;
-    }
-    this.#synced = this.#mark();
-    this.#count(this.#synced);
-  }
-
-  #armTimer(): void {
-    if (this.#config.flush === 'commit' || this.#syncUnderWay) return;
-    if (this.#synced.writtenBytes === this.#writtenBytes) return;
-    this.#cancelTimer ??= this.#clock.after(FLUSH_INTERVAL_MS, () => {
-      this.#cancelTimer = undefined;
-      if (this.#state === 'open') this.#startSync();
-    });
-  }
-
-  #mark(): Mark {
-    const active = this.#active();
-    return { end: active.endOffset, writtenBytes: this.#writtenBytes, position: active.bytes };
-  }
-
-  #count({ end, writtenBytes }: Mark): void {
-    if (end <= this.#durableEnd) return;
-    this.#durableEnd = end;
-    this.#countedBytes = writtenBytes;
-    this.onAdvance(end);
-  }
-
-  #active(): ActiveSegment {
-    return present(this.#segments.active, 'a log that takes appends has an active segment');
-  }
-
-  /** Runs a step whose disk faults are this log's end; false when it failed. */
-  #try(act: () => void): boolean {
-    try {
-      this.#guard('append', act);
-      return true;
-    } catch (error) {
-      if (error instanceof DiskError) return false;
-      throw error;
-    }
-  }
-
-  #guard(what: LogFault, act: () => void): void {
+  #guard(act: () => void): void {
     try {
       act();
     } catch (error) {
-      if (error instanceof DiskError) this.#fault(error, what);
+      if (error instanceof DiskError && !passesByItself(error)) this.#writer.fault(error, 'append');
       throw error;
-    }
-  }
-
-  #fault(error: DiskError, what: LogFault): void {
-    if (what === 'sync') return this.#syncFailed(error);
-    if (this.#state !== 'open') return;
-    this.#state = 'faulted';
-    this.#letGo();
-    this.onFault(error, what);
-  }
-
-  /** Told even of a log that is offline or closed by now: whoever goes on after it reads back what is not on the disk. */
-  #syncFailed(error: DiskError): void {
-    if (this.#state !== 'closed') {
-      this.#state = 'faulted';
-      if (this.#config.flush === 'commit') this.#cutUnsynced();
-      this.#letGo();
-    }
-    this.onFault(error, 'sync');
-  }
-
-  /**
-   * After a failed sync the system has marked as clean what never reached the disk: a process that starts over it could
-   * read it back and take it for durable. None of it counted, so it goes, as far as the disk still lets it; and with it
-   * an epoch that began behind it while the sync was under way.
-   */
-  #cutUnsynced(): void {
-    try {
-      this.#active().file.truncate(this.#synced.position);
-      if (this.#epochs.cutTo(this.#synced.end)) this.#epochs.write(this.#disk, this.#directory);
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
     }
   }
 
   #readFault(error: DiskError): void {
-    if (!lacksResources(error)) this.#fault(error, 'read');
+    if (lacksResources(error)) return;
+    if (error.code === BAD_BYTES) this.#markDamaged(error);
+    this.#writer.fault(error, 'read');
   }
 
-  #letGo(): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    this.#queue.clear();
-    this.#window.clear();
+  #markDamaged(error: DiskError): void {
+    try {
+      writeDamageMark(this.#disk, this.#directory, error.message);
+    } catch (thrown) {
+      // As true without it, only shorter-lived.
+      if (!(thrown instanceof DiskError)) throw thrown;
+    }
   }
 }

@@ -1,6 +1,7 @@
 import { present } from '@weir/base/assert.ts';
 import type { Disk, DiskFile } from '@weir/base/disk.ts';
-import { offset, type Offset } from '@weir/base/ids.ts';
+import { BATCH_HEADER_BYTES, hasSoundTimestamps, maxTimestampOf } from '@weir/records/batch-header.ts';
+import { leaderEpoch, offset, type Offset } from '@weir/base/ids.ts';
 import {
   decodeIndexFile,
   decodeIndexHeader,
@@ -8,11 +9,21 @@ import {
   type IndexKind,
   type SegmentSummary,
 } from './index-file.ts';
+import { DAMAGE_MARK, readDamageMark } from './damage-mark.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import { LogFolder } from './log-folder.ts';
+import { LOG_START_FILE, readLogStart, writeLogStart } from './log-start.ts';
 import { OffsetIndex } from './offset-index.ts';
 import { findValidBatch, scanSegment, type SegmentScan } from './segment-scan.ts';
-import { ActiveSegment, segmentName, segmentPath, writeIndexes } from './segment.ts';
+import {
+  ActiveSegment,
+  emptySegment,
+  removeSegment,
+  segmentName,
+  segmentPath,
+  writeIndexes,
+  type SegmentIndexes,
+} from './segment.ts';
 import { Segments } from './segments.ts';
 import { TimeIndex } from './time-index.ts';
 
@@ -26,8 +37,8 @@ export interface RecoveryReport {
   readonly keptAside?: string;
   /** Then the replica is doubtful: nothing was cut, and the log is not appendable. */
   readonly damage?: LogDamage;
-  /** Sealed segments whose index files were missing or wrong, and were made again. */
-  readonly rebuiltIndexes: number;
+  /** Files that were missing or wrong and were made again: both indexes of a sealed segment, the leader epochs. */
+  readonly rebuiltFiles: number;
 }
 
 /** Bytes that were durable and are no longer what was written. */
@@ -45,14 +56,14 @@ export interface LogDamage {
 export interface RecoveryOptions {
   readonly disk: Disk;
   readonly directory: string;
-  /** All below it was covered by a sync that returned. */
-  readonly checkpoint: Offset;
+  /** All below it was covered by a sync that returned, a file's own or the journal's. */
+  readonly durableFrom: Offset;
   /** The broker stopped in order: the active segment's index files tell its end. */
   readonly cleanShutdown: boolean;
   readonly batchBytesMax: number;
   /**
-   * The most that can have been unsynced at the end of the log: one group with `flush=commit`. A valid batch further
-   * behind a bad byte proves that the byte had been synced.
+   * The most that can have been unsynced at the end of the log, and not in the journal: one group with `flush=commit`. A
+   * valid batch further behind a bad byte proves that the byte had been synced.
    */
   readonly unsyncedBytesMax: number;
   readonly indexIntervalBytes: number;
@@ -63,14 +74,17 @@ export interface RecoveredLog {
   /** Without an active segment when there is damage. */
   readonly segments: Segments;
   readonly epochs: LeaderEpochs;
+  /** The first offset that may be read. */
+  readonly startOffset: Offset;
   readonly report: RecoveryReport;
 }
 
 /**
  * Opens a log's files and brings them into order after whatever ended the last process.
  *
- * A bad byte is *damage* when it lies below what is known to have been durable (the checkpoint, the start of the latest
- * leader epoch, everything in a sealed segment), or when a valid batch starts more than `unsyncedBytesMax` behind it:
+ * What the journal held is in the files by now (see journal/replay-journal.ts). A bad byte is *damage* when it lies below
+ * what is known to have been durable (the checkpoint, the journal's end, the log's start, the start of the latest leader
+ * epoch, everything in a sealed segment), or when a valid batch starts more than `unsyncedBytesMax` behind it:
  * then nothing is cut. Otherwise it is the torn tail of the last write: it is cut off and kept aside. In the end all
  * that is left is durable.
  *
@@ -85,59 +99,88 @@ class Recovery {
   readonly #folder: LogFolder;
   readonly #sealed: SegmentSummary[] = [];
   readonly #epochs: LeaderEpochs;
-  /** There is no sound leader-epoch file. */
-  readonly #epochsUnknown: boolean;
+  /** The leader-epoch file is missing, damaged or torn: the batches tell the epochs behind those that it has. */
+  #epochsLost: boolean;
+  readonly #start: Offset;
+  /** There is a log-start file, and it is damaged. */
+  readonly #startLost: boolean;
   /** Everything below was durable. */
   readonly #floor: Offset;
   #scannedBytes = 0;
-  #rebuiltIndexes = 0;
+  #rebuiltFiles = 0;
   #torn: { readonly bytes: number; readonly keptAside: string | undefined } | undefined;
 
   constructor(options: RecoveryOptions) {
+    const { disk, directory, durableFrom } = options;
     this.#options = options;
-    this.#folder = LogFolder.open(options.disk, options.directory);
-    const epochs = LeaderEpochs.read(options.disk, options.directory);
-    this.#epochsUnknown = epochs === undefined;
-    this.#epochs = epochs ?? new LeaderEpochs();
-    this.#floor = offset(Math.max(options.checkpoint, this.#epochs.latestStart));
+    this.#folder = LogFolder.open(disk, directory);
+    const { epochs, whole } = LeaderEpochs.read(disk, directory);
+    const start = this.#folder.has(LOG_START_FILE) ? readLogStart(disk, directory) : offset(0);
+    this.#epochsLost = !whole;
+    this.#epochs = epochs;
+    this.#startLost = start === undefined;
+    this.#start = start ?? this.#folder.segmentBases[0] ?? offset(0);
+    this.#floor = offset(Math.max(durableFrom, this.#epochs.latestStart, this.#start));
   }
 
   run(): RecoveredLog {
-    const bases = [...this.#folder.segmentBases];
+    const { disk, directory } = this.#options;
+    const bases = this.#presentSegments();
     const activeBase = bases.pop();
     if (activeBase === undefined) return this.#createLog();
     const firstBase = bases[0] ?? activeBase;
-    if (this.#epochsUnknown && (bases.length > 0 || this.#folder.sizeOf(`${segmentName(activeBase)}.log`) > 0)) {
-      // It was durable before the first append, so no crash does this. The batches' headers have the epochs too, but
-      // no CRC covers them there: one flipped bit would be believed, and outlast every true epoch.
-      const why = 'its leader-epoch file is missing or damaged';
-      return this.#damaged({ segment: `${segmentName(firstBase)}.log`, position: 0, offset: firstBase, why });
+    const marked = this.#folder.has(DAMAGE_MARK) ? readDamageMark(disk, directory) : undefined;
+    if (marked !== undefined) {
+      return this.#damaged({ segment: `${segmentName(firstBase)}.log`, position: 0, offset: firstBase, why: marked });
     }
-    if (firstBase !== 0) {
-      const why = `the segment that begins at offset 0 is missing; the first one begins at ${firstBase}`;
-      return this.#damaged({ segment: `${segmentName(offset(0))}.log`, position: 0, offset: offset(0), why });
+    if (firstBase > this.#start) {
+      const why = `the segment that has offset ${this.#start} is missing; the first one begins at ${firstBase}`;
+      return this.#damaged({ segment: `${segmentName(this.#start)}.log`, position: 0, offset: this.#start, why });
     }
     for (const [i, base] of bases.entries()) {
       const damage = this.#recoverSealed(base, present(bases[i + 1] ?? activeBase, 'a later segment'));
       if (damage !== undefined) return this.#damaged(damage);
     }
-    return this.#recoverActive(activeBase);
+    const recovered = this.#recoverActive(activeBase);
+    if (recovered.report.damage !== undefined) return recovered;
+    return this.#restoreFiles(recovered);
+  }
+
+  /** The segments' base offsets in order, without those that lie below the start: their removal was cut short. */
+  #presentSegments(): Offset[] {
+    const { disk, directory } = this.#options;
+    const bases = this.#folder.segmentBases;
+    while (bases.length > 1 && bases[1]! <= this.#start) removeSegment(disk, directory, bases.shift()!);
+    return bases;
+  }
+
+  /** Writes the small files that were lost, now that the log has told what was in them. */
+  #restoreFiles(recovered: RecoveredLog): RecoveredLog {
+    const { disk, directory } = this.#options;
+    if (this.#epochsLost && this.#epochs.latest !== -1) {
+      this.#epochs.write(disk, directory);
+      this.#rebuiltFiles += 1;
+    }
+    if (this.#startLost) {
+      writeLogStart(disk, directory, this.#start);
+      this.#rebuiltFiles += 1;
+    }
+    return { ...recovered, report: this.#report(undefined) };
   }
 
   #createLog(): RecoveredLog {
     const base = offset(0);
-    const segment = `${segmentName(base)}.log`;
     if (this.#floor > 0) {
       const why = `the log is empty, and offsets below ${this.#floor} were durable`;
-      return this.#damaged({ segment, position: 0, offset: base, why });
+      return this.#damaged({ segment: `${segmentName(base)}.log`, position: 0, offset: base, why });
     }
-    const file = this.#folder.createSegment(base);
-    const summary = { baseOffset: base, endOffset: base, bytes: 0, maxTimestampMs: -1 };
-    return this.#sound(this.#activate(file, summary, { offsets: new OffsetIndex(), times: new TimeIndex() }));
+    this.#folder.createSegment(base);
+    return this.#sound(emptySegment(base, this.#options.indexIntervalBytes));
   }
 
   #recoverSealed(base: Offset, nextBase: Offset): LogDamage | undefined {
-    const trusted = this.#trustedSummary(base, nextBase);
+    // Where the epochs have to be found again, every batch is looked at.
+    const trusted = this.#epochsLost ? undefined : this.#trustedSummary(base, nextBase);
     if (trusted !== undefined) {
       this.#sealed.push(trusted);
       return undefined;
@@ -158,7 +201,7 @@ class Recovery {
     if (endOffset !== nextBase)
       return { ...where, why: `it ends at offset ${endOffset}, the next begins at ${nextBase}` };
     writeIndexes(disk, directory, scan.good, scan);
-    this.#rebuiltIndexes += 1;
+    this.#rebuiltFiles += 1;
     return undefined;
   }
 
@@ -166,27 +209,25 @@ class Recovery {
     const file = this.#options.disk.open(segmentPath(this.#options.directory, base, '.log'), 'append');
     try {
       return this.#recoverFile(file, base);
-    } catch (error) {
+    } finally {
       file.close();
-      throw error;
     }
   }
 
   #recoverFile(file: DiskFile, base: Offset): RecoveredLog {
     const { disk, directory } = this.#options;
-    const closed = this.#options.cleanShutdown ? this.#closedSegment(file, base) : undefined;
+    const closed = this.#options.cleanShutdown && !this.#epochsLost ? this.#closedSegment(file, base) : undefined;
     // From now on they would only tell of an older, shorter segment.
     this.#folder.removeIndexes(base);
     if (closed !== undefined) return this.#sound(closed);
     const scan = this.#scan(file, base);
     const damage = this.#damageOf(scan, file);
     if (damage !== undefined) {
-      file.close();
       this.#sealed.push(scan.good);
       return this.#damaged(damage);
     }
     if (scan.bad !== undefined) this.#cutTornTail(file, scan.good);
-    // What survived a dead process may still be in memory alone, and from here on it counts.
+    // What survived a dead process (names, bytes, a cut) may still be in memory alone, and from here on it counts.
     file.syncNow();
     disk.syncDirectory(directory);
     return this.#sound(this.#activate(file, scan.good, scan));
@@ -225,8 +266,24 @@ class Recovery {
   }
 
   #epochProblem(epoch: number, base: Offset): string | undefined {
+    const { latest, latestStart } = this.#epochs;
     const known = this.#epochs.at(base);
-    return known === epoch ? undefined : `a batch of leader epoch ${epoch} at an offset of leader epoch ${known}`;
+    if (known === epoch) return undefined;
+    // Which epochs there were below the start has been forgotten.
+    if (known === -1 && latest !== -1 && base < this.#start) return undefined;
+    if (this.#epochsLost && base >= latestStart && epoch >= 0) return this.#learnEpoch(epoch, base);
+    return `a batch of leader epoch ${epoch} at an offset of leader epoch ${known}`;
+  }
+
+  /**
+   * No CRC covers a batch's epoch. But epochs never decrease along a log, and one that is too high makes the next batch
+   * look too low; in the last batch it is found out when a leader with a lower one comes.
+   */
+  #learnEpoch(epoch: number, base: Offset): string | undefined {
+    const { latest } = this.#epochs;
+    if (epoch < latest) return `a batch of leader epoch ${epoch} behind one of leader epoch ${latest}`;
+    this.#epochs.note(leaderEpoch(epoch), base);
+    return undefined;
   }
 
   /** What a sealed segment's index files say, as long as it agrees with the log's size and the next segment. */
@@ -237,7 +294,15 @@ class Recovery {
       summary = this.#indexSummary(base, bytes, kind);
       if (summary?.baseOffset !== base || summary.bytes !== bytes || summary.endOffset !== nextBase) return undefined;
     }
-    return summary;
+    return summary !== undefined && this.#fitsEpochs(summary) ? summary : undefined;
+  }
+
+  /** A leader-epoch file that was cut short between two entries is found out by the epoch of a segment's last batch. */
+  #fitsEpochs({ baseOffset, endOffset, lastEpoch }: SegmentSummary): boolean {
+    if (endOffset === baseOffset || endOffset <= this.#start || this.#epochs.at(endOffset - 1) === lastEpoch)
+      return true;
+    this.#epochsLost = true;
+    return false;
   }
 
   /** After a clean stop the headers have to do; the entries are checked when they are first used. */
@@ -267,26 +332,34 @@ class Recovery {
     const offsets = this.#loadIndex(base, file.size, '.index');
     const times = this.#loadIndex(base, file.size, '.timeindex');
     if (offsets === undefined || times === undefined || offsets.summary.endOffset < this.#floor) return undefined;
+    if (!this.#fitsEpochs(offsets.summary)) return undefined;
     return this.#activate(file, offsets.summary, {
       offsets: new OffsetIndex(offsets.entries),
       times: new TimeIndex(times.entries),
     });
   }
 
-  #activate(
-    file: DiskFile,
-    summary: SegmentSummary,
-    { offsets, times }: { offsets: OffsetIndex; times: TimeIndex },
-  ): ActiveSegment {
-    return new ActiveSegment({ file, summary, offsets, times, indexIntervalBytes: this.#options.indexIntervalBytes });
+  #activate(file: DiskFile, summary: SegmentSummary, { offsets, times }: SegmentIndexes): ActiveSegment {
+    const { indexIntervalBytes } = this.#options;
+    return new ActiveSegment({ summary, firstTimestampMs: firstTimestampOf(file), offsets, times, indexIntervalBytes });
   }
 
   #sound(active: ActiveSegment): RecoveredLog {
-    return { segments: new Segments(this.#sealed, active), epochs: this.#epochs, report: this.#report(undefined) };
+    return {
+      segments: new Segments(this.#sealed, active),
+      epochs: this.#epochs,
+      startOffset: this.#start,
+      report: this.#report(undefined),
+    };
   }
 
   #damaged(damage: LogDamage): RecoveredLog {
-    return { segments: new Segments(this.#sealed, undefined), epochs: this.#epochs, report: this.#report(damage) };
+    return {
+      segments: new Segments(this.#sealed, undefined),
+      epochs: this.#epochs,
+      startOffset: this.#start,
+      report: this.#report(damage),
+    };
   }
 
   #report(damage: LogDamage | undefined): RecoveryReport {
@@ -295,7 +368,14 @@ class Recovery {
       tornBytesCut: this.#torn?.bytes ?? 0,
       ...(this.#torn?.keptAside === undefined ? {} : { keptAside: this.#torn.keptAside }),
       ...(damage === undefined ? {} : { damage }),
-      rebuiltIndexes: this.#rebuiltIndexes,
+      rebuiltFiles: this.#rebuiltFiles,
     };
   }
+}
+
+/** Of the first batch in a segment file, its largest; -1 without one, or when what is there is no timestamp. */
+function firstTimestampOf(file: DiskFile): number {
+  const header = Buffer.allocUnsafe(BATCH_HEADER_BYTES);
+  if (file.readNow(header, 0) < BATCH_HEADER_BYTES || !hasSoundTimestamps(header, 0)) return -1;
+  return maxTimestampOf(header, 0);
 }

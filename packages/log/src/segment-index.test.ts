@@ -47,7 +47,7 @@ test('the time index finds the furthest position before which all is older', () 
   );
 });
 
-const SEGMENT = { baseOffset: offset(40), endOffset: offset(60), bytes: 1_000, maxTimestampMs: -1 };
+const SEGMENT = { baseOffset: offset(40), endOffset: offset(60), bytes: 1_000, maxTimestampMs: -1, lastEpoch: 3 };
 
 function indexBytes(): Buffer {
   const disk = new SimulatedDisk(seededRandom(1));

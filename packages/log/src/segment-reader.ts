@@ -1,5 +1,6 @@
 import { DiskError, type Disk } from '@weir/base/disk.ts';
 import type { Offset } from '@weir/base/ids.ts';
+import type { Slabs } from '@weir/base/slabs.ts';
 import { walkBatches, type BatchVisitor } from './batch-walk.ts';
 import type { IndexCache } from './index-cache.ts';
 import type { SegmentSummary } from './index-file.ts';
@@ -15,6 +16,8 @@ export interface SegmentReaderOptions {
   readonly files: SegmentFiles;
   readonly indexes: IndexCache;
   readonly batchBytesMax: number;
+  /** Where what is read lies. */
+  readonly slabs: Slabs;
 }
 
 /** Finds and reads batches in segment files without blocking. */
@@ -23,6 +26,10 @@ export class SegmentReader {
 
   constructor(options: SegmentReaderOptions) {
     this.#options = options;
+  }
+
+  get slabs(): Slabs {
+    return this.#options.slabs;
   }
 
   /** A position at or before the batch that contains an offset of the segment. */
@@ -51,7 +58,7 @@ export class SegmentReader {
     visitor: BatchVisitor,
     done: (error: DiskError | undefined) => void,
   ): void {
-    const { files, batchBytesMax } = this.#options;
+    const { files, batchBytesMax, slabs } = this.#options;
     let held: ReturnType<SegmentFiles['acquire']>;
     try {
       held = files.acquire(segment.baseOffset);
@@ -59,7 +66,7 @@ export class SegmentReader {
       if (error instanceof DiskError) return done(error);
       throw error;
     }
-    const walk = { file: held.file, from: position, to: segment.bytes, chunkBytes, batchBytesMax };
+    const walk = { file: held.file, from: position, to: segment.bytes, chunkBytes, batchBytesMax, slabs };
     walkBatches(walk, visitor, (error) => {
       files.release(held);
       done(error);

@@ -45,6 +45,7 @@ export function scanSegment(options: {
   let endOffset = baseOffset;
   let bytes = 0;
   let maxTimestampMs = -1;
+  let lastEpoch = -1;
   let indexed = 0;
   let bad: string | undefined;
   while (bytes < file.size) {
@@ -61,9 +62,10 @@ export function scanSegment(options: {
     }
     endOffset = offset(lastOffsetOf(buffer, at) + 1);
     maxTimestampMs = Math.max(maxTimestampMs, maxTimestampOf(buffer, at));
+    lastEpoch = leaderEpochOf(buffer, at);
     bytes += batchBytesOf(buffer, at);
   }
-  return { ...indexes, good: { baseOffset, endOffset, bytes, maxTimestampMs }, bad };
+  return { ...indexes, good: { baseOffset, endOffset, bytes, maxTimestampMs, lastEpoch }, bad };
 }
 
 /** What is wrong with the offsets and times in a header whose CRC is right; the CRC does not cover the base offset. */

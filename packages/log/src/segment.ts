@@ -1,10 +1,10 @@
 import { assert } from '@weir/base/assert.ts';
 import type { Disk, DiskFile } from '@weir/base/disk.ts';
 import { offset, type Offset } from '@weir/base/ids.ts';
-import { baseOffsetOf, lastOffsetOf, maxTimestampOf } from '@weir/records/batch-header.ts';
+import { baseOffsetOf, lastOffsetOf, leaderEpochOf, maxTimestampOf } from '@weir/records/batch-header.ts';
 import { writeIndexFile, type IndexKind, type SegmentSummary } from './index-file.ts';
-import type { OffsetIndex } from './offset-index.ts';
-import type { TimeIndex } from './time-index.ts';
+import { OffsetIndex } from './offset-index.ts';
+import { TimeIndex } from './time-index.ts';
 
 /** Positions and relative offsets in the indexes have 32 bits. */
 const RELATIVE_MAX = 0xffff_ffff;
@@ -28,34 +28,36 @@ export interface SegmentIndexes {
 /** What a segment has when it is opened for appends. */
 export interface SegmentStart extends SegmentIndexes {
   readonly summary: SegmentSummary;
-  /** Open for appends; it has exactly the summary's bytes. */
-  readonly file: DiskFile;
+  /** Of its first batch, that one's largest; -1 when it has none. */
+  readonly firstTimestampMs: number;
   readonly indexIntervalBytes: number;
 }
 
 /**
  * The last segment of a log, which batches are written to. It is a SegmentSummary that grows.
  *
- * Invariant: `bytes` counts whole batches only; after a failed write the file itself may have more.
+ * Invariant: `bytes` counts whole batches only; after a failed write its file may have more.
  */
 export class ActiveSegment implements SegmentSummary {
   readonly baseOffset: Offset;
-  readonly file: DiskFile;
   readonly indexes: SegmentIndexes;
   readonly #indexIntervalBytes: number;
   #endOffset: Offset;
   #bytes: number;
   #maxTimestampMs: number;
+  #firstTimestampMs: number;
+  #lastEpoch: number;
   /** Position of the last index entry. */
   #indexed: number;
 
-  constructor({ summary, file, offsets, times, indexIntervalBytes }: SegmentStart) {
+  constructor({ summary, firstTimestampMs, offsets, times, indexIntervalBytes }: SegmentStart) {
     this.baseOffset = summary.baseOffset;
-    this.file = file;
     this.indexes = { offsets, times };
     this.#endOffset = summary.endOffset;
     this.#bytes = summary.bytes;
     this.#maxTimestampMs = summary.maxTimestampMs;
+    this.#firstTimestampMs = firstTimestampMs;
+    this.#lastEpoch = summary.lastEpoch;
     this.#indexIntervalBytes = indexIntervalBytes;
     this.#indexed = summary.bytes === 0 ? 0 : offsets.positionOf(RELATIVE_MAX);
   }
@@ -68,8 +70,17 @@ export class ActiveSegment implements SegmentSummary {
     return this.#bytes;
   }
 
+  get lastEpoch(): number {
+    return this.#lastEpoch;
+  }
+
   get maxTimestampMs(): number {
     return this.#maxTimestampMs;
+  }
+
+  /** The largest of its first batch, which tells for how long it has been open; -1 when there is none. */
+  get firstTimestampMs(): number {
+    return this.#firstTimestampMs;
   }
 
   /** Whether a batch still goes into this segment. An empty segment takes any. */
@@ -79,12 +90,12 @@ export class ActiveSegment implements SegmentSummary {
   }
 
   /**
-   * Writes batches that have their offsets.
+   * Writes batches that have their offsets into its file.
    *
-   * @throws DiskError; the segment is then good for reads only
+   * @throws DiskError; the segment counts none of them, the file may have a part of them
    */
-  append(batches: readonly Buffer[]): void {
-    this.file.append(batches);
+  append(file: DiskFile, batches: readonly Buffer[]): void {
+    file.append(batches);
     for (const batch of batches) {
       const base = baseOffsetOf(batch, 0);
       assert(base === this.#endOffset, `a batch at ${base} follows offset ${this.#endOffset}`);
@@ -94,14 +105,17 @@ export class ActiveSegment implements SegmentSummary {
       }
       this.#bytes += batch.length;
       this.#endOffset = offset(lastOffsetOf(batch, 0) + 1);
-      this.#maxTimestampMs = Math.max(this.#maxTimestampMs, maxTimestampOf(batch, 0));
+      const timestampMs = maxTimestampOf(batch, 0);
+      if (this.#firstTimestampMs === -1) this.#firstTimestampMs = timestampMs;
+      this.#maxTimestampMs = Math.max(this.#maxTimestampMs, timestampMs);
+      this.#lastEpoch = leaderEpochOf(batch, 0);
     }
   }
 
   /** A snapshot of the numbers. */
   summary(): SegmentSummary {
-    const { baseOffset, endOffset, bytes, maxTimestampMs } = this;
-    return { baseOffset, endOffset, bytes, maxTimestampMs };
+    const { baseOffset, endOffset, bytes, maxTimestampMs, lastEpoch } = this;
+    return { baseOffset, endOffset, bytes, maxTimestampMs, lastEpoch };
   }
 
   /** Writes the index files. */
@@ -127,4 +141,22 @@ export function writeIndexes(disk: Disk, directory: string, summary: SegmentSumm
   const path = (kind: IndexKind): string => segmentPath(directory, summary.baseOffset, kind);
   writeIndexFile(disk, path('.index'), '.index', { summary, entries: offsets.entries });
   writeIndexFile(disk, path('.timeindex'), '.timeindex', { summary, entries: times.entries });
+}
+
+/** An active segment without a batch. */
+export function emptySegment(baseOffset: Offset, indexIntervalBytes: number): ActiveSegment {
+  return new ActiveSegment({
+    summary: { baseOffset, endOffset: baseOffset, bytes: 0, maxTimestampMs: -1, lastEpoch: -1 },
+    firstTimestampMs: -1,
+    offsets: new OffsetIndex(),
+    times: new TimeIndex(),
+    indexIntervalBytes,
+  });
+}
+
+/** Removes a segment's files: the log file first, as indexes alone mean nothing. */
+export function removeSegment(disk: Disk, directory: string, baseOffset: Offset): void {
+  for (const ending of ['.log', '.index', '.timeindex'] as const) {
+    disk.removeFile(segmentPath(directory, baseOffset, ending));
+  }
 }

@@ -10,12 +10,14 @@ import type { ActiveSegment } from './segment.ts';
  * Invariant: each begins at the offset at which the one before it ends.
  */
 export class Segments {
-  readonly #sealed: SegmentSummary[];
+  #sealed: SegmentSummary[];
+  #sealedBytes = 0;
   #active: ActiveSegment | undefined;
 
   constructor(sealed: SegmentSummary[], active: ActiveSegment | undefined) {
     this.#sealed = sealed;
     this.#active = active;
+    for (const segment of sealed) this.#sealedBytes += segment.bytes;
   }
 
   get active(): ActiveSegment | undefined {
@@ -27,9 +29,7 @@ export class Segments {
   }
 
   get bytes(): number {
-    let bytes = this.#active?.bytes ?? 0;
-    for (const segment of this.#sealed) bytes += segment.bytes;
-    return bytes;
+    return this.#sealedBytes + (this.#active?.bytes ?? 0);
   }
 
   /** From 0 to `count`, oldest first. */
@@ -56,6 +56,19 @@ export class Segments {
     const active = present(this.#active, 'a damaged log does not roll');
     assert(next.baseOffset === active.endOffset, 'segments follow each other without a gap');
     this.#sealed.push(active.summary());
+    this.#sealedBytes += active.bytes;
     this.#active = next;
+  }
+
+  /** The oldest sealed ones are gone. A read that holds one of them goes on with it. */
+  dropOldest(count: number): void {
+    assert(count <= this.#sealed.length, 'the active segment stays');
+    for (const segment of this.#sealed.slice(0, count)) this.#sealedBytes -= segment.bytes;
+    this.#sealed = this.#sealed.slice(count);
+  }
+
+  /** All of them, oldest first, as they are now: for who goes through them while the log goes on. */
+  snapshot(): SegmentSummary[] {
+    return this.#active === undefined ? [...this.#sealed] : [...this.#sealed, this.#active];
   }
 }

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { offset } from '@weir/base/ids.ts';
 import { lastOffsetOf, writeBaseOffset } from '@weir/records/batch-header.ts';
-import { TailCache } from './tail-cache.ts';
-import { makeBatch } from './test-kit.ts';
+import { isValidBatchAt } from '@weir/records/check-batch.ts';
+import { makeBatch, testCache } from './test-kit.ts';
 
 /** A batch at an offset, in a view of a larger allocation when one is given. */
 function batchAt(base: number, backing?: { buffer: Buffer; at: number }): Buffer {
@@ -15,7 +15,7 @@ function batchAt(base: number, backing?: { buffer: Buffer; at: number }): Buffer
 }
 
 test('counts an allocation once, as long as a batch in it is kept', () => {
-  const cache = new TailCache(1_000_000);
+  const cache = testCache(1_000_000);
   const window = cache.window();
   const backing = Buffer.allocUnsafeSlow(10_000);
   window.add(batchAt(0, { buffer: backing, at: 0 }));
@@ -30,7 +30,7 @@ test('counts an allocation once, as long as a batch in it is kept', () => {
 
 test('drops the oldest batches of all logs first, and reads from what is left', () => {
   const batchBytes = batchAt(0).length;
-  const cache = new TailCache(3 * (batchBytes + 128));
+  const cache = testCache(3 * (batchBytes + 128));
   const a = cache.window();
   const b = cache.window();
   a.add(batchAt(0));
@@ -46,7 +46,7 @@ test('drops the oldest batches of all logs first, and reads from what is left', 
 });
 
 test('a window that is over takes all it had with it', () => {
-  const cache = new TailCache(1_000_000);
+  const cache = testCache(1_000_000);
   const a = cache.window();
   const b = cache.window();
   for (let i = 0; i < 10; i++) {
@@ -67,7 +67,7 @@ test('reads what a list of the batches would give, within the budget, however mu
     fc.integer({ min: 1, max: 20 }),
     (order, kept) => {
       const budget = kept * (batchAt(0).length + 128);
-      const cache = new TailCache(budget);
+      const cache = testCache(budget);
       const windows = [cache.window(), cache.window(), cache.window()];
       const ends = [0, 0, 0];
       const held: { window: number; base: number }[] = [];
@@ -90,4 +90,26 @@ test('reads what a list of the batches would give, within the budget, however mu
     },
   );
   fc.assert(property, { numRuns: 15 });
+});
+
+test('a batch in a slab is kept as long as it is in the cache, and its slab is used again after that', () => {
+  const batchBytes = batchAt(0).length;
+  const cache = testCache(3 * 64 * 1024);
+  const { slabs } = cache;
+  const window = cache.window();
+  for (let base = 0; base < 20_000; base += 2) {
+    const batch = slabs.allocate(batchBytes);
+    batchAt(base, { buffer: batch, at: 0 });
+    window.add(batch);
+    // From here on the cache alone holds it.
+    slabs.release(batch);
+    if (base % 500 > 0) continue;
+    for (const kept of window.read(offset(Math.max(0, base - 100)), 1_000_000, offset(base + 2)) ?? []) {
+      expect(isValidBatchAt(kept, 0, kept.length)).toBe(true);
+    }
+  }
+  expect(cache.bytes).toBeLessThanOrEqual(3 * 64 * 1024);
+  expect(slabs.bytes).toBeLessThanOrEqual(4 * 64 * 1024);
+  window.clear();
+  expect(slabs.usedBytes).toBe(0);
 });

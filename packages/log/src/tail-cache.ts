@@ -1,8 +1,10 @@
 import { assert } from '@weir/base/assert.ts';
 import type { Offset } from '@weir/base/ids.ts';
-import { INDEX_CACHE_BYTES } from '@weir/base/limits.ts';
+import { INDEX_CACHE_BYTES, READ_AHEAD_BYTES_MAX } from '@weir/base/limits.ts';
+import type { Slabs } from '@weir/base/slabs.ts';
 import { baseOffsetOf, lastOffsetOf } from '@weir/records/batch-header.ts';
 import { IndexCache } from './index-cache.ts';
+import { ReadAhead } from './read-ahead.ts';
 
 /** What an entry costs besides its backing: the view, its places in the queues. */
 const ENTRY_BYTES = 128;
@@ -16,8 +18,12 @@ const COMPACT_AT = 1_024;
  */
 export class TailCache {
   readonly #budgetBytes: number;
+  /** Whose memory the batches may be in: an entry is a reference. */
+  readonly slabs: Slabs;
   /** Indexes of sealed segments, which cold reads need. */
   readonly indexes = new IndexCache(INDEX_CACHE_BYTES);
+  /** What cold reads have read ahead. */
+  readonly readAhead: ReadAhead;
   /** How many entries lie in an allocation. */
   readonly #backings = new Map<ArrayBufferLike, number>();
   /** An entry's window, for each entry from the oldest on; an entry of a forgotten window is void. */
@@ -25,8 +31,10 @@ export class TailCache {
   #first = 0;
   #bytes = 0;
 
-  constructor(budgetBytes: number) {
+  constructor(budgetBytes: number, slabs: Slabs, readAheadBytes = READ_AHEAD_BYTES_MAX) {
     this.#budgetBytes = budgetBytes;
+    this.slabs = slabs;
+    this.readAhead = new ReadAhead(readAheadBytes, slabs);
   }
 
   /** Bytes that the entries keep in memory. */
@@ -41,6 +49,7 @@ export class TailCache {
 
   /** Called by a window for each batch that enters it. */
   entered(window: TailWindow, batch: Buffer): void {
+    this.slabs.retain(batch);
     const entries = this.#backings.get(batch.buffer) ?? 0;
     this.#backings.set(batch.buffer, entries + 1);
     this.#bytes += ENTRY_BYTES + (entries === 0 ? batch.buffer.byteLength : 0);
@@ -60,6 +69,7 @@ export class TailCache {
     if (entries === 1) this.#backings.delete(batch.buffer);
     else this.#backings.set(batch.buffer, entries - 1);
     this.#bytes -= ENTRY_BYTES + (entries === 1 ? batch.buffer.byteLength : 0);
+    this.slabs.release(batch);
   }
 
   /** Called by a window that is over, after its batches have left. */

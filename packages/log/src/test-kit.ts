@@ -2,8 +2,11 @@ import type { Cancel, Clock } from '@weir/base/clock.ts';
 import { leaderEpoch, offset } from '@weir/base/ids.ts';
 import { BatchBuilder } from '@weir/records/batch-builder.ts';
 import type { Disk } from '@weir/base/disk.ts';
+import { Slabs } from '@weir/base/slabs.ts';
 import { Log, type OpenedLog } from './log.ts';
+import type { Journal } from './journal/journal.ts';
 import type { LogConfig } from './log-config.ts';
+import { OpenFiles } from './open-files.ts';
 import { TailCache } from './tail-cache.ts';
 
 /** For tests: a clock that stands still until it is moved. */
@@ -52,6 +55,11 @@ export function makeBatch(timestamps: readonly number[], { valueBytes = 10, fill
   return builder.build();
 }
 
+/** For tests: a tail cache whose memory is overwritten as soon as nobody should look at it any more. */
+export function testCache(budgetBytes: number): TailCache {
+  return new TailCache(budgetBytes, new Slabs({ slabBytes: 64 * 1024, idleBytesMax: 1_000_000, poison: true }));
+}
+
 /** For tests: opens the log in `logs/p` with what a test does not care about filled in. */
 export function openLog(
   disk: Disk,
@@ -62,8 +70,14 @@ export function openLog(
     lastFlush?: LogConfig['flush'];
     cache?: TailCache;
     clock?: Clock;
+    files?: OpenFiles;
+    journal?: Journal;
+    journalEnd?: number;
   } = {},
 ): OpenedLog {
+  disk.makeDirectory('logs/p');
+  disk.syncDirectory('');
+  disk.syncDirectory('logs');
   return Log.open({
     disk,
     clock: options.clock ?? new ManualClock(),
@@ -71,7 +85,10 @@ export function openLog(
     config: { flush: 'commit', segmentBytes: 1_000_000, ...options.config },
     checkpoint: offset(options.checkpoint ?? 0),
     cleanShutdown: options.cleanShutdown ?? false,
-    cache: options.cache ?? new TailCache(1_000_000),
+    cache: options.cache ?? testCache(1_000_000),
+    files: options.files ?? new OpenFiles(disk, 100),
+    ...(options.journal === undefined ? {} : { journal: options.journal }),
+    ...(options.journalEnd === undefined ? {} : { journalEnd: offset(options.journalEnd) }),
     ...(options.lastFlush === undefined ? {} : { lastFlush: options.lastFlush }),
   });
 }

@@ -1,29 +1,29 @@
 import type { DiskError } from '@weir/base/disk.ts';
 import { WeirError } from '@weir/base/errors.ts';
 import { offset, type Offset } from '@weir/base/ids.ts';
-import { baseOffsetOf, batchBytesOf, maxTimestampOf } from '@weir/records/batch-header.ts';
+import { baseOffsetOf, batchBytesOf, lastOffsetOf, maxTimestampOf } from '@weir/records/batch-header.ts';
 import { readRecords } from '@weir/records/read-records.ts';
+import type { SegmentSummary } from './index-file.ts';
 import type { TimestampedOffset } from './log-read.ts';
 import type { SegmentReader } from './segment-reader.ts';
-import type { Segments } from './segments.ts';
 
 /** A search reads so much at a time: mostly it ends in the first batches. */
 const SEARCH_BYTES = 64 * 1024;
 
 /**
- * Finds the first record (by offset) whose timestamp is at or after the one asked for and whose offset is below
- * `upTo`: Kafka's rule. The batch that has it is opened to find it.
+ * Finds the first record (by offset) whose timestamp is at or after the one asked for and whose offset is from `from` to
+ * below `upTo`: Kafka's rule. The batch that has it is opened to find it.
  */
 export function searchTimestamp(
-  { segments, reader }: { segments: Segments; reader: SegmentReader },
-  { timestampMs, upTo }: { timestampMs: number; upTo: Offset },
+  { segments, reader }: { segments: readonly SegmentSummary[]; reader: SegmentReader },
+  { timestampMs, from, upTo }: { timestampMs: number; from: Offset; upTo: Offset },
   done: (error: DiskError | undefined, found: TimestampedOffset | undefined) => void,
 ): void {
   const searchFrom = (first: number): void => {
     let index = first;
-    while (index < segments.count && segments.at(index).maxTimestampMs < timestampMs) index += 1;
-    if (index >= segments.count || segments.at(index).baseOffset >= upTo) return done(undefined, undefined);
-    const segment = segments.at(index);
+    while (index < segments.length && segments[index]!.maxTimestampMs < timestampMs) index += 1;
+    const segment = segments[index];
+    if (segment === undefined || segment.baseOffset >= upTo) return done(undefined, undefined);
     let found: TimestampedOffset | undefined;
     let over = false;
     reader.timePosition(segment, timestampMs, (position) => {
@@ -34,10 +34,10 @@ export function searchTimestamp(
           header(chunk, at) {
             over = baseOffsetOf(chunk, at) >= upTo;
             if (over) return 'stop';
-            return maxTimestampOf(chunk, at) < timestampMs ? 'skip' : 'take';
+            return maxTimestampOf(chunk, at) < timestampMs || lastOffsetOf(chunk, at) < from ? 'skip' : 'take';
           },
           batch(chunk, at) {
-            found = firstRecordFrom(chunk.subarray(at, at + batchBytesOf(chunk, at)), timestampMs);
+            found = firstRecordFrom(chunk.subarray(at, at + batchBytesOf(chunk, at)), timestampMs, from);
             return found === undefined;
           },
         },
@@ -54,19 +54,19 @@ export function searchTimestamp(
   searchFrom(0);
 }
 
-/** The first record of a batch at or after a timestamp. */
-function firstRecordFrom(batch: Buffer, timestampMs: number): TimestampedOffset | undefined {
+/** The first record of a batch at or after a timestamp, and at or after an offset. */
+function firstRecordFrom(batch: Buffer, timestampMs: number, from: Offset): TimestampedOffset | undefined {
   let found: TimestampedOffset | undefined;
   try {
     readRecords(batch, (record) => {
-      if (record.timestampMs < timestampMs) return;
+      if (record.timestampMs < timestampMs || record.offset < from) return;
       found = { offset: offset(record.offset), timestampMs: record.timestampMs };
       return false;
     });
   } catch (error) {
     if (!(error instanceof WeirError)) throw error;
     // Bodies are not opened when they are appended: for one that cannot be read the batch itself is the answer.
-    return { offset: offset(baseOffsetOf(batch, 0)), timestampMs: maxTimestampOf(batch, 0) };
+    return { offset: offset(Math.max(from, baseOffsetOf(batch, 0))), timestampMs: maxTimestampOf(batch, 0) };
   }
   return found;
 }

@@ -59,9 +59,10 @@ export function readRecords(buffer: Buffer, visit: (record: RecordView) => boole
   const cursor = new RecordCursor();
   for (let at = 0; at < buffer.length;) {
     const end = batchEnd(buffer, at);
-    if (lastOffsetOf(buffer, at) >= from && !isControl(buffer, at)) {
+    if (lastOffsetOf(buffer, at) >= from) {
+      // Opened in any case: that it is a control batch is to be believed only under its CRC.
       cursor.open(buffer, at);
-      while (cursor.next()) {
+      while (!isControl(buffer, at) && cursor.next()) {
         if (cursor.offset >= from && visit(cursor.record()) === false) return;
       }
     }

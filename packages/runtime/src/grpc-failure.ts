@@ -6,8 +6,8 @@ import type { Metadata, TransportFailure } from '@weir/base/transport.ts';
 /** The trailer in which our own code travels; gRPC's sixteen are too few. */
 const CODE_KEY = 'weir-code';
 
-/** What grpc-js ends a call with. */
-interface GrpcStatus {
+/** What a call ends with on the wire. */
+export interface GrpcStatus {
   readonly code: Status;
   readonly details: string;
   readonly metadata?: GrpcMetadata;

@@ -1,8 +1,9 @@
-import type { Http2Server, ServerHttp2Session } from 'node:http2';
+import type { Http2Server, ServerHttp2Session, Settings } from 'node:http2';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { sendUnaryData, ServerDuplexStream, ServerUnaryCall } from '@grpc/grpc-js';
 import * as limits from '@weir/base/limits.ts';
 import type { Handler, Listener, Stream, StreamHandlers } from '@weir/base/transport.ts';
+import { takeBulkStreams } from './grpc-bulk-server.ts';
 import { fromGrpcMetadata, statusFor, statusForThrown } from './grpc-failure.ts';
 
 /** Answers the handlers' methods on host:port; port 0 takes a free one. */
@@ -24,10 +25,14 @@ export async function listen(address: string, handlers: readonly Handler[]): Pro
       else reject(new Error(`cannot listen on ${address}: ${bindProblem(error.message)}`, { cause: error }));
     });
   });
-  widenConnectionWindows(server);
+  const sessions = new Set<ServerHttp2Session>();
+  for (const http2Server of http2ServersOf(server)) {
+    prepareConnections(http2Server, sessions);
+    takeBulkStreams(http2Server, handlers);
+  }
   return {
     address: `${address.slice(0, address.lastIndexOf(':'))}:${port}`,
-    close: (graceMs) => closeServer(server, graceMs),
+    close: (graceMs) => closeServer(server, sessions, graceMs),
   };
 }
 
@@ -35,9 +40,13 @@ function bindProblem(message: string): string {
   return message.includes('EADDRINUSE') ? 'the port is taken by another process' : message;
 }
 
-function closeServer(server: Server, graceMs: number): Promise<void> {
+function closeServer(server: Server, sessions: ReadonlySet<ServerHttp2Session>, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const cut = setTimeout(() => server.forceShutdown(), graceMs);
+    const cut = setTimeout(() => {
+      server.forceShutdown();
+      // grpc-js forgets its connections where channelz is off, and then waits for them.
+      for (const session of sessions) session.destroy();
+    }, graceMs);
     server.tryShutdown(() => {
       clearTimeout(cut);
       resolve();
@@ -66,9 +75,12 @@ function register(server: Server, handler: Handler): void {
       return;
     }
     case 'stream': {
-      const { accept } = handler;
-      const bidi = (call: ServerDuplexStream<unknown, unknown>): void => acceptStream(call, accept);
-      server.register(method.path, bidi, serialize, method.request.decode, 'bidi');
+      // A bulk handler's parts are good only within `send`, and grpc-js would encode them later.
+      const eager = handler.slabs !== undefined;
+      const bidi = (call: ServerDuplexStream<unknown, unknown>): void =>
+        acceptStream(call, handler.accept, eager ? serialize : (message) => message);
+      const late = eager ? (bytes: unknown): Buffer => bytes as Buffer : serialize;
+      server.register(method.path, bidi, late, method.request.decode, 'bidi');
       return;
     }
   }
@@ -77,6 +89,7 @@ function register(server: Server, handler: Handler): void {
 function acceptStream(
   call: ServerDuplexStream<unknown, unknown>,
   accept: Extract<Handler, { kind: 'stream' }>['accept'],
+  prepare: (message: unknown) => unknown,
 ): void {
   let open = true;
   const close = (failure: Parameters<StreamHandlers<unknown>['closed']>[0]): void => {
@@ -85,7 +98,7 @@ function acceptStream(
     handlers.closed(failure);
   };
   const stream: Stream<unknown> = {
-    send: (message) => open && call.write(message),
+    send: (message) => open && call.write(prepare(message)),
     end: () => void call.end(),
     abort(failure) {
       if (!open) return;
@@ -120,18 +133,26 @@ function acceptStream(
  * them, streams are slower and nothing else changes (a test notices).
  */
 function widenStreamWindows(server: Server): void {
-  const { commonServerOptions } = server as unknown as {
-    commonServerOptions?: { settings?: { initialWindowSize?: number } };
+  const { commonServerOptions } = server as unknown as { commonServerOptions?: { settings?: Settings } };
+  if (commonServerOptions === undefined) return;
+  commonServerOptions.settings = {
+    ...commonServerOptions.settings,
+    initialWindowSize: limits.GRPC_WINDOW_BYTES,
+    maxFrameSize: limits.GRPC_FRAME_BYTES,
   };
-  if (commonServerOptions !== undefined) {
-    commonServerOptions.settings = { ...commonServerOptions.settings, initialWindowSize: limits.GRPC_WINDOW_BYTES };
-  }
 }
 
-function widenConnectionWindows(server: Server): void {
+function http2ServersOf(server: Server): Http2Server[] {
   const { http2Servers } = server as unknown as { http2Servers?: ReadonlyMap<Http2Server, unknown> };
-  for (const http2Server of http2Servers?.keys() ?? []) {
-    http2Server.on('session', (session: ServerHttp2Session) => session.setLocalWindowSize(limits.GRPC_WINDOW_BYTES));
-    http2Server.on('connection', (socket) => socket.setNoDelay(true));
-  }
+  return [...(http2Servers?.keys() ?? [])];
+}
+
+/** Notes the server's connections as well. */
+function prepareConnections(server: Http2Server, sessions: Set<ServerHttp2Session>): void {
+  server.on('session', (session: ServerHttp2Session) => {
+    session.setLocalWindowSize(limits.GRPC_WINDOW_BYTES);
+    sessions.add(session);
+    session.once('close', () => sessions.delete(session));
+  });
+  server.on('connection', (socket) => socket.setNoDelay(true));
 }

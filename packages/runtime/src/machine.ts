@@ -39,3 +39,18 @@ export function memoryLimitBytes(): number {
   }
   return totalmem();
 }
+
+/** What is taken where the system does not say: the usual limit of a login shell. */
+const OPEN_FILES_LIMIT_USUAL = 1_024;
+
+/** File descriptors that this process may have open. Node has raised the soft limit to the hard one at its start. */
+export function openFilesLimit(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'utf8');
+    const soft = /^Max open files\s+(\d+|unlimited)/m.exec(limits)?.[1];
+    if (soft === 'unlimited') return 1_000_000;
+    return soft === undefined ? OPEN_FILES_LIMIT_USUAL : Number(soft);
+  } catch {
+    return OPEN_FILES_LIMIT_USUAL;
+  }
+}

@@ -5,7 +5,7 @@ import type { DestinationStream, Logger } from 'pino';
 import { messageOf } from '@weir/base/errors.ts';
 import type { OptionSpecs, OptionValues } from '@weir/base/options.ts';
 import { grpcTransport } from './grpc-transport.ts';
-import { machineClock, machineRandom, memoryLimitBytes } from './machine.ts';
+import { machineClock, machineRandom, memoryLimitBytes, openFilesLimit } from './machine.ts';
 import { startOpsServer } from './ops-server.ts';
 import { openDirectory } from './own-directory.ts';
 import { startTracing } from './tracing.ts';
@@ -96,6 +96,7 @@ export async function runService<Specs extends ServiceOptionSpecs>(
       registry,
       tracer: context.tracing.tracer(kind.kind),
       memoryLimitBytes: memoryLimitBytes(),
+      openFilesLimit: openFilesLimit(),
       openDirectory,
       fatal(error) {
         logger.fatal({ err: error }, `${kind.kind} ${id} cannot go on: ${messageOf(error)}`);

@@ -5,7 +5,7 @@ import { trace } from '@opentelemetry/api';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { grpcTransport } from './grpc-transport.ts';
-import { machineClock, machineRandom } from './machine.ts';
+import { machineClock, machineRandom, openFilesLimit } from './machine.ts';
 import { openDirectory } from './own-directory.ts';
 import type { World } from './world.ts';
 
@@ -19,6 +19,7 @@ export function testWorld(parts: Partial<World> = {}): World {
     registry: new Registry(),
     tracer: trace.getTracer('test'),
     memoryLimitBytes: 1024 ** 3,
+    openFilesLimit: openFilesLimit(),
     openDirectory,
     fatal(error) {
       throw error;

@@ -21,6 +21,8 @@ export interface World {
   readonly tracer: Tracer;
   /** What the process may use: the container's limit, or the machine's memory. Budgets derive from it. */
   readonly memoryLimitBytes: number;
+  /** File descriptors that the process may have open. */
+  readonly openFilesLimit: number;
   /**
    * Makes a directory where there is none and locks it until the process ends or it is released.
    *

@@ -1,29 +1,57 @@
+import { create } from '@bufbuild/protobuf';
 import { sleep } from '@weir/base/clock.ts';
 import type { Cancel } from '@weir/base/clock.ts';
-import { ERRORS, messageOf, refusal } from '@weir/base/errors.ts';
+import { DiskError } from '@weir/base/disk.ts';
+import { ERRORS, messageOf, refusal, WeirError } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
-import type { BrokerId } from '@weir/base/ids.ts';
-import { APPLY_SLICE_MS, CHECKPOINT_INTERVAL_MS, STOP_GRACE_MS } from '@weir/base/limits.ts';
+import { uuidToBytes } from '@weir/base/ids.ts';
+import type { BrokerId, TopicId } from '@weir/base/ids.ts';
+import {
+  APPLY_SLICE_MS,
+  CHECKPOINT_INTERVAL_MS,
+  JOURNAL_FILE_BYTES,
+  JOURNAL_FILE_BYTES_MIN,
+  JOURNAL_FILE_DISK_SHARE,
+  OPEN_FILES_SHARE,
+  SLAB_BYTES,
+  STOP_GRACE_MS,
+} from '@weir/base/limits.ts';
+import { Slabs } from '@weir/base/slabs.ts';
 import type { Listener } from '@weir/base/transport.ts';
 import { CoordinatorSession } from '@weir/client/metadata/coordinator-session.ts';
 import type { SessionHandlers } from '@weir/client/metadata/coordinator-session.ts';
+import { Journal } from '@weir/log/journal/journal.ts';
+import { replayJournal } from '@weir/log/journal/replay-journal.ts';
+import { OpenFiles } from '@weir/log/open-files.ts';
+import type { RetentionReport } from '@weir/log/retention.ts';
 import { TailCache } from '@weir/log/tail-cache.ts';
+import { CoordinatorService, DescribeTopicIdsRequestSchema } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import type { TopicIdState } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import type { OwnedDirectory, World } from '@weir/runtime/world.ts';
 import type { Budgets } from './budgets.ts';
 import { CheckpointKeeper } from './checkpoint-keeper.ts';
 import { DataDirectory } from './data-directory.ts';
+import type { LastStop } from './data-directory.ts';
+import { DiskRoom } from './disk-room.ts';
 import { BrokerMetrics } from './metrics.ts';
+import { OrphanCheck } from './orphan-check.ts';
+import type { LastRun } from './partition/open-log.ts';
 import type { Partition } from './partition/partition.ts';
 import { Partitions } from './partition/partitions.ts';
+import { Retention } from './partition/retention.ts';
 import type { FlushPolicy } from './partition/topic-settings.ts';
 import { Turn } from './partition/turn.ts';
 import { newIncarnation, registrationOf } from './registration.ts';
 import { Fetch } from './rpc/fetch.ts';
+import { deleteRecordsHandler } from './rpc/delete-records.ts';
 import { listOffsetsHandler } from './rpc/list-offsets.ts';
 import { Produce } from './rpc/produce.ts';
 
 /** How often a long recovery says how far it is. */
 const PROGRESS_INTERVAL_MS = 2_000;
+
+const DESCRIBE_TOPIC_IDS = protobufMethod(CoordinatorService.method.describeTopicIds);
 
 const SHUTTING_DOWN: Refusal = refusal('SHUTTING_DOWN', 'this broker is shutting down');
 
@@ -54,7 +82,12 @@ export class Broker {
   readonly #directory: DataDirectory;
   readonly #metrics: BrokerMetrics;
   readonly #cache: TailCache;
+  readonly #files: OpenFiles;
+  readonly #journal: Journal;
+  readonly #room: DiskRoom;
   readonly #checkpoints: CheckpointKeeper;
+  readonly #retention: Retention;
+  readonly #orphans: OrphanCheck;
   readonly #produce: Produce;
   readonly #fetch: Fetch;
   #listener: Listener | undefined;
@@ -74,12 +107,28 @@ export class Broker {
     this.#owned = owned;
     this.#directory = new DataDirectory(owned.disk, settings.path, settings.brokerId, world.random);
     this.#metrics = new BrokerMetrics(registry);
-    this.#cache = new TailCache(settings.budgets.tailCacheBytes);
+    const { disk } = owned;
+    this.#cache = new TailCache(
+      settings.budgets.tailCacheBytes,
+      new Slabs({
+        slabBytes: SLAB_BYTES,
+        idleBytesMax: settings.budgets.slabIdleBytes,
+        usedBytesMax: settings.budgets.slabUsedBytes,
+      }),
+      settings.budgets.readAheadBytes,
+    );
+    this.#files = new OpenFiles(disk, Math.floor(world.openFilesLimit * OPEN_FILES_SHARE));
+    this.#journal = new Journal({ disk, clock, random: world.random });
+    this.#files.onPressure = () => this.#journal.relieve();
+    this.#room = new DiskRoom(disk, clock);
     const turn = new Turn(clock);
     this.partitions = new Partitions({
-      disk: owned.disk,
+      disk,
       clock,
       cache: this.#cache,
+      files: this.#files,
+      journal: this.#journal,
+      room: this.#room,
       turn,
       metrics: this.#metrics,
       brokerId: settings.brokerId,
@@ -88,18 +137,39 @@ export class Broker {
       events: {
         created: () => this.#checkpoints.writeNow(),
         rolled: () => this.#checkpoints.write(),
+        forgotten: () => this.#checkpoints.writeNow(),
+        deletionFailed: (error) => {
+          world.logger.warn({ err: error }, `deleted partitions cannot be removed yet: ${error.message}`);
+        },
         wentOffline: (partition, reason, cause) => this.#wentOffline(partition, reason, cause),
         syncFailed: (partition, error) => this.#failSync(partition, error),
       },
     });
+    this.#retention = new Retention({
+      clock,
+      partitions: () => this.partitions.all(),
+      removed: (partition, report) => this.#retained(partition, report),
+    });
+    this.#orphans = new OrphanCheck({
+      clock,
+      logger: world.logger,
+      orphans: () => this.partitions.orphanTopics(),
+      ask: (ids) => this.#describeTopicIds(ids),
+      deleted: (id) => this.partitions.deleteTopic(id),
+    });
+    const { slabs } = this.#cache;
     this.#checkpoints = new CheckpointKeeper(this.#directory, this.partitions, world.logger);
-    this.#produce = new Produce({ partitions: this.partitions, clock, tracer, metrics: this.#metrics });
-    this.#fetch = new Fetch({ partitions: this.partitions, turn, metrics: this.#metrics });
+    this.#produce = new Produce({ partitions: this.partitions, clock, tracer, metrics: this.#metrics, slabs });
+    this.#fetch = new Fetch({ partitions: this.partitions, turn, metrics: this.#metrics, slabs });
     this.#metrics.watch({
       partitions: () => this.partitions.counts(),
       pendingBytes: () => this.partitions.pendingBytes,
       logBytes: () => this.partitions.sizeBytes(),
       tailCacheBytes: () => this.#cache.bytes,
+      slabBytes: () => this.#cache.slabs.bytes,
+      journalBytes: () => this.#journal.bytes,
+      openFiles: () => this.#files.count,
+      diskFreeBytes: () => this.#room.space.freeBytes,
       subscriptions: () => this.#fetch.subscriptions,
     });
   }
@@ -117,9 +187,10 @@ export class Broker {
       logger.warn('the checkpoint file is damaged: all logs are checked from their last segment on');
     }
     const startedMs = clock.monotonicMs();
+    const lastRun = this.#replayJournal(lastStop);
     let sliceMs = startedMs;
     let saidMs = startedMs;
-    for (const { opened, total } of this.partitions.recover(lastStop)) {
+    for (const { opened, total } of this.partitions.recover(lastRun)) {
       const nowMs = clock.monotonicMs();
       if (nowMs - saidMs >= PROGRESS_INTERVAL_MS) {
         saidMs = nowMs;
@@ -129,6 +200,8 @@ export class Broker {
       await breathe();
       sliceMs = clock.monotonicMs();
     }
+    // What the last journal held is durable in the logs' own files by now.
+    this.#beginJournal();
     const { clusterId } = this.#directory.identity;
     const doubtful = this.partitions.doubtful().map(({ key, doubt }) => `${key.topicId}-${key.index}: ${doubt}`);
     const clean = lastStop.cleanShutdown || clusterId === '';
@@ -153,9 +226,11 @@ export class Broker {
       this.#produce.handler,
       this.#fetch.handler,
       listOffsetsHandler(this.partitions),
+      deleteRecordsHandler(this.partitions, clock),
     ]);
     const grpc = network.advertise ?? this.#listener.address;
     this.#cancelCheckpoints = clock.every(CHECKPOINT_INTERVAL_MS, () => this.#checkpoints.write());
+    this.#retention.start();
     const incarnationId = newIncarnation(random);
     const { clusterId } = this.#directory.identity;
     this.#session = new CoordinatorSession(
@@ -203,13 +278,64 @@ export class Broker {
     await this.#listener?.close(STOP_GRACE_MS);
     this.#session?.close();
     this.#cancelCheckpoints?.();
+    this.#retention.stop();
+    this.#orphans.stop();
     await this.#lastSyncs();
     // A doubt that nobody has been told yet must be found again by the next start.
     const told = this.partitions.doubtful().every(({ doubt }) => doubt !== 'unsynced');
     const inOrder = this.partitions.close(SHUTTING_DOWN, !this.#syncFailed);
+    this.#room.stop();
+    this.#closeJournal(inOrder);
     if (this.#checkpoints.writeNow() && inOrder && told) this.#directory.markClean(this.#brokerEpoch ?? 0);
     else logger.warn('stopped without a clean marker: the next start checks the logs');
     this.#owned.release();
+  }
+
+  /** Puts what only the journal has into the logs' files. */
+  #replayJournal({ checkpoint, cleanShutdown }: LastStop): LastRun {
+    const { logger } = this.#world;
+    const expected = !cleanShutdown && checkpoint.size > 0;
+    const { ends, damage, groups, restored } = replayJournal(this.#owned.disk, { expected });
+    if (groups > 0) logger.info({ groups, restored }, `the journal gave back ${restored} of its ${groups} groups`);
+    if (damage !== undefined) {
+      logger.error(`the journal is damaged: ${damage}. Replicas may lack records that were acknowledged`);
+    }
+    this.#metrics.replayed(restored, damage !== undefined);
+    return { checkpoint, cleanShutdown, journalEnds: ends, journalDamaged: damage !== undefined };
+  }
+
+  #beginJournal(): void {
+    const { logger } = this.#world;
+    this.#room.onChange = (full, { freeBytes, totalBytes }, reserveBytes) => {
+      const facts = { freeBytes, totalBytes, reserveBytes };
+      if (full) logger.error(facts, 'the disk is nearly full: no batches are taken until there is more room');
+      else logger.info(facts, 'the disk has room again: batches are taken');
+    };
+    this.#room.start();
+    this.#journal.onBroken = (error) => {
+      logger.error({ err: error }, `the journal cannot be used any more, logs sync for themselves: ${error.message}`);
+    };
+    this.#journal.onRound = (durationMs, groups) => {
+      this.#metrics.syncSeconds.observe(durationMs / 1_000);
+      this.#metrics.journalGroups.observe(groups);
+    };
+    const share = Math.floor(this.#room.space.totalBytes * JOURNAL_FILE_DISK_SHARE);
+    try {
+      this.#journal.begin(Math.min(Math.max(share, JOURNAL_FILE_BYTES_MIN), JOURNAL_FILE_BYTES));
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.#journal.onBroken(error);
+    }
+  }
+
+  #closeJournal(settled: boolean): void {
+    try {
+      this.#journal.close(settled);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      // The next start replays it, which changes nothing.
+      this.#world.logger.warn({ err: error }, `the journal could not be removed: ${error.message}`);
+    }
   }
 
   /** Waits for syncs that are under way: a log that is closed meanwhile does not know whether it is durable. */
@@ -224,6 +350,7 @@ export class Broker {
     return {
       changed: (image, changes) => {
         this.partitions.apply(image, changes);
+        if (changes.some(({ kind }) => kind === 'all')) this.#orphans.check();
         if (this.#stopped === undefined) this.#waitsFor = undefined;
       },
       welcomed: ({ clusterId, brokerEpoch, resumed }) => {
@@ -247,6 +374,22 @@ export class Broker {
       },
       lost: () => logger.warn('lost the session with the coordinator; what this broker leads, it goes on serving'),
     };
+  }
+
+  /** @throws WeirError (as a rejection) */
+  async #describeTopicIds(ids: readonly TopicId[]): Promise<readonly TopicIdState[]> {
+    const session = this.#session;
+    if (session === undefined) throw new WeirError('COORDINATOR_UNAVAILABLE', 'there is no session yet');
+    const topicIds = ids.map(uuidToBytes);
+    return (await session.call(DESCRIBE_TOPIC_IDS, create(DescribeTopicIdsRequestSchema, { topicIds }))).states;
+  }
+
+  #retained(partition: Partition, { segments, bytes }: RetentionReport): void {
+    this.#metrics.retained(segments, bytes);
+    this.#world.logger.info(
+      { partition: partition.folder, topic: partition.topic.name, segments, bytes },
+      `retention: ${partition.name} begins at ${partition.logStartOffset} now`,
+    );
   }
 
   #wentOffline(partition: Partition, reason: string, cause: unknown): void {

@@ -1,13 +1,12 @@
 import { replaceFile } from '@weir/base/disk.ts';
 import type { Disk, DiskFile } from '@weir/base/disk.ts';
 import { messageOf } from '@weir/base/errors.ts';
-import { uuidFromRandom } from '@weir/base/ids.ts';
+import { isUuid, uuidFromRandom } from '@weir/base/ids.ts';
 import type { BrokerId, Offset } from '@weir/base/ids.ts';
 import { encodeCheckpoint, readCheckpoint, writeCheckpoint } from '@weir/log/checkpoint.ts';
 import { takeCleanMarker, writeCleanMarker } from '@weir/log/clean-marker.ts';
 import type { World } from '@weir/runtime/world.ts';
 import { parseObject } from './partition/partition-file.ts';
-import type { LastRun } from './partition/open-log.ts';
 
 const FORMAT_VERSION = 1;
 const ROOT = '.';
@@ -23,7 +22,10 @@ export interface Identity {
 }
 
 /** How the last run left the directory. */
-export interface LastStop extends LastRun {
+export interface LastStop {
+  /** The durable recovery points by folder. */
+  readonly checkpoint: ReadonlyMap<string, Offset>;
+  readonly cleanShutdown: boolean;
   /** The checkpoint file was there and is no good. */
   readonly checkpointDamaged: boolean;
 }
@@ -167,7 +169,8 @@ function identityFrom(path: string, bytes: Buffer): Identity {
     );
   }
   const { clusterId, brokerId, directoryId } = stored;
-  if (version !== FORMAT_VERSION || typeof clusterId !== 'string' || typeof directoryId !== 'string') {
+  const sound = typeof clusterId === 'string' && typeof directoryId === 'string' && isUuid(directoryId);
+  if (version !== FORMAT_VERSION || !sound) {
     throw new Error(`${path} is damaged: restore it, or give the broker an empty data directory`);
   }
   if (typeof brokerId !== 'number') throw new Error(`${path} names no broker: restore it`);

@@ -3,6 +3,8 @@ import type { RecoveryReport } from '@weir/log/recovery.ts';
 import { counter, gauge, histogram, LATENCY_BUCKETS_SECONDS } from '@weir/runtime/metrics.ts';
 import type { Counter, Histogram, Registry } from '@weir/runtime/world.ts';
 
+const JOURNAL_GROUP_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
+
 /** One label's counter, looked up once. */
 export type CounterChild = Counter.Internal;
 
@@ -19,6 +21,10 @@ export interface BrokerGauges {
   pendingBytes(): number;
   logBytes(): number;
   tailCacheBytes(): number;
+  slabBytes(): number;
+  journalBytes(): number;
+  openFiles(): number;
+  diskFreeBytes(): number;
   subscriptions(): number;
 }
 
@@ -26,6 +32,7 @@ export interface BrokerGauges {
 export class BrokerMetrics {
   readonly appendSeconds: Histogram;
   readonly syncSeconds: Histogram;
+  readonly journalGroups: Histogram;
   readonly tailReads: CounterChild;
   readonly coldReads: CounterChild;
   readonly refusals: Counter<'code'>;
@@ -34,6 +41,8 @@ export class BrokerMetrics {
   readonly #batchesIn: Counter<'topic'>;
   readonly #bytesOut: Counter<'topic'>;
   readonly #recovered: Counter<'kind'>;
+  readonly #retentionSegments: Counter;
+  readonly #retentionBytes: Counter;
   readonly #topics = new Map<string, TopicCounters>();
 
   constructor(registry: Registry) {
@@ -66,8 +75,13 @@ export class BrokerMetrics {
     });
     this.syncSeconds = histogram(registry, {
       name: 'weir_broker_sync_seconds',
-      help: 'How long one sync of a log took.',
+      help: 'How long one sync took, of a log or of the journal.',
       buckets: LATENCY_BUCKETS_SECONDS,
+    });
+    this.journalGroups = histogram(registry, {
+      name: 'weir_broker_journal_round_groups',
+      help: 'Groups of different logs that one sync of the journal made durable.',
+      buckets: JOURNAL_GROUP_BUCKETS,
     });
     const reads = counter(registry, {
       name: 'weir_broker_reads_total',
@@ -76,12 +90,29 @@ export class BrokerMetrics {
     });
     this.tailReads = reads.labels('cache');
     this.coldReads = reads.labels('disk');
+    this.#retentionSegments = counter(registry, {
+      name: 'weir_broker_retention_removed_segments_total',
+      help: 'Segments that were removed because their records were too old or too many.',
+    });
+    this.#retentionBytes = counter(registry, {
+      name: 'weir_broker_retention_removed_bytes_total',
+      help: 'Bytes of those segments.',
+    });
     this.#recovered = counter(registry, {
       name: 'weir_broker_recovery_total',
-      help: 'What opening the logs found: bytes scanned and cut, index files rebuilt, logs cut and damaged.',
+      help: 'What opening the logs found: bytes scanned and cut, files rebuilt, logs cut and damaged, groups restored.',
       labelNames: ['kind'],
     });
-    for (const kind of ['scanned_bytes', 'cut_bytes', 'cut_logs', 'damaged_logs', 'rebuilt_files', 'missing_logs']) {
+    for (const kind of [
+      'scanned_bytes',
+      'cut_bytes',
+      'cut_logs',
+      'damaged_logs',
+      'rebuilt_files',
+      'missing_logs',
+      'journal_groups',
+      'damaged_journals',
+    ]) {
       this.#recovered.labels(kind).inc(0);
     }
   }
@@ -100,13 +131,31 @@ export class BrokerMetrics {
     return counters;
   }
 
+  /** A topic is gone: its label is free for another. */
+  forgetTopic(topic: string): void {
+    if (!this.#topics.delete(topic)) return;
+    for (const metric of [this.#bytesIn, this.#batchesIn, this.#bytesOut]) metric.remove(topic);
+  }
+
+  /** Counts what retention removed. */
+  retained(segments: number, bytes: number): void {
+    this.#retentionSegments.inc(segments);
+    this.#retentionBytes.inc(bytes);
+  }
+
   /** Counts what opening one log found. */
   recovered(report: RecoveryReport): void {
     this.#recovered.labels('scanned_bytes').inc(report.scannedBytes);
     this.#recovered.labels('cut_bytes').inc(report.tornBytesCut);
-    this.#recovered.labels('rebuilt_files').inc(report.rebuiltIndexes);
+    this.#recovered.labels('rebuilt_files').inc(report.rebuiltFiles);
     if (report.tornBytesCut > 0) this.#recovered.labels('cut_logs').inc();
     if (report.damage !== undefined) this.#recovered.labels('damaged_logs').inc();
+  }
+
+  /** Counts what the journal gave back. */
+  replayed(restored: number, damaged: boolean): void {
+    this.#recovered.labels('journal_groups').inc(restored);
+    if (damaged) this.#recovered.labels('damaged_journals').inc();
   }
 
   /** Counts a log that should be there and is not. */
@@ -138,6 +187,26 @@ export class BrokerMetrics {
       name: 'weir_broker_tail_cache_bytes',
       help: 'Memory behind the recently appended batches.',
       collect: (metric) => metric.set(gauges.tailCacheBytes()),
+    });
+    gauge(this.#registry, {
+      name: 'weir_broker_slab_bytes',
+      help: 'Memory for payload, in use or kept for the next use.',
+      collect: (metric) => metric.set(gauges.slabBytes()),
+    });
+    gauge(this.#registry, {
+      name: 'weir_broker_journal_bytes',
+      help: "Size of the journal's files.",
+      collect: (metric) => metric.set(gauges.journalBytes()),
+    });
+    gauge(this.#registry, {
+      name: 'weir_broker_open_segment_files',
+      help: 'Segment files that are open.',
+      collect: (metric) => metric.set(gauges.openFiles()),
+    });
+    gauge(this.#registry, {
+      name: 'weir_broker_disk_free_bytes',
+      help: 'What the file system of the data directory has room for. Below a reserve batches are refused.',
+      collect: (metric) => metric.set(gauges.diskFreeBytes()),
     });
     gauge(this.#registry, {
       name: 'weir_broker_subscriptions',

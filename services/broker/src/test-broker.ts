@@ -1,12 +1,18 @@
 import { create } from '@bufbuild/protobuf';
 import type { Clock } from '@weir/base/clock.ts';
 import { brokerId, topicId, uuidToBytes } from '@weir/base/ids.ts';
+import type { Offset } from '@weir/base/ids.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { seededRandom } from '@weir/base/random.ts';
 import { SimulatedDisk } from '@weir/base/simulated-disk.ts';
 import { ClusterImage } from '@weir/client/metadata/cluster-image.ts';
+import { Slabs } from '@weir/base/slabs.ts';
+import { Journal } from '@weir/log/journal/journal.ts';
+import { replayJournal } from '@weir/log/journal/replay-journal.ts';
+import { OpenFiles } from '@weir/log/open-files.ts';
 import { TailCache } from '@weir/log/tail-cache.ts';
-import { ChangeSchema, SnapshotPageSchema } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import { DiskRoom } from './disk-room.ts';
+import { ChangeSchema, DeltaSchema, SnapshotPageSchema } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type { Change } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import { BatchBuilder } from '@weir/records/batch-builder.ts';
 import { testWorld } from '@weir/runtime/test-world.ts';
@@ -26,6 +32,7 @@ export const TOPIC_ID_BYTES: Uint8Array = uuidToBytes(TOPIC_ID);
 export class TestClock implements Clock {
   nowMs = 1_000;
   readonly #endings: (() => void)[] = [];
+  #timers: { readonly dueMs: number; readonly callback: () => void }[] = [];
 
   monotonicMs(): number {
     return this.nowMs;
@@ -35,8 +42,20 @@ export class TestClock implements Clock {
     return this.nowMs;
   }
 
-  after(): () => void {
-    return () => {};
+  after(delayMs: number, callback: () => void): () => void {
+    const timer = { dueMs: this.nowMs + delayMs, callback };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+
+  /** Moves the time, and calls what is due. */
+  advance(ms: number): void {
+    this.nowMs += ms;
+    const due = this.#timers.filter(({ dueMs }) => dueMs <= this.nowMs);
+    this.#timers = this.#timers.filter(({ dueMs }) => dueMs > this.nowMs);
+    for (const { callback } of due) callback();
   }
 
   every(): () => void {
@@ -105,10 +124,16 @@ export class TestPartitions {
   readonly turn = new Turn(this.clock);
   readonly metrics = new BrokerMetrics(testWorld().registry);
   readonly partitions: Partitions;
+  /** Overwritten as soon as nobody should look at it any more. */
+  readonly slabs = new Slabs({ slabBytes: 1024 * 1024, idleBytesMax: 8 * 1024 * 1024, poison: true });
+  readonly journal: Journal;
   readonly events: string[] = [];
   readonly waiter = new TestWaiter();
   /** Whether the disk takes the checkpoint that names a new partition. */
   takesNames = true;
+  /** The checkpoint as it was written last. */
+  saved: ReadonlyMap<string, Offset> = new Map();
+  #image = new ClusterImage();
   #revision = 0;
 
   constructor(
@@ -121,10 +146,14 @@ export class TestPartitions {
   ) {
     // Large blocks: the disk copies a file for each, and what a crash tears is for the test that crashes it.
     this.disk = options.disk ?? new SimulatedDisk(seededRandom(1), { blockBytes: 64 * 1024 * 1024 });
+    this.journal = new Journal({ disk: this.disk, clock: this.clock, random: seededRandom(2) });
     this.partitions = new Partitions({
       disk: this.disk,
       clock: this.clock,
-      cache: new TailCache(options.tailCacheBytes ?? 1024 * 1024),
+      cache: new TailCache(options.tailCacheBytes ?? 1024 * 1024, this.slabs),
+      files: new OpenFiles(this.disk, 100),
+      journal: this.journal,
+      room: new DiskRoom(this.disk, this.clock),
       turn: this.turn,
       metrics: this.metrics,
       brokerId: brokerId(1),
@@ -133,24 +162,35 @@ export class TestPartitions {
       events: {
         created: () => {
           this.events.push('created');
+          this.#save();
           return this.takesNames;
         },
         rolled: () => this.events.push('rolled'),
+        forgotten: () => {
+          this.events.push('forgotten');
+          this.#save();
+          return this.takesNames;
+        },
+        deletionFailed: ({ code }) => this.events.push(`deletion failed: ${code}`),
         syncFailed: (partition) => this.events.push(`sync failed: ${partition.name}`),
         wentOffline: (partition) => this.events.push(`offline: ${partition.name}`),
       },
     });
   }
 
-  recover(lastRun: LastRun = { checkpoint: new Map(), cleanShutdown: false }): this {
-    const steps = [...this.partitions.recover(lastRun)];
+  recover(lastRun: Partial<LastRun> = {}): this {
+    const { ends, damage } = replayJournal(this.disk, { expected: false });
+    const journal = { journalEnds: ends, journalDamaged: damage !== undefined };
+    const steps = [...this.partitions.recover({ checkpoint: new Map(), cleanShutdown: false, ...journal, ...lastRun })];
+    this.journal.begin(1024 * 1024);
     this.events.push(`recovered: ${steps.length}`);
     return this;
   }
 
   /** A snapshot with this topic and no other, acted upon. */
   apply(...changes: Change[]): this {
-    const image = new ClusterImage();
+    this.#image = new ClusterImage();
+    const image = this.#image;
     const revision = BigInt(++this.#revision);
     const applied = image.applyPage(create(SnapshotPageSchema, { revision, changes, last: true }));
     if (applied.kind !== 'applied') throw new Error(applied.kind);
@@ -162,6 +202,21 @@ export class TestPartitions {
   /** Recovered, and leading partition 0 in epoch 0. */
   leading(configs: Record<string, string> = {}): this {
     return this.recover().apply(...changesOf({ configs, partitions: [{ leader: 1, epoch: 0 }] }));
+  }
+
+  #save(): void {
+    if (this.takesNames) this.saved = this.partitions.checkpoint();
+  }
+
+  /** The topic is deleted, by a delta. */
+  applyDeletion(id: Uint8Array = TOPIC_ID_BYTES, name = 'orders'): this {
+    const image = this.#image;
+    const deleted = create(ChangeSchema, { change: { case: 'deletedTopic', value: { id, name } } });
+    const applied = image.applyDelta(create(DeltaSchema, { revision: BigInt(++this.#revision), changes: [deleted] }));
+    if (applied.kind !== 'applied') throw new Error(applied.kind);
+    this.partitions.apply(image, applied.changes);
+    this.clock.endTurns();
+    return this;
   }
 
   partition(index = 0): Partition {

@@ -6,8 +6,10 @@ import { offset } from '@weir/base/ids.ts';
 import type { Offset } from '@weir/base/ids.ts';
 import { Log } from '@weir/log/log.ts';
 import type { RecoveryReport } from '@weir/log/recovery.ts';
+import type { Journal } from '@weir/log/journal/journal.ts';
+import type { OpenFiles } from '@weir/log/open-files.ts';
 import type { TailCache } from '@weir/log/tail-cache.ts';
-import { readPartitionFile, writePartitionFile } from './partition-file.ts';
+import { PARTITION_FILE, readPartitionFile, writeNewPartitionFile, writePartitionFile } from './partition-file.ts';
 import { topicSettings } from './topic-settings.ts';
 import type { FlushPolicy, TopicSettings } from './topic-settings.ts';
 
@@ -16,6 +18,8 @@ export interface LogHome {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly cache: TailCache;
+  readonly files: OpenFiles;
+  readonly journal: Journal;
   readonly defaultFlush: FlushPolicy;
 }
 
@@ -24,6 +28,10 @@ export interface LastRun {
   /** The durable recovery points by folder. */
   readonly checkpoint: ReadonlyMap<string, Offset>;
   readonly cleanShutdown: boolean;
+  /** What the journal had of each log, by the log's directory. */
+  readonly journalEnds: ReadonlyMap<string, Offset>;
+  /** A part of the journal is lost, and nobody knows whose records were in it. */
+  readonly journalDamaged: boolean;
 }
 
 /** Why a replica is not to be trusted, in the words of the registration. */
@@ -60,6 +68,7 @@ export function openExisting(folder: string, home: LogHome, lastRun: LastRun): O
   try {
     const { log, recovery } = openLog(directory, settings, home, {
       checkpoint: lastRun.checkpoint.get(folder) ?? offset(0),
+      journalEnd: lastRun.journalEnds.get(directory),
       cleanShutdown: lastRun.cleanShutdown,
       // Not knowing it, the smaller reach: to call a torn tail damaged loses nothing.
       lastFlush: file?.flush ?? 'commit',
@@ -70,7 +79,8 @@ export function openExisting(folder: string, home: LogHome, lastRun: LastRun): O
       return { ...common, offline: `its log is damaged: ${segment} at byte ${position}: ${why}`, doubt: 'damaged' };
     }
     // Without the file nobody knows how the records were written.
-    const unsynced = !lastRun.cleanShutdown && file?.flush !== 'commit' && log.endOffset > 0;
+    const unsure = file?.flush !== 'commit' || lastRun.journalDamaged;
+    const unsynced = !lastRun.cleanShutdown && unsure && log.endOffset > log.startOffset;
     // Not before the doubt is registered: it would be forgotten if this start ended before that.
     if (file !== undefined && file.flush !== settings.flush && !unsynced) {
       writePartitionFile(home.disk, directory, { ...file, flush: settings.flush });
@@ -83,7 +93,10 @@ export function openExisting(folder: string, home: LogHome, lastRun: LastRun): O
   }
 }
 
-/** Makes the folder and the empty log of a partition that is new here. A fault of the disk leaves it offline. */
+/**
+ * Makes the folder and the empty log of a partition that is new here; the caller makes the folder's name durable, for
+ * many at once. A fault of the disk leaves it offline.
+ */
 export function openNew(
   folder: string,
   home: LogHome,
@@ -93,9 +106,13 @@ export function openNew(
   const settings = topicSettings(topic.configs, home.defaultFlush);
   try {
     home.disk.makeDirectory(directory);
-    writePartitionFile(home.disk, directory, { topic: topic.name, configs: topic.configs, flush: settings.flush });
+    // Left by a try that came no further, perhaps.
+    home.disk.removeFile(`${directory}/${PARTITION_FILE}`);
+    const file = { topic: topic.name, configs: topic.configs, flush: settings.flush };
+    writeNewPartitionFile(home.disk, directory, file);
     const { log, recovery } = openLog(directory, settings, home, {
       checkpoint: offset(0),
+      journalEnd: undefined,
       cleanShutdown: false,
       lastFlush: settings.flush,
     });
@@ -113,10 +130,16 @@ function openLog(
   directory: string,
   settings: TopicSettings,
   home: LogHome,
-  last: { readonly checkpoint: Offset; readonly cleanShutdown: boolean; readonly lastFlush: FlushPolicy },
+  last: {
+    readonly checkpoint: Offset;
+    readonly journalEnd: Offset | undefined;
+    readonly cleanShutdown: boolean;
+    readonly lastFlush: FlushPolicy;
+  },
 ): ReturnType<typeof Log.open> {
   const config = { flush: settings.flush, segmentBytes: settings.segmentBytes };
-  return Log.open({ disk: home.disk, clock: home.clock, cache: home.cache, directory, config, ...last });
+  const { disk, clock, cache, files, journal } = home;
+  return Log.open({ disk, clock, cache, files, journal, directory, config, ...last });
 }
 
 /** A fault of the disk, or a broken invariant, concerns this partition; any other error the whole start. */

@@ -48,7 +48,7 @@ test('a stop with records that count and are not synced is not clean', () => {
   const broker = new TestPartitions({ flush: 'interval', disk }).leading({ flush: 'interval' });
   broker.partition().append(batchOf(1, 'a'.repeat(500)), 0, broker.waiter, 0);
   broker.clock.endTurns();
-  disk.failNextAppend('ENOSPC', 10);
+  disk.failNextAppend('EIO', 10);
   broker.partition().append(batchOf(1), 0, broker.waiter, 1);
   broker.clock.endTurns();
   expect(broker.partitions.close(STOPPING, true)).toBe(false);

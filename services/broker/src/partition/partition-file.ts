@@ -3,7 +3,8 @@ import type { Disk } from '@weir/base/disk.ts';
 import type { FlushPolicy } from './topic-settings.ts';
 
 const FORMAT_VERSION = 1;
-const NAME = 'partition.json';
+/** Its name. */
+export const PARTITION_FILE = 'partition.json';
 
 /** What a partition's folder says about itself, for the time before the metadata is there. */
 export interface PartitionFile {
@@ -18,9 +19,27 @@ export interface PartitionFile {
   readonly flush: FlushPolicy;
 }
 
+/**
+ * Writes the file of a folder that is being made. Its name is durable with the folder's other names, later; one that a
+ * crash has torn is none (see `readPartitionFile`).
+ */
+export function writeNewPartitionFile(disk: Disk, directory: string, file: PartitionFile): void {
+  const opened = disk.open(`${directory}/${PARTITION_FILE}`, 'create');
+  try {
+    opened.append([encode(file)]);
+    opened.syncNow();
+  } finally {
+    opened.close();
+  }
+}
+
 /** Replaces the file, durably. */
 export function writePartitionFile(disk: Disk, directory: string, file: PartitionFile): void {
-  replaceFile(disk, directory, NAME, Buffer.from(`${JSON.stringify({ formatVersion: FORMAT_VERSION, ...file })}\n`));
+  replaceFile(disk, directory, PARTITION_FILE, encode(file));
+}
+
+function encode(file: PartitionFile): Buffer {
+  return Buffer.from(`${JSON.stringify({ formatVersion: FORMAT_VERSION, ...file })}\n`);
 }
 
 /**
@@ -29,7 +48,7 @@ export function writePartitionFile(disk: Disk, directory: string, file: Partitio
  * @throws Error when a newer Weir wrote it
  */
 export function readPartitionFile(disk: Disk, directory: string): PartitionFile | undefined {
-  const path = `${directory}/${NAME}`;
+  const path = `${directory}/${PARTITION_FILE}`;
   const stored = parseObject(disk.readFile(path));
   if (stored === undefined) return undefined;
   const { formatVersion, topic, configs, flush } = stored;

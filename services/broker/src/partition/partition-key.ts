@@ -19,3 +19,16 @@ export function keyOfFolder(name: string): PartitionKey | undefined {
   const match = FOLDER.exec(name);
   return match === null ? undefined : { topicId: topicId(match[1]!), index: Number(match[2]) };
 }
+
+const DELETED = '.deleted';
+
+/** What a folder is renamed to before its files are removed: under this name it is never opened again. */
+export function deletedNameOf(folder: string): string {
+  return `${folder}${DELETED}`;
+}
+
+/** The folder that was renamed to this name; undefined for a name of another kind. */
+export function folderOfDeleted(name: string): string | undefined {
+  const folder = name.endsWith(DELETED) ? name.slice(0, -DELETED.length) : '';
+  return keyOfFolder(folder) === undefined ? undefined : folder;
+}

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { leaderEpoch, offset } from '@weir/base/ids.ts';
 import type { Refusal } from '@weir/base/errors.ts';
-import { batchOf, TestPartitions } from '../test-broker.ts';
+import { WRITE_RETRY_MS } from '@weir/base/limits.ts';
+import { batchOf, changesOf, TestPartitions } from '../test-broker.ts';
 import type { TailReader } from './partition.ts';
 
 class Reader implements TailReader {
@@ -93,13 +94,13 @@ test('past the budget of what waits for the disk an append is refused as throttl
   expect(partition.append(batchOf(1), -1, broker.waiter, 3)).toBeUndefined();
 });
 
-test('a full disk takes that partition offline, and what waits is answered with a storage error', () => {
+test('a fault of the disk takes that partition offline, and what waits is answered with a storage error', () => {
   const broker = new TestPartitions().leading();
   const partition = broker.partition();
   const reader = new Reader();
   partition.addReader(reader);
   partition.park(reader);
-  broker.disk.failNextAppend('ENOSPC', 10);
+  broker.disk.failNextAppend('EIO', 10);
   partition.append(batchOf(1), -1, broker.waiter, 0);
   broker.clock.endTurns();
   expect(broker.waiter.answers.get(0)).toBe('KAFKA_STORAGE_ERROR');
@@ -108,6 +109,38 @@ test('a full disk takes that partition offline, and what waits is answered with 
   expect(partition.append(batchOf(1), -1, broker.waiter, 1)?.message).toContain('writing its log failed');
   expect(broker.events).toContain('offline: orders-0');
   expect(broker.partitions.pendingBytes).toBe(0);
+});
+
+test('on a full disk what was taken waits, more is refused, reads go on, and it recovers by itself', () => {
+  const broker = new TestPartitions().leading();
+  const partition = broker.partition();
+  partition.append(batchOf(1), -1, broker.waiter, 0);
+  broker.settle();
+  broker.disk.failNextAppend('ENOSPC', 10);
+  partition.append(batchOf(1), -1, broker.waiter, 1);
+  broker.clock.endTurns();
+  expect(partition.append(batchOf(1), -1, broker.waiter, 2)).toMatchObject({ code: 'KAFKA_STORAGE_ERROR' });
+  expect(partition.read(offset(0), 1_000).kind).toBe('batches');
+  expect(broker.waiter.answers.get(1)).toBeUndefined();
+  broker.clock.advance(WRITE_RETRY_MS);
+  broker.settle();
+  expect(broker.waiter.answers.get(1)).toBe(1);
+  expect(partition.append(batchOf(1), -1, broker.waiter, 3)).toBeUndefined();
+  expect(broker.events.filter((event) => event.startsWith('offline'))).toEqual([]);
+});
+
+test('a partition that cannot begin its epoch on a full disk begins it later', () => {
+  const broker = new TestPartitions().recover();
+  const topic = { partitions: [{ leader: 1, epoch: 0 }] };
+  broker.apply(...changesOf(topic));
+  broker.partition().unassign();
+  // The leader-epoch file is what the disk has no room for.
+  broker.disk.failNextAppend('ENOSPC', 0);
+  broker.apply(...changesOf({ partitions: [{ leader: 1, epoch: 1 }] }));
+  expect(broker.partitions.counts()).toMatchObject({ leader: 0, offline: 0 });
+  broker.clock.advance(WRITE_RETRY_MS);
+  broker.clock.endTurns();
+  expect(broker.partitions.counts()).toMatchObject({ leader: 1, offline: 0 });
 });
 
 test('a failed sync is told as such, and nothing that it should have covered is answered with an offset', () => {

@@ -1,11 +1,16 @@
 import { assert, InvariantViolation } from '@weir/base/assert.ts';
-import type { DiskError } from '@weir/base/disk.ts';
+import { DiskError } from '@weir/base/disk.ts';
 import { messageOf, refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
+import { offset } from '@weir/base/ids.ts';
 import type { LeaderEpoch, Offset } from '@weir/base/ids.ts';
-import type { Log, LogFault } from '@weir/log/log.ts';
+import type { Log } from '@weir/log/log.ts';
+import { passesByItself } from '@weir/log/log-errors.ts';
+import type { LogFault } from '@weir/log/log-writer-parts.ts';
 import type { ColdRead, LogRead, TimestampedOffset } from '@weir/log/log-read.ts';
+import type { RetentionReport } from '@weir/log/retention.ts';
 import { checkBatch } from '@weir/records/check-batch.ts';
+import type { DiskRoom } from '../disk-room.ts';
 import type { TopicCounters } from '../metrics.ts';
 import { AppendQueue } from './append-queue.ts';
 import type { AppendWaiter } from './append-queue.ts';
@@ -23,7 +28,9 @@ export type PartitionState =
   /** Found on disk, and the metadata does not say (yet, or any more) that it belongs here. */
   | { readonly kind: 'unassigned' }
   /** Out of service until the broker starts again, and in some cases until a person has decided. */
-  | { readonly kind: 'offline'; readonly reason: string };
+  | { readonly kind: 'offline'; readonly reason: string }
+  /** Its topic was deleted: the log is closed, and its files are about to go. */
+  | { readonly kind: 'deleted' };
 
 /** Someone who reads at the tail. */
 export interface TailReader {
@@ -38,6 +45,7 @@ export interface PartitionShared {
   readonly turn: Turn;
   /** Bytes of batches that were taken and do not count yet, and the most of them. */
   readonly pending: { bytes: number; readonly maxBytes: number };
+  readonly room: DiskRoom;
   /** A sync failed: nothing that was written since the last one can be trusted, and the process must end. */
   readonly syncFailed: (partition: Partition, error: DiskError) => void;
   /** The replica has gone offline. */
@@ -130,29 +138,32 @@ export class Partition implements TurnMember {
   /**
    * Leads from this epoch on. The epoch and the offset it starts at are durable before the first request is served
    * (reliability.md, rule 8).
+   *
+   * @returns false when it cannot for want of room or descriptors: then it is to be tried again
    */
-  lead(epoch: LeaderEpoch): void {
+  lead(epoch: LeaderEpoch): boolean {
     const log = this.#log;
-    if (this.#state.kind === 'offline' || log === undefined) return;
-    if (this.#state.kind === 'leader' && this.#state.epoch === epoch) return;
+    if (this.#isOut() || log === undefined) return true;
+    if (this.#state.kind === 'leader' && this.#state.epoch === epoch) return true;
     if (epoch < log.latestEpoch) {
       // An older copy of the metadata has come back: appending under a past epoch would fork the log.
       this.goOffline(`the metadata says leader epoch ${epoch}, its log has records of epoch ${log.latestEpoch}`);
-      return;
+      return true;
     }
     try {
       if (epoch > log.latestEpoch) log.beginEpoch(epoch);
     } catch (error) {
+      if (error instanceof DiskError && passesByItself(error)) return false;
       this.#broken('leader epoch', error);
     }
     // Offline by then, when the disk failed.
-    if (this.#isOffline()) return;
-    this.#state = { kind: 'leader', epoch };
+    if (!this.#isOut()) this.#state = { kind: 'leader', epoch };
+    return true;
   }
 
   /** Another broker leads, or none. */
   follow(leader: number, epoch: number): void {
-    if (this.#state.kind === 'offline') return;
+    if (this.#isOut()) return;
     const wasLeader = this.#state.kind === 'leader';
     this.#state = { kind: 'standby', leader, epoch };
     if (wasLeader) this.#dismiss(this.#notLeader(leader));
@@ -160,7 +171,7 @@ export class Partition implements TurnMember {
 
   /** The metadata does not place it here. */
   unassign(): void {
-    if (this.#state.kind === 'offline') return;
+    if (this.#isOut()) return;
     const wasLeader = this.#state.kind === 'leader';
     this.#state = { kind: 'unassigned' };
     if (wasLeader) this.#dismiss(this.#notLeader(-1));
@@ -168,10 +179,23 @@ export class Partition implements TurnMember {
 
   /** Takes the replica out of service. It is never tried again by itself. */
   goOffline(reason: string, cause?: unknown): void {
-    if (this.#state.kind === 'offline') return;
+    if (this.#isOut()) return;
     this.#state = { kind: 'offline', reason };
     this.#shared.wentOffline(this, reason, cause);
     this.#dismiss(this.#offlineRefusal(reason));
+  }
+
+  /** Its topic was deleted, for certain: answers all that waits, and closes the log, dropping what is not written. */
+  retire(): void {
+    if (this.#state.kind === 'deleted') return;
+    this.#state = { kind: 'deleted' };
+    this.#dismiss(this.#unknownTopic());
+    try {
+      this.#log?.close(false);
+    } catch (error) {
+      // It goes whatever state it is in.
+      if (!(error instanceof DiskError)) throw error;
+    }
   }
 
   /** Why a request with this leader epoch (-1: it knows none) is not served, or undefined when it is. */
@@ -184,7 +208,8 @@ export class Partition implements TurnMember {
       case 'standby':
         return this.#notLeader(state.leader);
       case 'unassigned':
-        return refusal('UNKNOWN_TOPIC_ID', `this broker does not know a topic with the id ${this.key.topicId}`);
+      case 'deleted':
+        return this.#unknownTopic();
       case 'offline':
         return this.#offlineRefusal(state.reason);
     }
@@ -197,7 +222,7 @@ export class Partition implements TurnMember {
   append(batch: Buffer, leaderEpoch: number, waiter: AppendWaiter, slot: number): Refusal | undefined {
     const problem = this.problem(leaderEpoch) ?? checkBatch(batch, { maxBytes: this.topic.settings.messageBytesMax });
     if (problem !== undefined) return problem;
-    const { pending, turn } = this.#shared;
+    const { pending, room, turn } = this.#shared;
     if (pending.bytes + batch.length > pending.maxBytes) {
       return refusal(
         'THROTTLING_QUOTA_EXCEEDED',
@@ -205,6 +230,8 @@ export class Partition implements TurnMember {
       );
     }
     const log = this.#served();
+    const full = room.problem(batch.length) ?? stuckRefusal(log.stuck);
+    if (full !== undefined) return full;
     let baseOffset: Offset;
     try {
       baseOffset = log.append(batch);
@@ -216,6 +243,7 @@ export class Partition implements TurnMember {
     if (this.#state.kind !== 'leader') return this.problem(-1);
     this.#appends.push({ endOffset: log.endOffset, baseOffset, bytes: batch.length, waiter, slot });
     pending.bytes += batch.length;
+    room.took(batch.length);
     const { counters } = this.topic;
     counters.bytesIn.inc(batch.length);
     counters.batchesIn.inc();
@@ -225,7 +253,7 @@ export class Partition implements TurnMember {
 
   flush(): void {
     const log = this.#log;
-    if (log === undefined || this.#state.kind === 'offline') return;
+    if (log === undefined || this.#isOut()) return;
     try {
       log.flush();
     } catch (error) {
@@ -266,6 +294,45 @@ export class Partition implements TurnMember {
   ): void {
     const log = this.#served();
     log.offsetForTimestamp(timestampMs, log.durableEnd, done);
+  }
+
+  /**
+   * Deletes the records below an offset (-1: all below the high watermark), durably before it returns.
+   *
+   * @returns the log's start after it, or why nothing was deleted
+   */
+  deleteRecords(before: number): Offset | Refusal {
+    const problem = this.problem(-1);
+    if (problem !== undefined) return problem;
+    const { highWatermark } = this;
+    const asked = before === -1 ? highWatermark : before;
+    if (asked < 0 || asked > highWatermark) {
+      return refusal(
+        'OFFSET_OUT_OF_RANGE',
+        `${this.name} ends at ${highWatermark}: records below ${before} cannot be deleted`,
+      );
+    }
+    try {
+      this.#served().deleteRecords(offset(asked));
+    } catch (error) {
+      if (error instanceof DiskError && passesByItself(error)) {
+        return refusal('KAFKA_STORAGE_ERROR', `the records of ${this.name} cannot be deleted now: ${error.message}`);
+      }
+      this.#broken('deleting records', error);
+    }
+    return this.problem(-1) ?? this.logStartOffset;
+  }
+
+  /** Removes the segments that the topic's configs do not keep. Only where it leads: there it knows the configs. */
+  retain(nowMs: number): RetentionReport {
+    if (this.#state.kind !== 'leader') return NOTHING;
+    const { retentionMs, retentionBytes, segmentMs } = this.topic.settings;
+    try {
+      return this.#served().retain({ nowMs, retentionMs, retentionBytes, segmentMs });
+    } catch (error) {
+      this.#broken('retention', error);
+      return NOTHING;
+    }
   }
 
   /** Begins to read: `ended` is called when the partition is not served here any more. */
@@ -329,8 +396,9 @@ export class Partition implements TurnMember {
     this.goOffline(`${kind} (${what}): ${messageOf(error)}`, error);
   }
 
-  #isOffline(): boolean {
-    return this.#state.kind === 'offline';
+  /** Whether it is out of service for as long as it lives. */
+  #isOut(): boolean {
+    return this.#state.kind === 'offline' || this.#state.kind === 'deleted';
   }
 
   #dismiss(why: Refusal): void {
@@ -344,6 +412,10 @@ export class Partition implements TurnMember {
   #served(): Log {
     assert(this.#log !== undefined, `${this.folder} has no log`);
     return this.#log;
+  }
+
+  #unknownTopic(): Refusal {
+    return refusal('UNKNOWN_TOPIC_ID', `this broker does not know a topic with the id ${this.key.topicId}`);
   }
 
   #notLeader(leader: number): Refusal {
@@ -362,4 +434,10 @@ export class Partition implements TurnMember {
   }
 }
 
+/** A log that waits for room or descriptors holds what it has taken, and takes no more. */
+function stuckRefusal(stuck: string | undefined): Refusal | undefined {
+  return stuck === undefined ? undefined : refusal('KAFKA_STORAGE_ERROR', `the log cannot be written now: ${stuck}`);
+}
+
 const AT_END: LogRead = { kind: 'atEnd' };
+const NOTHING: RetentionReport = { segments: 0, bytes: 0 };

@@ -5,18 +5,20 @@ import type { Refusal } from '@weir/base/errors.ts';
 import { leaderEpoch, offset, uuidFromBytes, uuidToBytes } from '@weir/base/ids.ts';
 import type { BrokerId, Offset, TopicId } from '@weir/base/ids.ts';
 import { assert } from '@weir/base/assert.ts';
-import { APPLY_SLICE_MS } from '@weir/base/limits.ts';
+import { APPLY_SLICE_MS, FOLDERS_PER_CHECKPOINT, WRITE_RETRY_MS } from '@weir/base/limits.ts';
 import type { ClusterImage, ImageChange, PartitionInfo, TopicInfo } from '@weir/client/metadata/cluster-image.ts';
+import type { DiskRoom } from '../disk-room.ts';
 import type { BrokerMetrics } from '../metrics.ts';
+import { Deletion } from './deletion.ts';
 import { directoryOf, openExisting, openNew } from './open-log.ts';
 import type { Doubt, LastRun, LogHome, OpenedPartition } from './open-log.ts';
 import { writePartitionFile } from './partition-file.ts';
-import { folderOf, keyOfFolder } from './partition-key.ts';
+import { folderOf, folderOfDeleted, keyOfFolder } from './partition-key.ts';
 import type { PartitionKey } from './partition-key.ts';
 import { Partition } from './partition.ts';
 import type { PartitionShared } from './partition.ts';
 import { topicSettings } from './topic-settings.ts';
-import type { FlushPolicy } from './topic-settings.ts';
+import type { FlushPolicy, TopicSettings } from './topic-settings.ts';
 import type { Turn } from './turn.ts';
 
 /** What the partitions tell the broker. */
@@ -30,6 +32,10 @@ export interface PartitionEvents {
   wentOffline(partition: Partition, reason: string, cause: unknown): void;
   /** A segment was sealed: a good moment for a checkpoint. */
   rolled(): void;
+  /** Deleted partitions left the checkpoint, which is to be written; false when the disk refused. */
+  forgotten(): boolean;
+  /** The disk refuses to remove deleted partitions; it is tried again. */
+  deletionFailed(error: DiskError): void;
 }
 
 /** What the partitions need. */
@@ -38,6 +44,7 @@ export interface PartitionsParts extends LogHome {
   readonly turn: Turn;
   readonly metrics: BrokerMetrics;
   readonly appendPendingBytesMax: number;
+  readonly room: DiskRoom;
   readonly events: PartitionEvents;
 }
 
@@ -70,21 +77,36 @@ export class Partitions {
   readonly #doubts = new Map<string, DoubtfulReplica>();
   /** In the checkpoint, and without a folder: they stay in it until they are made again. */
   readonly #missing = new Map<string, Offset>();
-  /** The durable recovery points that the last run left. */
-  #lastRun: ReadonlyMap<string, Offset> = new Map();
+  #lastRun: LastRun = { checkpoint: new Map(), cleanShutdown: false, journalEnds: new Map(), journalDamaged: false };
+  /** Deleted, and their folders' new names are not durable yet: in the checkpoint until then, or they would be missing. */
+  readonly #leaving = new Map<string, Offset>();
+  readonly #deletion: Deletion;
   /** Their folders lack the file that tells the topic's configs. */
   readonly #undescribed = new Set<Partition>();
   /** What the metadata wants and needs the disk, newest wish per folder. */
   readonly #todo = new Map<string, Assignment>();
+  /** Made, and the names of their folders are not durable yet. */
+  readonly #unnamed = new Map<string, Partition>();
   #working = false;
+  #closed = false;
   #image: ClusterImage | undefined;
 
   constructor(parts: PartitionsParts) {
     this.#parts = parts;
     this.#clock = parts.clock;
+    this.#deletion = new Deletion({
+      disk: parts.disk,
+      clock: parts.clock,
+      renamed: (folders) => {
+        for (const folder of folders) this.#leaving.delete(folder);
+      },
+      forget: () => parts.events.forgotten(),
+      failed: (error) => parts.events.deletionFailed(error),
+    });
     this.#shared = {
       turn: parts.turn,
       pending: { bytes: 0, maxBytes: parts.appendPendingBytesMax },
+      room: parts.room,
       syncFailed: (partition, error) => parts.events.syncFailed(partition, error),
       wentOffline: (partition, reason, cause) => parts.events.wentOffline(partition, reason, cause),
       rolled: () => parts.events.rolled(),
@@ -98,10 +120,12 @@ export class Partitions {
    * @throws Error when a newer Weir wrote one of them
    */
   *recover(lastRun: LastRun): Generator<RecoveryProgress, void, void> {
-    this.#lastRun = lastRun.checkpoint;
+    this.#lastRun = lastRun;
     this.#parts.disk.makeDirectory('partitions');
-    const folders = (this.#parts.disk.list('partitions') ?? []).filter((name) => keyOfFolder(name) !== undefined);
-    const present = new Set(folders);
+    const names = this.#parts.disk.list('partitions') ?? [];
+    const folders = names.filter((name) => keyOfFolder(name) !== undefined);
+    const deleted = names.flatMap((name) => folderOfDeleted(name) ?? []);
+    const present = new Set([...folders, ...deleted]);
     let opened = 0;
     for (const folder of folders) {
       const key = keyOfFolder(folder)!;
@@ -118,6 +142,8 @@ export class Partitions {
       this.#doubts.set(folder, { key, doubt: 'missing' });
       this.#parts.metrics.missing();
     }
+    // Not before: the checkpoint is written without them, and has to have all others by then.
+    for (const folder of deleted) this.#deletion.addRenamed(folder);
   }
 
   /** What the registration lists: replicas that are not to be trusted. */
@@ -149,6 +175,9 @@ export class Partitions {
         case 'partition':
           this.#consider(change.topic, change.partition);
           break;
+        case 'topicDeleted':
+          this.deleteTopic(change.id);
+          break;
         case 'broker':
           break;
       }
@@ -158,7 +187,44 @@ export class Partitions {
 
   /** Whether there is metadata that has not been acted upon. */
   get busy(): boolean {
-    return this.#todo.size > 0;
+    return this.#todo.size > 0 || this.#deletion.pending > 0;
+  }
+
+  /** Topics that it holds records of and the metadata lacks. That is no proof that they were deleted (rule 13). */
+  orphanTopics(): TopicId[] {
+    const image = this.#image;
+    if (image === undefined) return [];
+    const ids = new Set<TopicId>();
+    for (const { key } of this.#all) ids.add(key.topicId);
+    for (const { key } of this.#doubts.values()) ids.add(key.topicId);
+    return [...ids].filter((id) => image.topicById(id) === undefined);
+  }
+
+  /** Removes the replicas of a topic that was deleted for certain: its requests are refused, then its folders go. */
+  deleteTopic(id: TopicId): void {
+    // Whoever says so, and whatever the proof: what the metadata has is kept.
+    if (this.#closed || this.#image?.topicById(id) !== undefined) return;
+    for (const [folder, { key }] of this.#todo) if (key.topicId === id) this.#todo.delete(folder);
+    for (const [folder, { key }] of this.#doubts) {
+      if (key.topicId !== id) continue;
+      this.#doubts.delete(folder);
+      this.#missing.delete(folder);
+    }
+    const idBytes = latin1(uuidToBytes(id));
+    const ofTopic = this.#byTopic.get(idBytes) ?? [];
+    this.#byTopic.delete(idBytes);
+    for (const partition of ofTopic) if (partition !== undefined) this.#remove(partition);
+  }
+
+  #remove(partition: Partition): void {
+    const { folder } = partition;
+    this.#leaving.set(folder, partition.checkpointable ?? this.#knownOfLastRun(folder));
+    this.#all.delete(partition);
+    this.#undescribed.delete(partition);
+    this.#unnamed.delete(folder);
+    partition.retire();
+    this.#deletion.add(folder);
+    if (this.#image?.topic(partition.topic.name) === undefined) this.#parts.metrics.forgetTopic(partition.topic.name);
   }
 
   /** The replica that serves a partition, or why there is none. `leaderEpoch` -1: the client knows none. */
@@ -175,14 +241,20 @@ export class Partitions {
 
   /** What is to be in the checkpoint file. */
   checkpoint(): Map<string, Offset> {
-    const offsets = new Map(this.#missing);
+    const offsets = new Map([...this.#missing, ...this.#leaving]);
     for (const partition of this.#all) {
       // One that could not be opened keeps its name in the file: its folder is expected to be there.
       // And what its log had made durable: lost, damage below it would be taken for a torn tail.
-      const known = partition.checkpointable ?? this.#lastRun.get(partition.folder) ?? offset(0);
+      const known = partition.checkpointable ?? this.#knownOfLastRun(partition.folder);
       offsets.set(partition.folder, known);
     }
     return offsets;
+  }
+
+  /** Up to where the last run had made a log durable, in its own files or in the journal. */
+  #knownOfLastRun(folder: string): Offset {
+    const { checkpoint, journalEnds } = this.#lastRun;
+    return offset(Math.max(checkpoint.get(folder) ?? 0, journalEnds.get(directoryOf(folder)) ?? 0));
   }
 
   /** Of all logs. */
@@ -205,13 +277,15 @@ export class Partitions {
   /** How many do what. */
   counts(): { leader: number; standby: number; unassigned: number; offline: number } {
     const counts = { leader: 0, standby: 0, unassigned: 0, offline: 0 };
-    for (const partition of this.#all) counts[partition.state.kind]++;
+    for (const { state } of this.#all) if (state.kind !== 'deleted') counts[state.kind]++;
     return counts;
   }
 
   /** Answers all that wait with the reason, and closes every log. False: not all of them could be closed in order. */
   close(why: Refusal, clean: boolean): boolean {
+    this.#closed = true;
     this.#todo.clear();
+    this.#deletion.stop();
     let inOrder = clean;
     for (const partition of this.#all) {
       partition.dismissAll(why);
@@ -259,11 +333,12 @@ export class Partitions {
     const settings = topicSettings(topic.configs, this.#parts.defaultFlush);
     const { name, settings: known } = partition.topic;
     if (this.#undescribed.has(partition)) this.#describe(partition, topic, known.flush);
-    if (name === topic.name && known.messageBytesMax === settings.messageBytesMax) return;
+    // How a log is written is settled when it is opened.
+    const adopted = { ...settings, flush: known.flush, segmentBytes: known.segmentBytes };
+    if (name === topic.name && sameSettings(known, adopted)) return;
     partition.topic = {
       name: topic.name,
-      // How a log is written is settled when it is opened.
-      settings: { ...known, messageBytesMax: settings.messageBytesMax },
+      settings: adopted,
       counters: this.#parts.metrics.forTopic(topic.name),
     };
   }
@@ -280,33 +355,66 @@ export class Partitions {
     }
   }
 
-  /** One slice: first every folder, then their names on disk, then leadership. */
+  /**
+   * One slice. Folders that are new are made first, and go to the end of the queue; when the first of them comes again,
+   * all are made, and their names go to disk at once; then come leadership and followership.
+   */
   #work(): void {
     const until = this.#clock.monotonicMs() + APPLY_SLICE_MS;
-    const slice: { assignment: Assignment; partition: Partition }[] = [];
-    const created = new Set<Partition>();
     for (const [folder, assignment] of this.#todo) {
+      const { topic, key, info } = assignment;
+      const partition = this.#find(topic.idBytes, key.index);
       this.#todo.delete(folder);
-      let partition = this.#find(assignment.topic.idBytes, assignment.key.index);
       if (partition === undefined) {
-        partition = this.#add(assignment.key, openNew(folder, this.#parts, assignment.topic));
-        this.#missing.delete(folder);
-        this.#doubts.delete(folder);
-        created.add(partition);
+        this.#make(folder, assignment);
+        this.#todo.set(folder, assignment);
+        if (this.#unnamed.size >= FOLDERS_PER_CHECKPOINT) this.#nameFolders();
+      } else {
+        if (this.#unnamed.has(folder)) this.#nameFolders();
+        if (info.leader !== this.#parts.brokerId) partition.follow(info.leader, info.leaderEpoch);
+        else if (!partition.lead(leaderEpoch(info.leaderEpoch))) this.#againLater(assignment);
       }
-      slice.push({ assignment, partition });
       if (this.#clock.monotonicMs() >= until) break;
     }
-    if (created.size > 0 && !this.#parts.events.created()) {
-      for (const partition of created) partition.goOffline('its name could not be written to the checkpoint');
-    }
-    for (const { assignment, partition } of slice) {
-      const { leader, leaderEpoch: epoch } = assignment.info;
-      if (leader === this.#parts.brokerId) partition.lead(leaderEpoch(epoch));
-      else partition.follow(leader, epoch);
-    }
+    if (this.#todo.size === 0) this.#nameFolders();
     this.#working = this.#todo.size > 0;
     if (this.#working) this.#clock.endOfTurn(() => this.#work());
+  }
+
+  #make(folder: string, { key, topic }: Assignment): void {
+    this.#unnamed.set(folder, this.#add(key, openNew(folder, this.#parts, topic)));
+    this.#missing.delete(folder);
+    this.#doubts.delete(folder);
+  }
+
+  /** Makes the names of the new folders durable, and tells the broker, whose checkpoint misses them from now on. */
+  #nameFolders(): void {
+    if (this.#unnamed.size === 0) return;
+    const made = [...this.#unnamed.values()];
+    this.#unnamed.clear();
+    if (this.#syncFolders() && this.#parts.events.created()) return;
+    for (const partition of made) partition.goOffline('its name could not be written to the checkpoint');
+  }
+
+  #syncFolders(): boolean {
+    try {
+      this.#parts.disk.syncDirectory('partitions');
+      return true;
+    } catch (error) {
+      if (error instanceof DiskError) return false;
+      throw error;
+    }
+  }
+
+  /** The disk has no room for it, or the process no descriptor: unless there is newer metadata by then, once more. */
+  #againLater(assignment: Assignment): void {
+    this.#clock.after(WRITE_RETRY_MS, () => {
+      const folder = folderOf(assignment.key);
+      if (this.#closed || this.#todo.has(folder)) return;
+      const info = this.#image?.topicById(assignment.topic.id)?.partitions[assignment.key.index];
+      if (info !== undefined) this.#consider(assignment.topic, info);
+      if (!this.#working) this.#work();
+    });
   }
 
   #add(key: PartitionKey, opened: OpenedPartition): Partition {
@@ -355,6 +463,10 @@ export class Partitions {
         : `this broker does not lead ${topic.name}-${index}`,
     );
   }
+}
+
+function sameSettings(a: TopicSettings, b: TopicSettings): boolean {
+  return (Object.keys(a) as (keyof TopicSettings)[]).every((name) => a[name] === b[name]);
 }
 
 function latin1(bytes: Uint8Array): string {

@@ -1,4 +1,4 @@
-import { GROUP_BYTES_MAX, MESSAGE_BYTES_MAX, SEGMENT_BYTES } from '@weir/base/limits.ts';
+import { GROUP_BYTES_MAX, MESSAGE_BYTES_MAX, RETENTION_MS, SEGMENT_BYTES, SEGMENT_MS } from '@weir/base/limits.ts';
 
 /** When a record counts: once synced, or once written. */
 export type FlushPolicy = 'commit' | 'interval';
@@ -9,6 +9,12 @@ export interface TopicSettings {
   /** Largest batch, header included. */
   readonly messageBytesMax: number;
   readonly segmentBytes: number;
+  /** How old the first record of the active segment may become before the segment is sealed. */
+  readonly segmentMs: number;
+  /** -1: records never become too old. */
+  readonly retentionMs: number;
+  /** Of one partition. -1: there are never too many. */
+  readonly retentionBytes: number;
 }
 
 /**
@@ -21,7 +27,16 @@ export function topicSettings(configs: Readonly<Record<string, string>>, default
     flush: flush === 'commit' || flush === 'interval' ? flush : defaultFlush,
     messageBytesMax: Math.min(GROUP_BYTES_MAX, positive(configs['max.message.bytes']) ?? MESSAGE_BYTES_MAX),
     segmentBytes: positive(configs['segment.bytes']) ?? SEGMENT_BYTES,
+    segmentMs: positive(configs['segment.ms']) ?? SEGMENT_MS,
+    retentionMs: limit(configs['retention.ms']) ?? RETENTION_MS,
+    retentionBytes: limit(configs['retention.bytes']) ?? -1,
   };
+}
+
+/** A number from 0, or -1 for none. */
+function limit(text: string | undefined): number | undefined {
+  const value = text === undefined || text === '' ? Number.NaN : Number(text);
+  return Number.isSafeInteger(value) && value >= -1 ? value : undefined;
 }
 
 function positive(text: string | undefined): number | undefined {

@@ -26,33 +26,10 @@ const TAG = {
 /** Six tags, and varints of at most ten bytes. */
 const HEAD_BYTES_MAX = 6 + 6 * 10;
 
-/** Puts a frame together with one copy of its batches, the only one between the log and the socket. */
+/** Puts a frame together. In parts, its batches stay where they are: nothing is copied between the log and the socket. */
 export const fetchFrameCodec: Codec<FetchFrame> = {
-  encode(frame) {
-    let recordBytes = 0;
-    for (const part of frame.records) recordBytes += part.length;
-    const messageBytes = frame.message === '' ? 0 : Buffer.byteLength(frame.message);
-    const out = Buffer.allocUnsafe(HEAD_BYTES_MAX + messageBytes + recordBytes);
-    let at = 0;
-    if (frame.subscription !== 0n) at = writeVarint64(out, writeByte(out, at, TAG.subscription), frame.subscription);
-    if (frame.errorCode !== 0) {
-      at = writeVarint64(out, writeByte(out, at, TAG.errorCode), BigInt.asUintN(64, BigInt(frame.errorCode)));
-    }
-    if (messageBytes > 0) {
-      at = writeVarint(out, writeByte(out, at, TAG.message), messageBytes);
-      at += out.write(frame.message, at);
-    }
-    if (frame.highWatermark !== 0) at = writeVarint(out, writeByte(out, at, TAG.highWatermark), frame.highWatermark);
-    if (frame.logStartOffset !== 0) at = writeVarint(out, writeByte(out, at, TAG.logStartOffset), frame.logStartOffset);
-    if (recordBytes > 0) {
-      at = writeVarint(out, writeByte(out, at, TAG.records), recordBytes);
-      for (const part of frame.records) {
-        out.set(part, at);
-        at += part.length;
-      }
-    }
-    return out.subarray(0, at);
-  },
+  encode: (frame) => Buffer.concat(partsOf(frame)),
+  encodeParts: partsOf,
   decode(bytes) {
     const { highWatermark, logStartOffset, records, ...rest } = fromBinary(FetchResponseSchema, bytes);
     return {
@@ -63,6 +40,27 @@ export const fetchFrameCodec: Codec<FetchFrame> = {
     };
   },
 };
+
+/** All but the batches' bytes, and then those. */
+function partsOf(frame: FetchFrame): Uint8Array[] {
+  let recordBytes = 0;
+  for (const part of frame.records) recordBytes += part.length;
+  const messageBytes = frame.message === '' ? 0 : Buffer.byteLength(frame.message);
+  const out = Buffer.allocUnsafe(HEAD_BYTES_MAX + messageBytes);
+  let at = 0;
+  if (frame.subscription !== 0n) at = writeVarint64(out, writeByte(out, at, TAG.subscription), frame.subscription);
+  if (frame.errorCode !== 0) {
+    at = writeVarint64(out, writeByte(out, at, TAG.errorCode), BigInt.asUintN(64, BigInt(frame.errorCode)));
+  }
+  if (messageBytes > 0) {
+    at = writeVarint(out, writeByte(out, at, TAG.message), messageBytes);
+    at += out.write(frame.message, at);
+  }
+  if (frame.highWatermark !== 0) at = writeVarint(out, writeByte(out, at, TAG.highWatermark), frame.highWatermark);
+  if (frame.logStartOffset !== 0) at = writeVarint(out, writeByte(out, at, TAG.logStartOffset), frame.logStartOffset);
+  if (recordBytes > 0) at = writeVarint(out, writeByte(out, at, TAG.records), recordBytes);
+  return [out.subarray(0, at), ...frame.records];
+}
 
 function writeByte(out: Buffer, at: number, value: number): number {
   out[at] = value;

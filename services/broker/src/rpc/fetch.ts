@@ -7,7 +7,8 @@ import {
   STREAM_ANSWERS_QUEUED_MAX,
   SUBSCRIPTIONS_MAX,
 } from '@weir/base/limits.ts';
-import { onStream } from '@weir/base/transport.ts';
+import type { Slabs } from '@weir/base/slabs.ts';
+import { onBulkStream } from '@weir/base/transport.ts';
 import type { Handler, Stream, StreamHandlers } from '@weir/base/transport.ts';
 import { BrokerService } from '@weir/proto/weir/broker/v1/broker_pb.js';
 import type { FetchRequest, Subscribe } from '@weir/proto/weir/broker/v1/broker_pb.js';
@@ -27,6 +28,8 @@ export interface FetchParts {
   readonly partitions: Partitions;
   readonly turn: Turn;
   readonly metrics: BrokerMetrics;
+  /** Where the log keeps batches in memory. */
+  readonly slabs: Slabs;
 }
 
 /** Serves readers. */
@@ -40,7 +43,7 @@ export class Fetch {
   constructor(parts: FetchParts) {
     this.#parts = parts;
     const method = withCodec(protobufMethod(BrokerService.method.fetch), { response: fetchFrameCodec });
-    this.handler = onStream<FetchRequest, FetchFrame>(method, (stream) => this.#accept(stream));
+    this.handler = onBulkStream<FetchRequest, FetchFrame>(method, parts.slabs, (stream) => this.#accept(stream));
   }
 
   /** Over all streams. */
@@ -76,6 +79,7 @@ export class Fetch {
 class FetchStream implements SubscriptionOwner {
   readonly metrics: BrokerMetrics;
   readonly coldGate: ColdGate;
+  readonly slabs: Slabs;
   readonly #stream: Stream<FetchFrame>;
   readonly #partitions: Partitions;
   readonly #turn: Turn;
@@ -92,6 +96,7 @@ class FetchStream implements SubscriptionOwner {
     this.#partitions = parts.partitions;
     this.#turn = parts.turn;
     this.metrics = parts.metrics;
+    this.slabs = parts.slabs;
     this.coldGate = coldGate;
   }
 

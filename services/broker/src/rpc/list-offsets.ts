@@ -62,9 +62,11 @@ function listOne(
   }
   return new Promise((resolve) => {
     partition.offsetForTimestamp(Number(timestamp), (error, record) => {
-      if (error !== undefined)
-        resolve(failure(refusal('KAFKA_STORAGE_ERROR', `reading ${partition.name} failed: ${error.message}`)));
-      else if (record === undefined) resolve(found(-1, -1, leaderEpoch));
+      if (error !== undefined) {
+        // Its log may have been closed meanwhile, with the topic deleted.
+        const storage = refusal('KAFKA_STORAGE_ERROR', `reading ${partition.name} failed: ${error.message}`);
+        resolve(failure(partition.problem(-1) ?? storage));
+      } else if (record === undefined) resolve(found(-1, -1, leaderEpoch));
       else resolve(found(record.offset, record.timestampMs, leaderEpoch));
     });
   });

@@ -4,7 +4,8 @@ import { ERRORS, refusal } from '@weir/base/errors.ts';
 import type { ErrorCode, Refusal } from '@weir/base/errors.ts';
 import type { Offset } from '@weir/base/ids.ts';
 import { PARTITIONS_PER_REQUEST_MAX, PRODUCE_WINDOW_BYTES, STREAM_ANSWERS_QUEUED_MAX } from '@weir/base/limits.ts';
-import { onStream } from '@weir/base/transport.ts';
+import type { Slabs } from '@weir/base/slabs.ts';
+import { onBulkStream } from '@weir/base/transport.ts';
 import type { Handler, Stream, StreamHandlers, TransportFailure } from '@weir/base/transport.ts';
 import {
   Acks,
@@ -35,6 +36,8 @@ export interface ProduceParts {
   readonly clock: Clock;
   readonly tracer: Tracer;
   readonly metrics: BrokerMetrics;
+  /** Where batches are in memory from the socket on. */
+  readonly slabs: Slabs;
 }
 
 /** Answers producers. Every batch is decided upon and appended in the turn in which it came. */
@@ -48,7 +51,8 @@ export class Produce {
 
   constructor(parts: ProduceParts) {
     this.#parts = parts;
-    this.handler = onStream(protobufMethod(BrokerService.method.produce), (stream) => this.#accept(stream));
+    const method = protobufMethod(BrokerService.method.produce);
+    this.handler = onBulkStream(method, parts.slabs, (stream) => this.#accept(stream));
   }
 
   /** Takes nothing more; `idle` is called once everything that was taken is answered. */

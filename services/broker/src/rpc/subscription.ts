@@ -4,6 +4,7 @@ import type { Refusal } from '@weir/base/errors.ts';
 import { offset } from '@weir/base/ids.ts';
 import type { Offset } from '@weir/base/ids.ts';
 import { COLD_READ_BYTES, FETCH_FRAME_BYTES, SUBSCRIPTION_CREDIT_BYTES_MAX } from '@weir/base/limits.ts';
+import type { Slabs } from '@weir/base/slabs.ts';
 import type { ColdRead } from '@weir/log/log-read.ts';
 import { batchBytesOf, lastOffsetOf } from '@weir/records/batch-header.ts';
 import type { BrokerMetrics } from '../metrics.ts';
@@ -14,11 +15,12 @@ import type { BeginRead, ColdGate } from './cold-gate.ts';
 export interface SubscriptionOwner {
   readonly metrics: BrokerMetrics;
   readonly coldGate: ColdGate;
+  readonly slabs: Slabs;
   /** Its queue is over its mark: nothing is to be read for it now. */
   readonly full: boolean;
   /** It can go on: `step` is to be called, in its turn among the stream's other subscriptions. */
   ready(subscription: Subscription): void;
-  /** Sends batches; none: the reader has reached the high watermark. */
+  /** Sends batches, and retains them until they are on the wire; none: the reader has reached the high watermark. */
   frame(subscription: Subscription, records: readonly Buffer[]): void;
   /** It is over, with the reason. */
   over(subscription: Subscription, why: Refusal): void;
@@ -139,6 +141,7 @@ export class Subscription implements TailReader {
       metrics.coldReads.inc();
       this.partition.readCold(plan, (error, buffers) => {
         this.#readDone(error, buffers);
+        for (const buffer of buffers) this.#owner.slabs.release(buffer);
         // After what was read is on the stream: whoever is next knows then whether that has filled up.
         coldGate.leave();
       });

@@ -1,0 +1,225 @@
+import { strict as assert } from 'node:assert';
+import { offset, type LeaderEpoch } from '@weir/base/ids.ts';
+import type { SimulatedDisk } from '@weir/base/simulated-disk.ts';
+import { BATCH_HEADER_BYTES, batchBytesOf, leaderEpochOf, writeLeaderEpoch } from '@weir/records/batch-header.ts';
+import { isValidBatchAt } from '@weir/records/check-batch.ts';
+import { readRecords } from '@weir/records/read-records.ts';
+import type { Log } from './log.ts';
+import type { LogConfig } from './log-config.ts';
+import type { TimestampedOffset } from './log-read.ts';
+import type { TailCache } from './tail-cache.ts';
+
+/** A batch as it was appended: with its offsets and leader epoch. */
+interface ModelBatch {
+  readonly base: number;
+  readonly end: number;
+  readonly bytes: Buffer;
+}
+
+/** What a replica needs of its world. */
+interface ModelReplicaWorld {
+  readonly disk: SimulatedDisk;
+  /** Bytes have rotted somewhere: what is read may be bad, as long as it is seen to be. */
+  readonly rotten: boolean;
+  saw(what: string): void;
+}
+
+/** For the model test: a log, and what it ought to hold. */
+export class ModelReplica {
+  readonly name: string;
+  readonly flush: LogConfig['flush'];
+  readonly #world: ModelReplicaWorld;
+  readonly #cache: TailCache;
+  /** In offset order, from offset 0 on: deleted ones too. */
+  batches: ModelBatch[] = [];
+  /** All that the log has said counts. */
+  counted = 0;
+  /** No crash may take what lies below. */
+  mustKeep = 0;
+  /** Nor the end of the process alone what lies below this, as long as no power cut follows. */
+  inMemory = 0;
+  /** Where the log begins, and up to where a deletion that was cut short may have moved that. */
+  start = 0;
+  startTried = 0;
+  /** What the checkpoint on the disk says, at least. */
+  checkpointed = 0;
+  /** The latest epoch that was begun, and the latest one that may have been. */
+  epoch: LeaderEpoch | -1 = -1;
+  epochTried = -1;
+  /** The log's end when the former began: all below was durable. */
+  epochStart = 0;
+  /** Set by every start. */
+  log!: Log;
+
+  constructor(name: string, flush: LogConfig['flush'], world: ModelReplicaWorld, cache: TailCache) {
+    this.name = name;
+    this.flush = flush;
+    this.#world = world;
+    this.#cache = cache;
+  }
+
+  get directory(): string {
+    return `partitions/${this.name}`;
+  }
+
+  get end(): number {
+    return this.batches.at(-1)?.end ?? 0;
+  }
+
+  /** Takes over a log that was opened without damage: nothing durable was lost, nothing was invented. */
+  opened(log: Log): void {
+    this.log = log;
+    log.onAdvance = (end) => {
+      assert.ok(end > this.counted);
+      this.counted = end;
+    };
+    const kept = Math.max(this.mustKeep, this.inMemory);
+    assert.ok(log.endOffset >= kept, `ends at ${log.endOffset}, ${this.mustKeep} was durable, ${kept} written`);
+    assert.ok(log.endOffset <= this.end, `ends at ${log.endOffset}, only ${this.end} were appended`);
+    this.batches = this.batches.filter(({ end }) => end <= log.endOffset);
+    assert.equal(log.endOffset, this.end);
+    assert.equal(log.durableEnd, log.endOffset);
+    assert.equal(log.checkpointable(), log.endOffset);
+    assert.equal(log.pendingBytes, 0);
+    assert.ok(log.latestEpoch <= this.epochTried && (this.#world.rotten || log.latestEpoch >= this.epoch));
+    assert.ok(log.startOffset <= this.startTried && (this.#world.rotten || log.startOffset >= this.start));
+    this.start = log.startOffset;
+    this.startTried = log.startOffset;
+    this.counted = log.endOffset;
+    this.mustKeep = log.endOffset;
+    this.checkContents(this.start, 1_000_000);
+  }
+
+  /** What holds between any two steps; from it follows what a crash must not take. */
+  check(): void {
+    const { log } = this;
+    assert.equal(log.durableEnd, this.counted);
+    assert.equal(log.endOffset, this.end);
+    assert.equal(log.startOffset, this.start);
+    assert.ok(log.checkpointable() <= log.endOffset);
+    assert.ok(log.checkpointable() >= this.mustKeep);
+    this.settle();
+  }
+
+  /** The process ends here, perhaps in the middle of a step. */
+  settle(): void {
+    this.mustKeep = Math.max(this.mustKeep, this.flush === 'commit' ? this.counted : this.log.checkpointable());
+    this.inMemory = this.counted;
+  }
+
+  beginEpoch(epoch: LeaderEpoch): void {
+    this.epochTried = epoch;
+    this.log.beginEpoch(epoch);
+    this.epoch = epoch;
+    this.epochStart = this.log.endOffset;
+  }
+
+  /** The latest epoch need not outlast the run. */
+  forgetEpoch(): void {
+    this.epoch = -1;
+    this.epochStart = 0;
+  }
+
+  append(batch: Buffer, records: number): void {
+    // In the pool's memory, which is overwritten as soon as nobody says that he needs it.
+    const piece = this.#cache.slabs.allocate(batch.length);
+    piece.set(batch);
+    const base = this.end;
+    try {
+      assert.equal(this.log.append(piece), base);
+    } finally {
+      this.batches.push({ base, end: base + records, bytes: Buffer.from(piece) });
+      this.#cache.slabs.release(piece);
+    }
+  }
+
+  deleteBefore(before: number, act: () => void): void {
+    this.startTried = Math.max(this.startTried, before);
+    act();
+    this.start = this.log.startOffset;
+    assert.ok(this.start <= this.startTried);
+    this.startTried = this.start;
+  }
+
+  /** Reads from an offset to the counted end, and compares with the model. */
+  checkContents(from: number, maxBytes: number): void {
+    const upTo = this.log.durableEnd;
+    const found: Buffer[] = [];
+    let next = offset(from);
+    for (let reads = 0; next < upTo; reads++) {
+      assert.ok(reads < 10_000);
+      const read = this.log.read(next, maxBytes, upTo);
+      if (read.kind === 'batches') {
+        for (const buffer of read.buffers) found.push(Buffer.from(buffer));
+        next = read.nextOffset;
+        continue;
+      }
+      if (read.kind !== 'cold') throw new Error(`${read.kind} at ${next} below ${upTo}`);
+      this.#world.saw('cold reads');
+      let outcome = 'none';
+      this.log.readCold(read.plan, (error, buffers, nextOffset) => {
+        outcome = error === undefined ? 'read' : 'failed';
+        if (!this.#world.rotten) assert.equal(error, undefined);
+        if (error !== undefined) return;
+        assert.ok(nextOffset > next);
+        for (const buffer of buffers) {
+          found.push(Buffer.from(buffer));
+          this.#cache.slabs.release(buffer);
+        }
+        next = nextOffset;
+      });
+      this.#completeReads();
+      assert.notEqual(outcome, 'none');
+      if (outcome === 'failed') {
+        this.#world.saw('rot read');
+        return;
+      }
+    }
+    this.#compare(
+      Buffer.concat(found),
+      this.batches.filter(({ base, end }) => end > from && base < upTo),
+    );
+  }
+
+  checkTimestamp(timestampMs: number): void {
+    const upTo = this.log.durableEnd;
+    let found: TimestampedOffset | undefined;
+    let done = false;
+    this.log.offsetForTimestamp(timestampMs, upTo, (error, result) => {
+      assert.equal(error, undefined);
+      found = result;
+      done = true;
+    });
+    this.#completeReads();
+    assert.equal(done, true);
+    let expected: TimestampedOffset | undefined;
+    readRecords(Buffer.concat(this.batches.map(({ bytes }) => bytes)), (record) => {
+      const { offset: at } = record;
+      if (at >= this.start && at < upTo && record.timestampMs >= timestampMs) expected ??= record;
+      return expected === undefined;
+    });
+    assert.deepEqual(found, expected && { offset: expected.offset, timestampMs: expected.timestampMs });
+  }
+
+  #completeReads(): void {
+    while (this.#world.disk.pendingReads > 0) this.#world.disk.completeReads(1);
+  }
+
+  #compare(found: Buffer, expected: readonly ModelBatch[]): void {
+    if (found.equals(Buffer.concat(expected.map(({ bytes }) => bytes)))) return;
+    assert.ok(this.#world.rotten, 'what is read is not what was appended');
+    // Up to the first batch that every reader sees to be bad, all has to be right.
+    let at = 0;
+    for (const { bytes } of expected) {
+      if (at + BATCH_HEADER_BYTES > found.length || !isValidBatchAt(found, at, found.length)) {
+        this.#world.saw('rot read');
+        return;
+      }
+      const batch = Buffer.from(found.subarray(at, at + batchBytesOf(found, at)));
+      // No CRC covers a batch's leader epoch.
+      writeLeaderEpoch(batch, 0, leaderEpochOf(bytes, 0));
+      assert.equal(batch.equals(bytes), true, 'rot that no CRC shows');
+      at += bytes.length;
+    }
+  }
+}

@@ -1,0 +1,188 @@
+import { strict as assert } from 'node:assert';
+import fc from 'fast-check';
+import { WRITE_RETRY_MS } from '@weir/base/limits.ts';
+import { offset } from '@weir/base/ids.ts';
+import type { ModelReplica } from './log-model-replica.ts';
+import type { ModelWorld } from './log-model-world.ts';
+import { makeBatch } from './test-kit.ts';
+
+/** A step of a history. The world holds the model as well. */
+export type ModelStep = fc.Command<object, ModelWorld>;
+
+function step(name: string, act: (world: ModelWorld) => void, kind = name): ModelStep {
+  return {
+    check: () => true,
+    run: (_, world) => world.step(kind, () => act(world)),
+    toString: () => name,
+  };
+}
+
+/** A step in one of the logs, told by a number. */
+function logStep(name: string, log: number, act: (replica: ModelReplica, world: ModelWorld) => void): ModelStep {
+  return step(`p${log}: ${name}`, (world) => act(world.replicas[log % world.replicas.length]!, world), name);
+}
+
+const logs = fc.nat(2);
+/** From 0 to 1, evenly: `fc.double` is nearly always nearly 0. */
+const place = fc.nat(1_000).map((thousandths) => thousandths / 1_000);
+
+const append = fc
+  .record({
+    log: logs,
+    timestamps: fc.array(fc.integer({ min: 0, max: 1_000 }), { minLength: 1, maxLength: 4 }),
+    valueBytes: fc.integer({ min: 0, max: 100 }),
+    fill: fc.nat(255),
+  })
+  .map(({ log, timestamps, valueBytes, fill }) =>
+    logStep(`append [${timestamps.join()}] of ${valueBytes} bytes`, log, (replica) => {
+      if (replica.log.appendable) replica.append(makeBatch(timestamps, { valueBytes, fill }), timestamps.length);
+    }),
+  );
+
+const flush = fc.constant(
+  step('flush', ({ replicas }) => {
+    for (const { log } of replicas) log.flush();
+  }),
+);
+
+const flushOne = logs.map((log) => logStep('flush', log, (replica) => replica.log.flush()));
+
+const completeSyncs = fc
+  .integer({ min: 1, max: 3 })
+  .map((count) => step(`complete ${count} syncs`, ({ disk }) => disk.completeSyncs(count)));
+
+const settle = fc.constant(step('settle', (world) => world.settle()));
+
+const failSync = fc.constant(step('fail a sync', (world) => world.failSync()));
+
+const failAppend = fc.record({ code: fc.constantFrom('EIO', 'ENOSPC'), kept: fc.nat(400) }).map(({ code, kept }) =>
+  step(`fail an append with ${code} after ${kept} bytes`, ({ disk, replicas }) => {
+    disk.failNextAppend(code, kept);
+    for (const { log } of replicas) log.flush();
+  }),
+);
+
+const pass = fc
+  .constantFrom(100, WRITE_RETRY_MS, 1_000)
+  .map((ms) => step(`${ms} ms pass`, ({ clock }) => clock.advance(ms)));
+
+const fill = fc.nat(1_000).map((bytes) => step(`the disk has room for ${bytes} bytes`, (world) => world.fill(bytes)));
+
+const makeRoom = fc.constant(
+  step('the disk has room', ({ disk, clock }) => {
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    clock.advance(WRITE_RETRY_MS);
+  }),
+);
+
+const beginEpoch = logs.map((log) =>
+  logStep('begin an epoch', log, (replica, world) => {
+    if (replica.log.appendable) world.beginEpoch(replica);
+  }),
+);
+
+const checkpoint = fc.constant(step('write the checkpoint', (world) => void world.writeCheckpoint()));
+
+const deleteRecords = fc.record({ log: logs, share: place }).map(({ log, share }) =>
+  logStep(`delete the records below ${share}`, log, (replica, world) => {
+    const before = offset(Math.floor(share * replica.log.durableEnd));
+    replica.deleteBefore(before, () => world.tryWrite(() => replica.log.deleteRecords(before)));
+    if (replica.start > 0) world.saw('starts moved');
+  }),
+);
+
+const retain = fc
+  .record({ log: logs, retentionBytes: fc.constantFrom(0, 1_500, 4_000), segmentMs: fc.constantFrom(-1, 0) })
+  .map(({ log, retentionBytes, segmentMs }) =>
+    logStep(`keep ${retentionBytes} bytes, roll after ${segmentMs} ms`, log, (replica, world) => {
+      replica.deleteBefore(replica.end, () => {
+        const { segments } = replica.log.retain({ nowMs: 10_000, retentionMs: -1, retentionBytes, segmentMs });
+        if (segments > 0) world.saw('segments expired');
+      });
+    }),
+  );
+
+const cuts = fc.array(fc.nat(30), { maxLength: 2 });
+
+const endProcess = fc
+  .record({ how: fc.constantFrom('power cut' as const, 'kill' as const), cuts })
+  .map(({ how, cuts: after }) =>
+    step(
+      `${how}, and in the start after ${after.join() || 'none'}`,
+      (world) => {
+        world.end(how);
+        world.start(after);
+      },
+      'end',
+    ),
+  );
+
+const cutLater = fc
+  .nat(30)
+  .map((mutations) => step(`a power cut after ${mutations} mutations`, ({ disk }) => disk.crashAfter(mutations)));
+
+const restart = fc.record({ waits: fc.boolean(), cuts }).map(({ waits, cuts: after }) =>
+  step(
+    `stop${waits ? '' : ' at once'} and start, cut after ${after.join() || 'none'}`,
+    (world) => {
+      world.stop(waits);
+      world.end();
+      world.start(after);
+    },
+    'stop',
+  ),
+);
+
+const read = fc
+  .record({ log: logs, share: place, maxBytes: fc.constantFrom(1, 200, 5_000) })
+  .map(({ log, share, maxBytes }) =>
+    logStep(`read at ${share} up to ${maxBytes} bytes`, log, (replica) => {
+      const { startOffset, durableEnd, endOffset } = replica.log;
+      replica.checkContents(startOffset + Math.floor(share * (durableEnd - startOffset)), maxBytes);
+      assert.equal(replica.log.read(offset(endOffset + 1), 100, durableEnd).kind, 'outOfRange');
+      if (replica.log.appendable) assert.equal(replica.log.read(durableEnd, 100, durableEnd).kind, 'atEnd');
+    }),
+  );
+
+const find = fc.record({ log: logs, timestampMs: fc.integer({ min: 0, max: 1_001 }) }).map(({ log, timestampMs }) =>
+  logStep(`find ${timestampMs}`, log, (replica, { rotten }) => {
+    if (!rotten) replica.checkTimestamp(timestampMs);
+  }),
+);
+
+/** What may happen in any history. */
+export const STEPS: readonly fc.Arbitrary<ModelStep>[] = [
+  append,
+  append,
+  append,
+  append,
+  flush,
+  flush,
+  flushOne,
+  completeSyncs,
+  completeSyncs,
+  settle,
+  failSync,
+  failAppend,
+  pass,
+  fill,
+  makeRoom,
+  beginEpoch,
+  checkpoint,
+  deleteRecords,
+  retain,
+  endProcess,
+  cutLater,
+  restart,
+  read,
+  find,
+];
+
+/** Bytes rot, once in a history: behind two places that rotted nobody can tell what was durable. */
+export const ROT: fc.Arbitrary<ModelStep> = fc
+  .record({ log: logs, file: place, from: place, bytes: fc.constantFrom(0, 1, 64, 512) })
+  .map(({ log, file, from, bytes }) =>
+    logStep(`rot of ${bytes === 0 ? 'a bit' : `${bytes} bytes`} in file ${file} at ${from}`, log, (replica, world) => {
+      world.rot(replica, { file, from, bytes });
+    }),
+  );

@@ -1,0 +1,54 @@
+import type { Offset } from '@weir/base/ids.ts';
+import type { SegmentSummary } from './index-file.ts';
+import { ActiveSegment } from './segment.ts';
+
+/** What a log keeps; -1: no limit. */
+export interface RetentionRules {
+  /** The wall clock: record timestamps are measured against it. */
+  readonly nowMs: number;
+  /** A segment whose newest record is older is removed. */
+  readonly retentionMs: number;
+  /** Segments are removed as long as those behind them have at least so many bytes. */
+  readonly retentionBytes: number;
+  /** The active segment is sealed when its first records are older, so that slow topics are removed in time as well. */
+  readonly segmentMs: number;
+}
+
+/** What was removed. */
+export interface RetentionReport {
+  readonly segments: number;
+  readonly bytes: number;
+}
+
+/**
+ * Which segments are to go by Kafka's rules: from the oldest on, as long as each is too old or the log without it is
+ * still as large as it may be. Only sealed and durable ones go.
+ */
+export function expiredSegments(
+  segments: readonly SegmentSummary[],
+  durableEnd: Offset,
+  rules: RetentionRules,
+): readonly SegmentSummary[] {
+  let bytes = 0;
+  for (const segment of segments) bytes += segment.bytes;
+  const expired: SegmentSummary[] = [];
+  for (const segment of segments) {
+    const tooMuch = rules.retentionBytes >= 0 && bytes - segment.bytes >= rules.retentionBytes;
+    if (segment instanceof ActiveSegment || segment.endOffset > durableEnd) break;
+    if (!tooMuch && !isOlder(segment.maxTimestampMs, rules.retentionMs, rules.nowMs)) break;
+    expired.push(segment);
+    bytes -= segment.bytes;
+  }
+  return expired;
+}
+
+/** Whether the active segment is to be sealed: it has been open for too long, or all of it is too old. */
+export function isActiveExpired(active: ActiveSegment, { nowMs, retentionMs, segmentMs }: RetentionRules): boolean {
+  if (active.bytes === 0) return false;
+  return isOlder(active.firstTimestampMs, segmentMs, nowMs) || isOlder(active.maxTimestampMs, retentionMs, nowMs);
+}
+
+/** Records without a timestamp (-1) do not age. */
+function isOlder(timestampMs: number, limitMs: number, nowMs: number): boolean {
+  return limitMs >= 0 && timestampMs >= 0 && nowMs - timestampMs > limitMs;
+}
