@@ -2,6 +2,8 @@ import { cpus, totalmem } from 'node:os';
 import { benchDisk } from './disk.ts';
 import { benchGateway } from './gateway.ts';
 import { benchGrpc } from './grpc.ts';
+import { benchLog } from './log.ts';
+import { benchManyPartitions, benchRecovery } from './partitions.ts';
 import { benchStart } from './start.ts';
 
 /** `npm run bench`, or parts of it: `npm run bench -- gateway grpc`. */
@@ -9,6 +11,11 @@ const parts: Readonly<Record<string, () => void | Promise<void>>> = {
   start: benchStart,
   gateway: benchGateway,
   grpc: benchGrpc,
+  log: async () => {
+    await benchLog();
+    await benchManyPartitions();
+    await benchRecovery();
+  },
   disk: benchDisk,
 };
 
