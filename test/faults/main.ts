@@ -1,0 +1,118 @@
+import { parseArgs } from 'node:util';
+import { performance } from 'node:perf_hooks';
+import { messageOf } from '@weir/base/errors.ts';
+import { seededRandom } from '@weir/base/random.ts';
+import { Report } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
+import { scenarios } from './scenarios.ts';
+import { unmet, Workshop } from './workshop.ts';
+
+/** A step that takes longer than this says how far it is. */
+const PROGRESS_MS = 2_000;
+
+/** `npm run faults:disk`: real processes on disks that fail. */
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    seed: { type: 'string' },
+    rounds: { type: 'string' },
+    list: { type: 'boolean' },
+  },
+});
+const seed = Number(values.seed ?? Date.now() % 1_000_000);
+const rounds = Number(values.rounds ?? 10);
+if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(rounds) || rounds < 1) {
+  throw new Error('--seed and --rounds are whole numbers, --rounds from 1');
+}
+const unknown = (values.only ?? []).filter((name) => !scenarios.some((scenario) => scenario.name === name));
+if (unknown.length > 0) {
+  throw new Error(`--only ${unknown.join(', ')}: there are ${scenarios.map(({ name }) => name).join(', ')}`);
+}
+const chosen = scenarios.filter(({ name }) => values.only?.includes(name) ?? true);
+
+type Outcome = 'passed' | 'failed' | 'skipped';
+
+let current: Workshop | undefined;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    console.log(`\n${signal}: cleaning up`);
+    void takeDown(current).then(() => process.exit(130));
+  });
+}
+
+// A mistake in a scenario: what it has mounted must not stay.
+process.once('unhandledRejection', (error) => {
+  console.error(error);
+  void takeDown(current).then(() => process.exit(1));
+});
+
+if (values.list === true) for (const { name, title } of scenarios) console.log(`${name.padEnd(20)} ${title}`);
+else process.exitCode = await runAll();
+
+async function runAll(): Promise<number> {
+  console.log(`Disk faults, seed ${seed}, ${rounds} rounds; again with: npm run faults:disk -- --seed ${seed}`);
+  const outcomes = new Map<string, Outcome>();
+  const startMs = performance.now();
+  for (const scenario of chosen) outcomes.set(scenario.name, await runOne(scenario));
+  const named = (outcome: Outcome): string[] => [...outcomes].filter(([, is]) => is === outcome).map(([name]) => name);
+  const failed = named('failed');
+  const skipped = named('skipped');
+  console.log(
+    `\n${named('passed').length} passed, ${failed.length} failed${inBrackets(failed)}, ` +
+      `${skipped.length} skipped${inBrackets(skipped)}, in ${((performance.now() - startMs) / 1_000).toFixed(0)} s; seed ${seed}`,
+  );
+  return failed.length === 0 ? 0 : 1;
+}
+
+async function runOne(scenario: Scenario): Promise<Outcome> {
+  const { name, title, needs } = scenario;
+  console.log(`\n${name}: ${title}`);
+  const missing = needs.map(unmet).find((reason) => reason !== undefined);
+  if (missing !== undefined) {
+    console.log(`  SKIPPED: ${missing}`);
+    return 'skipped';
+  }
+  const startMs = performance.now();
+  let saidMs = startMs;
+  const report = new Report((text) => {
+    if (performance.now() - saidMs < PROGRESS_MS) return;
+    saidMs = performance.now();
+    console.log(`  … ${text}`);
+  });
+  const workshop = new Workshop();
+  current = workshop;
+  try {
+    const random = seededRandom(seedOf(name));
+    await scenario.run({ random, rounds, workshop, report });
+    if (report.checks === 0) report.check(false, 'the scenario checked something');
+  } catch (error) {
+    report.check(false, 'the scenario ran to its end', messageOf(error));
+  }
+  for (const problem of await takeDown(workshop)) report.check(false, 'everything is cleaned up', problem);
+  current = undefined;
+  for (const what of report.injected) console.log(`  injected: ${what}`);
+  for (const line of report.lines) console.log(`  ${line}`);
+  const seconds = ((performance.now() - startMs) / 1_000).toFixed(1);
+  console.log(
+    `  ${report.failures === 0 ? 'PASS' : 'FAIL'}: ${report.checks} checks, ${report.failures} failed, ${seconds} s`,
+  );
+  return report.failures === 0 ? 'passed' : 'failed';
+}
+
+function inBrackets(names: readonly string[]): string {
+  return names.length === 0 ? '' : ` (${names.join(', ')})`;
+}
+
+/** A scenario's chance is its own: it is the same alone and among the others. */
+function seedOf(name: string): number {
+  let sum = seed;
+  for (let i = 0; i < name.length; i++) sum = Math.imul(sum, 31) + name.charCodeAt(i);
+  return sum;
+}
+
+async function takeDown(workshop: Workshop | undefined): Promise<string[]> {
+  if (workshop === undefined) return [];
+  const problems = await workshop.cleanups.run();
+  workshop.remove();
+  return problems;
+}

@@ -1,0 +1,123 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Mutation } from './mutations.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** What the tests of the mutated packages need. */
+const COPIED = ['package.json', 'packages/base', 'packages/records', 'packages/log'];
+const RUN_MS_MAX = 120_000;
+
+/** How a run of tests ended. */
+export interface TestRun {
+  readonly passed: boolean;
+  /** The names of tests that failed, or what vitest said when none did. */
+  readonly failures: string;
+}
+
+/** A copy of the packages, in which code can be changed and tests be run. */
+class Copy {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'weir-mutant-'));
+
+  constructor() {
+    for (const path of COPIED)
+      cpSync(join(ROOT, path), join(this.#directory, path), { recursive: true, verbatimSymlinks: true });
+    symlinkSync(join(ROOT, 'node_modules'), join(this.#directory, 'node_modules'));
+  }
+
+  /**
+   * Changes the code.
+   *
+   * @throws Error when the place is not there exactly once: then the table is older than the code
+   */
+  mutate({ name, file, find, replace }: Mutation): void {
+    const path = join(this.#directory, file);
+    const text = readFileSync(path, 'utf8');
+    const times = text.split(find).length - 1;
+    if (times !== 1) {
+      throw new Error(
+        `"${name}": ${JSON.stringify(find)} occurs ${times} times in ${file}, expected once: fit the table to the code`,
+      );
+    }
+    writeFileSync(
+      path,
+      text.replace(find, () => replace),
+    );
+  }
+
+  /** Runs test files, until the first failure. */
+  async test(files: readonly string[]): Promise<TestRun> {
+    const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
+    const report = join(this.#directory, 'report.json');
+    const reporting = ['--reporter', 'json', '--outputFile', report, '--no-color'];
+    const words = [vitest, 'run', ...files, '--root', this.#directory, '--bail', '1', ...reporting];
+    // Of the run that this one may be a part of, it must know nothing.
+    const environment = Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST$|NODE_OPTIONS)/.test(name));
+    const options = { env: Object.fromEntries(environment), cwd: this.#directory, timeout: RUN_MS_MAX };
+    const [passed, said] = await new Promise<[boolean, string]>((resolve) => {
+      execFile(process.execPath, words, options, (error, stdout, stderr) => resolve([error === null, stdout + stderr]));
+    });
+    return { passed, failures: passed ? '' : failuresIn(report, said) };
+  }
+
+  remove(): void {
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+interface JsonReport {
+  readonly testResults: readonly {
+    readonly message: string;
+    readonly assertionResults: readonly { readonly status: string; readonly title: string }[];
+  }[];
+}
+
+/** Without a failed test there is something else wrong: a file that cannot be loaded, or a time that was over. */
+const NO_TEST = 'no test failed';
+
+function failuresIn(path: string, said: string): string {
+  let report: JsonReport;
+  try {
+    report = JSON.parse(readFileSync(path, 'utf8')) as JsonReport;
+  } catch {
+    return `${NO_TEST}: ${said.trim().slice(0, 500)}`;
+  }
+  const failed = report.testResults.flatMap(({ assertionResults }) =>
+    assertionResults.filter(({ status }) => status === 'failed').map(({ title }) => title),
+  );
+  const messages = report.testResults.map(({ message }) => message).filter((message) => message !== '');
+  return failed.length > 0 ? failed.join('; ') : `${NO_TEST}: ${messages.join('; ').slice(0, 300)}`;
+}
+
+/** What came of a mutation. */
+export interface Judged {
+  readonly caught: boolean;
+  /** By which test, or what went wrong. */
+  readonly how: string;
+}
+
+/** Applies a mutation to a copy and runs its tests. */
+export async function judge(mutation: Mutation): Promise<Judged> {
+  const copy = new Copy();
+  try {
+    copy.mutate(mutation);
+    const { passed, failures } = await copy.test(mutation.tests);
+    if (passed) return { caught: false, how: 'its tests pass all the same' };
+    // Code that cannot be loaded would fail any test: that proves nothing.
+    return { caught: !failures.startsWith(NO_TEST), how: failures };
+  } finally {
+    copy.remove();
+  }
+}
+
+/** Runs the tests of some mutations on the code as it is. */
+export async function testUnmutated(mutations: readonly Mutation[]): Promise<TestRun> {
+  const copy = new Copy();
+  try {
+    return await copy.test([...new Set(mutations.flatMap(({ tests }) => tests))]);
+  } finally {
+    copy.remove();
+  }
+}

@@ -1,0 +1,196 @@
+/** A mistake that somebody could make, and the tests that have to notice it. */
+export interface Mutation {
+  /** What the changed code does wrong. */
+  readonly name: string;
+  /** From the root of the repository. */
+  readonly file: string;
+  /** Occurs exactly once in the file. */
+  readonly find: string;
+  readonly replace: string;
+  /** Test files from the root of the repository, of which at least one fails. */
+  readonly tests: readonly string[];
+  /** Runs with every `npm test`. */
+  readonly always?: true;
+}
+
+/** What durability rests on, broken one piece at a time. */
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'recovery takes a batch whose CRC is wrong',
+    file: 'packages/log/src/segment-scan.ts',
+    find: "return isValidBatchAt(this.#buffer, at, at + bytes) ? undefined : 'a batch whose header or CRC is wrong';",
+    replace: 'return isValidBatchAt(this.#buffer, at, at + bytes) ? undefined : undefined;',
+    tests: ['packages/log/src/recovery.test.ts'],
+    always: true,
+  },
+  {
+    name: 'recovery cuts the tail whatever the checkpoint says',
+    file: 'packages/log/src/recovery.ts',
+    find: 'if (good.endOffset < this.#floor) {',
+    replace: 'if (good.endOffset < 0) {',
+    tests: ['packages/log/src/recovery.test.ts'],
+    always: true,
+  },
+  {
+    name: 'a record counts before its sync is back',
+    file: 'packages/log/src/log-writer.ts',
+    find: 'this.#writtenBytes += active.bytes - before;',
+    replace: 'this.#writtenBytes += active.bytes - before;\n    this.#count(this.#mark());',
+    tests: ['packages/log/src/log.test.ts'],
+    always: true,
+  },
+  {
+    name: "a new segment's name is not synced into its directory",
+    file: 'packages/log/src/log-folder.ts',
+    find: 'try {\n    disk.syncDirectory(directory);\n  } catch',
+    replace: 'try {\n    void directory;\n  } catch',
+    tests: ['packages/log/src/log-model.test.ts', 'packages/log/src/log.test.ts', 'packages/log/src/recovery.test.ts'],
+  },
+  {
+    name: "an index's entries are taken without their CRC",
+    file: 'packages/log/src/index-file.ts',
+    find: 'return crc32c(entries) === header.entriesCrc ? entries : undefined;',
+    replace: 'return entries;',
+    tests: ['packages/log/src/recovery.test.ts', 'packages/log/src/segment-index.test.ts'],
+    always: true,
+  },
+  {
+    name: 'an index is trusted although the log has another size',
+    file: 'packages/log/src/index-file.ts',
+    find: 'if (header.summary.bytes !== segment.bytes) return undefined;',
+    replace: '',
+    tests: ['packages/log/src/segment-index.test.ts'],
+  },
+  {
+    name: "a sealed segment's summary is trusted although the next segment says otherwise",
+    file: 'packages/log/src/recovery.ts',
+    find: 'if (summary?.baseOffset !== base || summary.bytes !== bytes || summary.endOffset !== nextBase) return undefined;',
+    replace: 'if (summary === undefined) return undefined;',
+    tests: ['packages/log/src/recovery.test.ts'],
+    always: true,
+  },
+  {
+    name: 'a bad byte far below a valid batch passes for a torn tail',
+    file: 'packages/log/src/recovery.ts',
+    find: 'if (found === undefined) return undefined;',
+    replace: 'if (found !== -1) return undefined;',
+    tests: ['packages/log/src/recovery.test.ts'],
+    always: true,
+  },
+  {
+    name: 'what a dead process had written counts without a sync',
+    file: 'packages/log/src/recovery.ts',
+    find: '    file.syncNow();\n',
+    replace: '',
+    tests: ['packages/log/src/recovery.test.ts'],
+  },
+  {
+    name: 'a segment is sealed without a sync',
+    file: 'packages/log/src/log-writer.ts',
+    find: '    this.#syncNow();\n    active.writeIndexes(disk, directory);',
+    replace: '    active.writeIndexes(disk, directory);',
+    tests: [
+      'packages/log/src/log-model.test.ts',
+      'packages/log/src/log.test.ts',
+      'packages/log/src/journal/journal.test.ts',
+    ],
+  },
+  {
+    name: 'an epoch begins while records before it are not durable',
+    file: 'packages/log/src/log-writer.ts',
+    find: "this.writeAllAndSync();\n    this.#guard('append', () => epochs.begin",
+    replace: "this.#guard('append', () => epochs.begin",
+    tests: ['packages/log/src/log.test.ts'],
+  },
+  {
+    name: 'a failed sync leaves behind what it did not cover',
+    file: 'packages/log/src/log-writer.ts',
+    find: "if (this.#parts.config.flush === 'commit') cutUnsynced(this.#parts, this.#synced);",
+    replace: '',
+    tests: ['packages/log/src/log.test.ts', 'packages/log/src/log-faults.test.ts'],
+  },
+  {
+    name: 'a failed sync is taken for one that covers',
+    file: 'packages/log/src/log-writer.ts',
+    find: 'if (error !== undefined) return this.#syncFailed(error);\n      this.#events.synced',
+    replace: 'this.#events.synced',
+    tests: ['packages/log/src/log.test.ts', 'packages/log/src/log-faults.test.ts'],
+  },
+  {
+    name: 'the clean-shutdown marker stays while the logs are open',
+    file: 'packages/log/src/clean-marker.ts',
+    find: '  disk.removeFile(path);\n  disk.syncDirectory(directory);\n',
+    replace: '',
+    tests: ['packages/log/src/stored-file.test.ts'],
+  },
+  {
+    name: 'the removal of the clean-shutdown marker is not durable',
+    file: 'packages/log/src/clean-marker.ts',
+    find: '  disk.syncDirectory(directory);\n',
+    replace: '',
+    tests: ['packages/log/src/stored-file.test.ts'],
+  },
+  {
+    name: 'a small file is taken without its CRC',
+    file: 'packages/log/src/stored-file.ts',
+    find: 'if (crc32c(bytes.subarray(0, end)) !== bytes.readUInt32LE(end)) return undefined;',
+    replace: '',
+    tests: ['packages/log/src/stored-file.test.ts'],
+  },
+  {
+    name: 'a small file is replaced before its contents are synced',
+    file: 'packages/base/src/disk.ts',
+    find: 'file.syncNow();',
+    replace: '',
+    tests: ['packages/base/src/disk.test.ts', 'packages/log/src/stored-file.test.ts'],
+  },
+  {
+    name: 'a journaled group is not synced before it counts',
+    file: 'packages/log/src/journal/journal.ts',
+    find: 'current.file.sync((error) => this.#synced(error, this.#clock.monotonicMs() - startedMs));',
+    replace: 'this.#synced(undefined, startedMs);',
+    tests: ['packages/log/src/journal/journal.test.ts'],
+  },
+  {
+    name: "a journal file goes before the logs' own files are synced",
+    file: 'packages/log/src/log-writer.ts',
+    find: '    if (this.#settled.end >= end ||',
+    replace: '    if (end >= 0 ||',
+    tests: ['packages/log/src/journal/journal.test.ts'],
+  },
+  {
+    name: "a journal frame's batches are put back without a look at them",
+    file: 'packages/log/src/journal/journal-frame.ts',
+    find: 'if (!isGroup(batches, group)) return undefined;',
+    replace: '',
+    tests: ['packages/log/src/journal/journal.test.ts', 'packages/log/src/log-model.test.ts'],
+  },
+  {
+    name: 'a bad journal frame in front of a good one passes for torn',
+    file: 'packages/log/src/journal/replay-journal.ts',
+    find: 'this.note(this.#doubtful);',
+    replace: '',
+    tests: ['packages/log/src/journal/journal.test.ts'],
+  },
+  {
+    name: 'a journal file that is missing is not missed',
+    file: 'packages/log/src/journal/replay-journal.ts',
+    find: 'if (number !== first + i) replay.note(`${journalPath(first + i)} is missing`);',
+    replace: '',
+    tests: ['packages/log/src/journal/journal.test.ts'],
+  },
+  {
+    name: 'what the journal gave back is not put into the logs',
+    file: 'packages/log/src/journal/replay-journal.ts',
+    find: 'target.writeAt(position, batches);',
+    replace: '',
+    tests: ['packages/log/src/journal/journal.test.ts'],
+  },
+  {
+    name: 'a batch is read from the disk without its CRC',
+    file: 'packages/log/src/batch-run.ts',
+    find: "if (!isValidBatchAt(chunk, at, at + bytes)) return 'bad';",
+    replace: '',
+    tests: ['packages/log/src/recovery.test.ts', 'packages/log/src/log.test.ts'],
+  },
+];
