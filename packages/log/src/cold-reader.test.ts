@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { assert } from '@weir/base/assert.ts';
 import { offset } from '@weir/base/ids.ts';
 import { COLD_READ_BYTES } from '@weir/base/limits.ts';
 import { seededRandom } from '@weir/base/random.ts';
@@ -53,7 +54,7 @@ class ColdLog {
     const plan = { from: offset(from), maxBytes, upTo: this.log.durableEnd };
     const started: { outcome?: Outcome } = {};
     this.log.readCold(plan, (error, buffers, next) => {
-      expect(started.outcome).toBeUndefined();
+      assert(started.outcome === undefined, 'a read is answered once');
       started.outcome = { code: error?.code, bytes: Buffer.concat(buffers), next };
       for (const buffer of buffers) this.slabs.release(buffer);
     });
@@ -78,8 +79,8 @@ class ColdLog {
   close(): void {
     this.log.close(false);
     this.disk.settle();
-    expect(this.cache.readAhead.bytes).toBe(0);
-    expect(this.slabs.usedBytes).toBe(0);
+    assert(this.cache.readAhead.bytes === 0, 'nothing stays read ahead');
+    assert(this.slabs.usedBytes === 0, 'no memory stays in use');
   }
 }
 
@@ -194,6 +195,7 @@ test('a fault while reading ahead is the reader’s own, when it comes for the b
   const faults: string[] = [];
   cold.log.onFault = (error) => faults.push(error.code);
   cold.read(0);
+  const second = cold.begin(1);
   cold.disk.completeReads(1);
   expect([second.outcome?.code, cold.disk.pendingReads]).toEqual([undefined, 1]);
   cold.disk.failNextRead();

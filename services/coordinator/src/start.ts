@@ -1,3 +1,4 @@
+import { messageOf } from '@weir/base/errors.ts';
 import { uuidFromRandom } from '@weir/base/ids.ts';
 import { STOP_GRACE_MS } from '@weir/base/limits.ts';
 import { onCall, onStream } from '@weir/base/transport.ts';
@@ -51,7 +52,10 @@ async function activate(
 ): Promise<Coordinator> {
   const newId = (): string => uuidFromRandom(world.random.bytes(16));
   const incarnation = newId();
-  const taken = await takeOver(store, { clusterId: newId(), coordinatorId: options.id, incarnation });
+  const taken = await explained(
+    options.store,
+    takeOver(store, { clusterId: newId(), coordinatorId: options.id, incarnation }),
+  );
   const { image, orphans, controllerRevision } = taken;
   const policy: Policy = {
     autoCreateTopics: options['auto-create-topics'],
@@ -75,6 +79,15 @@ async function activate(
     `cluster ${clusterId} at revision ${revision}`,
   );
   return coordinator;
+}
+
+/** A store whose contents make no sense is named by the option, so that somebody can find the file. */
+async function explained<T>(store: string, taking: Promise<T>): Promise<T> {
+  try {
+    return await taking;
+  } catch (error) {
+    throw new Error(`the metadata store ${store} cannot be used: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 async function serve(
