@@ -49,6 +49,8 @@ export const FOLDERS_PER_CHECKPOINT = 1_000;
 export const DISK_RESERVE_SHARE = 0.05;
 export const DISK_RESERVE_BYTES_MIN = 2 * MIB;
 export const DISK_RESERVE_BYTES_MAX = 1024 * MIB;
+/** A sync that is under way for so long is worth an error in the log. */
+export const SYNC_STALLED_MS = 5_000;
 /** How often a broker looks how full its disk is. */
 export const DISK_SPACE_INTERVAL_MS = 1_000;
 /** Of a process's file descriptors, the share that segment files may have open, and that HTTP connections may take. */
@@ -95,6 +97,8 @@ export const STREAM_QUEUE_BYTES = 2 * MIB;
 export const STREAM_COPY_BYTES = 8 * KIB;
 /** A bulk stream that was ended with an error has so long to take what was already being written. */
 export const STREAM_ABORT_MS = 5_000;
+/** The young generation is collected for each so many bytes of payload from the network; see runtime's scavenge.ts. */
+export const RECEIVED_BYTES_PER_SCAVENGE = 16 * MIB;
 /** Streams on one HTTP/2 connection. */
 export const GRPC_STREAMS_MAX = 100;
 /** What a producer may have unanswered on one stream. */

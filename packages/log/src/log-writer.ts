@@ -29,7 +29,6 @@ export class LogWriter implements JournalMember {
   #state: 'open' | 'damaged' | 'faulted' | 'closed';
   #endOffset: Offset;
   #durableEnd: Offset;
-  #appendedBytes = 0;
   #writtenBytes = 0;
   #countedBytes = 0;
   /** What a returned sync covers, the journal's or the file's own. */
@@ -38,8 +37,8 @@ export class LogWriter implements JournalMember {
   #settled: Mark;
   /** The group is in the journal's round: what that will cover, and its memory, which the journal has yet to write. */
   #inJournal: { readonly mark: Mark; readonly batches: readonly Buffer[] } | undefined;
-  /** A sync of the own file is under way; never two, as a failure is reported to one of them alone. */
-  #syncUnderWay = false;
+  /** Since when a sync of the own file is under way; never two, as a failure is reported to one of them alone. */
+  #syncingSinceMs: number | undefined;
   /** A sync that was made while another one was under way counts once that one is back without an error. */
   #syncedMeanwhile: Mark | undefined;
   /** Who waits for the own file. */
@@ -80,11 +79,19 @@ export class LogWriter implements JournalMember {
   }
 
   get pendingBytes(): number {
-    return this.#appendedBytes - this.#countedBytes;
+    return this.#writtenBytes + this.#queue.bytes - this.#countedBytes;
   }
 
   get syncing(): boolean {
     return this.#syncUnderWay || this.#inJournal !== undefined;
+  }
+
+  get syncingSinceMs(): number | undefined {
+    return this.#syncingSinceMs;
+  }
+
+  get #syncUnderWay(): boolean {
+    return this.#syncingSinceMs !== undefined;
   }
 
   get state(): 'open' | 'damaged' | 'faulted' | 'closed' {
@@ -105,7 +112,6 @@ export class LogWriter implements JournalMember {
     assert(epoch !== -1, 'an epoch begins before the first append');
     const base = this.#endOffset;
     this.#endOffset = stampBatch(batch, base, epoch);
-    this.#appendedBytes += batch.length;
     slabs.retain(batch);
     this.#queue.push(batch);
     return base;
@@ -151,7 +157,7 @@ export class LogWriter implements JournalMember {
     return this.#attempt(() => this.#roll());
   }
 
-  /** A disk fault that somebody else has met in this log. */
+  /** A disk fault, met here or by a reader. */
   fault(error: DiskError, what: LogFault): void {
     if (what === 'sync') return this.#syncFailed(error);
     if (this.#state !== 'open') return;
@@ -274,11 +280,10 @@ export class LogWriter implements JournalMember {
       this.#release(batches);
     }
     if (this.#state !== 'open') return;
-    const mark = this.#mark();
-    const unsyncedBytes = mark.writtenBytes - this.#synced.writtenBytes;
-    if (unsyncedBytes * 2 >= flushIntervalBytes || this.#queue.first !== undefined) this.#startSync();
+    const unsynced = this.#writtenBytes - this.#synced.writtenBytes;
+    if (unsynced * 2 >= flushIntervalBytes || this.#queue.first !== undefined) this.#startSync();
     else this.#armTimer();
-    this.#count(mark);
+    this.#count(this.#mark());
   }
 
   /** `#writeGroup`; undefined when the disk did not take it. */
@@ -351,14 +356,12 @@ export class LogWriter implements JournalMember {
       if (!(error instanceof DiskError)) throw error;
       return passesByItself(error) ? this.#retryLater(error) : this.fault(error, 'append');
     }
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    this.#syncUnderWay = true;
     const startedMs = clock.monotonicMs();
+    this.#syncingSinceMs = startedMs;
     const bytes = mark.writtenBytes - this.#settled.writtenBytes;
     held.file.sync((error) => {
       files.release(held);
-      this.#syncUnderWay = false;
+      this.#syncingSinceMs = undefined;
       if (error !== undefined) return this.#syncFailed(error);
       this.#events.synced(clock.monotonicMs() - startedMs, bytes);
       const covered = this.#syncedMeanwhile ?? mark;

@@ -144,6 +144,11 @@ export class Log {
     return this.#writer.syncing;
   }
 
+  /** Since when, on the monotonic clock, a sync of its own file is under way; undefined: none is. */
+  get syncingSinceMs(): number | undefined {
+    return this.#writer.syncingSinceMs;
+  }
+
   /** False once it is damaged, faulted or closed: `append` and `beginEpoch` must not be called any more. */
   get appendable(): boolean {
     return this.#writer.state === 'open';

@@ -34,6 +34,8 @@ import { CheckpointKeeper } from './checkpoint-keeper.ts';
 import { DataDirectory } from './data-directory.ts';
 import type { LastStop } from './data-directory.ts';
 import { DiskRoom } from './disk-room.ts';
+import { SyncWatch } from './sync-watch.ts';
+import type { Syncing } from './sync-watch.ts';
 import { BrokerMetrics } from './metrics.ts';
 import { OrphanCheck } from './orphan-check.ts';
 import type { LastRun } from './partition/open-log.ts';
@@ -85,6 +87,7 @@ export class Broker {
   readonly #files: OpenFiles;
   readonly #journal: Journal;
   readonly #room: DiskRoom;
+  readonly #syncWatch: SyncWatch;
   readonly #checkpoints: CheckpointKeeper;
   readonly #retention: Retention;
   readonly #orphans: OrphanCheck;
@@ -161,6 +164,7 @@ export class Broker {
     this.#checkpoints = new CheckpointKeeper(this.#directory, this.partitions, world.logger);
     this.#produce = new Produce({ partitions: this.partitions, clock, tracer, metrics: this.#metrics, slabs });
     this.#fetch = new Fetch({ partitions: this.partitions, turn, metrics: this.#metrics, slabs });
+    this.#syncWatch = new SyncWatch(() => this.#syncing(), world.logger);
     this.#metrics.watch({
       partitions: () => this.partitions.counts(),
       pendingBytes: () => this.partitions.pendingBytes,
@@ -170,6 +174,7 @@ export class Broker {
       journalBytes: () => this.#journal.bytes,
       openFiles: () => this.#files.count,
       diskFreeBytes: () => this.#room.space.freeBytes,
+      longestSyncMs: () => this.#syncWatch.longestMs,
       subscriptions: () => this.#fetch.subscriptions,
     });
   }
@@ -229,7 +234,10 @@ export class Broker {
       deleteRecordsHandler(this.partitions, clock),
     ]);
     const grpc = network.advertise ?? this.#listener.address;
-    this.#cancelCheckpoints = clock.every(CHECKPOINT_INTERVAL_MS, () => this.#checkpoints.write());
+    this.#cancelCheckpoints = clock.every(CHECKPOINT_INTERVAL_MS, () => {
+      this.#checkpoints.write();
+      this.#syncWatch.look(clock.monotonicMs());
+    });
     this.#retention.start();
     const incarnationId = newIncarnation(random);
     const { clusterId } = this.#directory.identity;
@@ -289,6 +297,11 @@ export class Broker {
     if (this.#checkpoints.writeNow() && inOrder && told) this.#directory.markClean(this.#brokerEpoch ?? 0);
     else logger.warn('stopped without a clean marker: the next start checks the logs');
     this.#owned.release();
+  }
+
+  *#syncing(): Generator<Syncing> {
+    yield { name: 'the journal', syncingSinceMs: this.#journal.syncingSinceMs };
+    yield* this.partitions.all();
   }
 
   /** Puts what only the journal has into the logs' files. */

@@ -25,6 +25,7 @@ export interface BrokerGauges {
   journalBytes(): number;
   openFiles(): number;
   diskFreeBytes(): number;
+  longestSyncMs(): number;
   subscriptions(): number;
 }
 
@@ -202,6 +203,11 @@ export class BrokerMetrics {
       name: 'weir_broker_open_segment_files',
       help: 'Segment files that are open.',
       collect: (metric) => metric.set(gauges.openFiles()),
+    });
+    gauge(this.#registry, {
+      name: 'weir_broker_longest_sync_seconds',
+      help: 'For how long the oldest sync that is under way has not come back; looked at every second.',
+      collect: (metric) => metric.set(gauges.longestSyncMs() / 1_000),
     });
     gauge(this.#registry, {
       name: 'weir_broker_disk_free_bytes',

@@ -63,7 +63,7 @@ export class Journal {
   #nextFrame = 1;
   #wanting = new Set<JournalMember>();
   #inRound: JournalMember[] = [];
-  #syncing = false;
+  #syncingSinceMs: number | undefined;
   #scheduled = false;
   #settling = 0;
   #broken = false;
@@ -101,6 +101,15 @@ export class Journal {
   /** Whether groups are taken. Otherwise, as when it waits for the logs' own syncs, logs do without it. */
   get accepting(): boolean {
     return this.#open && !this.#broken && this.#files.length <= JOURNAL_FILES_MAX;
+  }
+
+  /** Since when, on the monotonic clock, a round's sync is under way; undefined: none is. */
+  get syncingSinceMs(): number | undefined {
+    return this.#syncingSinceMs;
+  }
+
+  get #syncing(): boolean {
+    return this.#syncingSinceMs !== undefined;
   }
 
   /** Bytes in its files. */
@@ -181,8 +190,8 @@ export class Journal {
       return this.#nextRound();
     }
     for (const [i, { place }] of groups.entries()) current.ends.set(this.#inRound[i]!, place.end);
-    this.#syncing = true;
     const startedMs = this.#clock.monotonicMs();
+    this.#syncingSinceMs = startedMs;
     current.file.sync((error) => this.#synced(error, this.#clock.monotonicMs() - startedMs));
   }
 
@@ -252,7 +261,7 @@ export class Journal {
   }
 
   #synced(error: DiskError | undefined, durationMs: number): void {
-    this.#syncing = false;
+    this.#syncingSinceMs = undefined;
     const members = this.#inRound;
     this.#inRound = [];
     if (error !== undefined) this.#broken = true;

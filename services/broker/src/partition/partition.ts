@@ -366,6 +366,11 @@ export class Partition implements TurnMember {
     return this.#log?.close(clean && this.#state.kind !== 'offline') ?? true;
   }
 
+  /** Since when, on the monotonic clock, a sync of its log's own file is under way; undefined: none is. */
+  get syncingSinceMs(): number | undefined {
+    return this.#log?.syncingSinceMs;
+  }
+
   /** Whether a sync of its log is under way. */
   get syncing(): boolean {
     return this.#log?.syncing ?? false;
