@@ -1,153 +1,30 @@
 import { once } from 'node:events';
 import { connect as connectHttp2, constants } from 'node:http2';
-import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
-import { connect as connectTcp, createServer } from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
-import { setImmediate as turn } from 'node:timers/promises';
-import { afterEach, expect, test, vi } from 'vitest';
-import { GRPC_FRAME_BYTES, GRPC_MESSAGE_BYTES_MAX, STREAM_ABORT_MS, STREAM_QUEUE_BYTES } from '@weir/base/limits.ts';
+import { afterEach, expect, test } from 'vitest';
+import { GRPC_FRAME_BYTES, GRPC_MESSAGE_BYTES_MAX, STREAM_QUEUE_BYTES } from '@weir/base/limits.ts';
 import { Slabs } from '@weir/base/slabs.ts';
-import { onBulkStream, onCall } from '@weir/base/transport.ts';
-import type {
-  Codec,
-  Handler,
-  Listener,
-  Method,
-  Stream,
-  StreamHandlers,
-  TransportFailure,
-} from '@weir/base/transport.ts';
+import { onBulkStream } from '@weir/base/transport.ts';
+import type { Codec, Stream, TransportFailure } from '@weir/base/transport.ts';
+import {
+  bulk,
+  closeAll,
+  closers,
+  echo,
+  framed,
+  listen,
+  MIB,
+  open,
+  parts,
+  poisoned,
+  POISON,
+  roundTrip,
+  setUp,
+  until,
+} from './grpc-bulk-test-kit.ts';
+import type { Accept } from './grpc-bulk-test-kit.ts';
 import { grpcTransport } from './grpc-transport.ts';
 
-const MIB = 1024 * 1024;
-const POISON = 0xdb;
-
-/** Decoding aliases what came in; encoding leaves payload where it is. */
-const parts: Codec<readonly Uint8Array[]> = {
-  encode: (message) => Buffer.concat(message),
-  encodeParts: (message) => message,
-  decode: (bytes) => [bytes],
-};
-const bulk: Method<readonly Uint8Array[], readonly Uint8Array[]> = {
-  path: '/t.S/Bulk',
-  request: parts,
-  response: parts,
-};
-const whole: Codec<Buffer> = { encode: (message) => message, decode: (message) => Buffer.from(message) };
-const echo: Method<Buffer, Buffer> = { path: '/t.S/Echo', request: whole, response: whole };
-
-const closers: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).toReversed()) await close();
-});
-
-function poisoned(): Slabs {
-  return new Slabs({ slabBytes: MIB, idleBytesMax: 64 * MIB, poison: true });
-}
-
-async function listen(handlers: readonly Handler[]): Promise<Listener> {
-  const listener = await grpcTransport.listen('127.0.0.1:0', handlers);
-  closers.push(() => listener.close(0));
-  return listener;
-}
-
-type Accept = (stream: Stream<readonly Uint8Array[]>) => Partial<StreamHandlers<readonly Uint8Array[]>>;
-
-/** A server of one bulk method, and a plain HTTP/2 connection to it. */
-async function setUp(accept: Accept, slabs = poisoned()) {
-  const closed: (TransportFailure | undefined)[] = [];
-  const handler = onBulkStream(bulk, slabs, (stream) => ({
-    message() {},
-    drained() {},
-    closed: (failure) => void closed.push(failure),
-    ...accept(stream),
-  }));
-  const listener = await listen([handler, onCall(echo, async (request) => request)]);
-  const { address } = listener;
-  const session = connectHttp2(`http://${address}`, { maxSessionMemory: 64 });
-  closers.push(() => session.destroy());
-  return { slabs, closed, listener, address, session };
-}
-
-function open(session: ClientHttp2Session, headers: Record<string, string> = {}): WireCall {
-  return new WireCall(
-    session.request({
-      ':method': 'POST',
-      ':path': bulk.path,
-      'content-type': 'application/grpc',
-      te: 'trailers',
-      ...headers,
-    }),
-  );
-}
-
-/** gRPC by hand, as a client. */
-class WireCall {
-  readonly stream: ClientHttp2Stream;
-  readonly over: Promise<IncomingHttpHeaders>;
-  #chunks: Buffer[] = [];
-  #bytes = 0;
-  #more: () => void = () => {};
-
-  constructor(stream: ClientHttp2Stream) {
-    this.stream = stream;
-    stream.on('error', () => {});
-    this.over = new Promise((resolve) => {
-      stream.on('response', (headers) => headers['grpc-status'] !== undefined && resolve(headers));
-      stream.on('trailers', resolve);
-      stream.on('close', () => this.#more());
-      stream.on('close', () => resolve({ 'grpc-status': `closed with ${stream.rstCode}` }));
-    });
-  }
-
-  /** From now on it reads. */
-  read(): void {
-    this.stream.on('data', (chunk: Buffer) => {
-      this.#chunks.push(chunk);
-      this.#bytes += chunk.length;
-      this.#more();
-    });
-  }
-
-  /** The next whole message. */
-  async next(): Promise<Buffer> {
-    await this.#has(5);
-    const end = 5 + this.#whole().readUInt32BE(1);
-    await this.#has(end);
-    const all = this.#whole();
-    this.#chunks = [all.subarray(end)];
-    this.#bytes -= end;
-    return all.subarray(5, end);
-  }
-
-  async #has(bytes: number): Promise<void> {
-    while (this.#bytes < bytes) {
-      if (this.stream.destroyed) throw new Error(`the stream was closed with ${this.stream.rstCode}`);
-      await new Promise<void>((resolve) => (this.#more = resolve));
-    }
-  }
-
-  #whole(): Buffer {
-    const all = Buffer.concat(this.#chunks);
-    this.#chunks = [all];
-    return all;
-  }
-
-  /** Returns once the bytes are on the connection, so that the next ones come in another frame. */
-  write(chunk: Buffer): Promise<void> {
-    return new Promise((resolve) => this.stream.write(chunk, () => resolve()));
-  }
-}
-
-function framed(message: Uint8Array, flag = 0): Buffer {
-  const prefix = Buffer.from([flag, 0, 0, 0, 0]);
-  prefix.writeUInt32BE(message.length, 1);
-  return Buffer.concat([prefix, message]);
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await turn();
-}
+afterEach(closeAll);
 
 const echoing: Accept = (stream) => ({ message: (message) => void stream.send(message) });
 
@@ -360,12 +237,12 @@ test('where memory is scarce what waits for a reader is copied, and holds no sla
 async function withWaitingMessages() {
   const slabs = poisoned();
   let sender!: Stream<readonly Uint8Array[]>;
-  const parts = await setUp((stream) => {
+  const server = await setUp((stream) => {
     sender = stream;
     return {};
   }, slabs);
-  parts.session.on('error', () => {});
-  const call = open(parts.session);
+  server.session.on('error', () => {});
+  const call = open(server.session);
   await until(() => sender !== undefined);
   for (let i = 0; i < 5; i++) {
     const piece = slabs.allocate(600_000);
@@ -373,21 +250,21 @@ async function withWaitingMessages() {
     slabs.release(piece);
   }
   // The first ones are on the connection by now.
-  await new Promise<void>((resolve) => parts.session.ping(() => resolve()));
-  return { ...parts, sender, call };
+  await roundTrip(server.session);
+  return { ...server, sender, call };
 }
 
 test.each([
   ['the client resets the stream', ({ call }) => call.stream.close(constants.NGHTTP2_CANCEL)],
   ['the connection breaks', ({ session }) => session.destroy()],
   ['the server is cut', ({ listener }) => void listener.close(0)],
-] as [string, (parts: Awaited<ReturnType<typeof withWaitingMessages>>) => void][])(
+] as [string, (waiting: Awaited<ReturnType<typeof withWaitingMessages>>) => void][])(
   'everything that waits is released once when %s',
   async (_, happen) => {
-    const parts = await withWaitingMessages();
-    const { slabs, closed } = parts;
+    const waiting = await withWaitingMessages();
+    const { slabs, closed } = waiting;
     expect(slabs.usedBytes).toBe(5 * MIB);
-    happen(parts);
+    happen(waiting);
     await until(() => slabs.usedBytes === 0);
     expect(closed).toMatchObject([{ kind: 'broken' }]);
   },
@@ -402,104 +279,4 @@ test('a server that aborts sends what had begun whole, and forgets the rest at o
   expect(await call.over).toMatchObject({ 'grpc-status': '10', 'weir-code': 'INVALID_REQUEST' });
   await until(() => slabs.usedBytes === 0);
   expect(closed).toEqual([]);
-});
-
-/** Passes bytes between a client and a server; what the server says is held back until it is told otherwise. */
-class Dam {
-  readonly port: number;
-  readonly passed: Buffer[] = [];
-  upstream!: Socket;
-
-  private constructor(server: ReturnType<typeof createServer>) {
-    this.port = (server.address() as AddressInfo).port;
-  }
-
-  static async before(address: string): Promise<Dam> {
-    const server = createServer();
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const dam = new Dam(server);
-    server.on('connection', (client) => {
-      const [host, port] = address.split(':');
-      const upstream = connectTcp(Number(port), host);
-      dam.upstream = upstream;
-      for (const socket of [client, upstream]) socket.on('error', () => {});
-      client.on('data', (chunk) => upstream.write(chunk));
-      upstream.on('close', () => client.end());
-      upstream.on('data', (chunk) => {
-        dam.passed.push(chunk);
-        client.write(chunk);
-      });
-      closers.push(() => {
-        client.destroy();
-        upstream.destroy();
-      });
-    });
-    closers.push(() => void server.close());
-    return dam;
-  }
-}
-
-/** A server whose connection has a write that does not come back, as its client takes nothing from the socket. */
-async function withStuckSocket() {
-  // Keepalive would end it, and an aborted stream ends when a test says so.
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  closers.push(() => void vi.useRealTimers());
-  const slabs = poisoned();
-  let sender!: Stream<readonly Uint8Array[]>;
-  const { address, listener } = await setUp((stream) => {
-    sender = stream;
-    return {};
-  }, slabs);
-  const dam = await Dam.before(address);
-  const window = 64 * MIB;
-  const session = connectHttp2(`http://127.0.0.1:${dam.port}`, { settings: { initialWindowSize: window } });
-  closers.push(() => session.destroy());
-  session.on('error', () => {});
-  session.on('connect', () => session.setLocalWindowSize(window));
-  const call = open(session);
-  await until(() => sender !== undefined);
-  await new Promise<void>((resolve) => session.ping(() => resolve()));
-  dam.upstream.pause();
-  // More than the sockets' buffers hold.
-  for (let quiet = 0; quiet < 500; quiet += 1) {
-    while (slabs.usedBytes < STREAM_QUEUE_BYTES) {
-      const piece = slabs.allocate(MIB).fill(1);
-      sender.send([piece]);
-      slabs.release(piece);
-      quiet = 0;
-    }
-    await turn();
-  }
-  return { slabs, sender, listener, dam, call };
-}
-
-/** Whether memory that was used again has gone out. */
-function saidPoison({ passed }: Dam): boolean {
-  const said = Buffer.concat(passed);
-  if (said.length < MIB) throw new Error('the server has said nothing');
-  return said.includes(Buffer.alloc(64, POISON));
-}
-
-test('memory that the socket has not taken is not used again when its stream is given up', async () => {
-  const { slabs, sender, dam, call } = await withStuckSocket();
-  sender.abort({ kind: 'refused', code: 'INVALID_REQUEST', message: 'enough' });
-  vi.advanceTimersByTime(STREAM_ABORT_MS);
-  for (let i = 0; i < 100; i++) await turn();
-  // What the connection may be writing is kept; what waited behind it is not.
-  expect(slabs.usedBytes).toBe(MIB);
-  dam.upstream.resume();
-  expect(await call.over).toEqual({ 'grpc-status': `closed with ${constants.NGHTTP2_CANCEL}` });
-  await until(() => slabs.usedBytes === 0);
-  expect(saidPoison(dam)).toBe(false);
-});
-
-test('nor when its connection is given up', async () => {
-  const { slabs, listener, dam, call } = await withStuckSocket();
-  void listener.close(0);
-  vi.advanceTimersByTime(1);
-  dam.upstream.resume();
-  expect((await call.over)['grpc-status']).toMatch(/^closed/);
-  await until(() => slabs.usedBytes === 0);
-  expect(saidPoison(dam)).toBe(false);
 });

@@ -11,6 +11,7 @@ import { GrpcFault, GrpcMessageReader } from './grpc-message-reader.ts';
 import { GrpcSendQueue } from './grpc-send-queue.ts';
 import type { SendQueueOwner } from './grpc-send-queue.ts';
 import type { SessionMemory } from './http2-session-memory.ts';
+import { received } from './scavenge.ts';
 
 /** A handler whose streams are served here. */
 export type BulkHandler = Extract<Handler, { kind: 'stream' }> & { readonly slabs: Slabs };
@@ -85,7 +86,8 @@ class BulkStream implements Stream<unknown>, SendQueueOwner {
     this.#handlers = handlers;
     this.#startDeadline();
     this.stream.on('data', (chunk: Buffer) => this.#take(chunk));
-    this.stream.on('end', () => this.#halfClosed());
+    // A client that cancels may end its side first: then it is known a moment later.
+    this.stream.on('end', () => setImmediate(() => this.#halfClosed()));
   }
 
   send(message: unknown): boolean {
@@ -111,6 +113,7 @@ class BulkStream implements Stream<unknown>, SendQueueOwner {
   }
 
   #take(chunk: Buffer): void {
+    received(chunk.length);
     // Frames still arrive until the client knows that it is over.
     if (!this.#open) return;
     const { decode } = this.#method.request;
@@ -135,8 +138,7 @@ class BulkStream implements Stream<unknown>, SendQueueOwner {
   /** No more messages from the client: then nobody waits for ours. */
   #halfClosed(): void {
     if (!this.#open) return;
-    // A stream that was reset ends as well.
-    if (this.stream.aborted) {
+    if (this.stream.aborted || this.stream.destroyed) {
       this.#close(WENT_AWAY);
       return;
     }
