@@ -171,6 +171,8 @@ export class Broker {
       logBytes: () => this.partitions.sizeBytes(),
       tailCacheBytes: () => this.#cache.bytes,
       slabBytes: () => this.#cache.slabs.bytes,
+      slabUsedBytes: () => this.#cache.slabs.usedBytes,
+      readAheadBytes: () => this.#cache.readAhead.bytes,
       journalBytes: () => this.#journal.bytes,
       openFiles: () => this.#files.count,
       diskFreeBytes: () => this.#room.space.freeBytes,

@@ -22,6 +22,8 @@ export interface BrokerGauges {
   logBytes(): number;
   tailCacheBytes(): number;
   slabBytes(): number;
+  slabUsedBytes(): number;
+  readAheadBytes(): number;
   journalBytes(): number;
   openFiles(): number;
   diskFreeBytes(): number;
@@ -193,6 +195,16 @@ export class BrokerMetrics {
       name: 'weir_broker_slab_bytes',
       help: 'Memory for payload, in use or kept for the next use.',
       collect: (metric) => metric.set(gauges.slabBytes()),
+    });
+    gauge(this.#registry, {
+      name: 'weir_broker_slab_used_bytes',
+      help: 'Of that, what somebody refers to.',
+      collect: (metric) => metric.set(gauges.slabUsedBytes()),
+    });
+    gauge(this.#registry, {
+      name: 'weir_broker_read_ahead_bytes',
+      help: 'Memory with what was read from disk before somebody asked for it.',
+      collect: (metric) => metric.set(gauges.readAheadBytes()),
     });
     gauge(this.#registry, {
       name: 'weir_broker_journal_bytes',
