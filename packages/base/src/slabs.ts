@@ -117,6 +117,11 @@ export class Slabs {
     else this.#retire(slab);
   }
 
+  /** The end of one use of each. */
+  releaseAll(views: readonly Uint8Array[]): void {
+    for (const view of views) this.release(view);
+  }
+
   /** It leaves the current slab alone: a piece of a slab's size would leave the rest of that one unused. */
   #allocateLarge(bytes: number): Buffer {
     const step = this.#slabBytes / SIZES_PER_SLAB;

@@ -95,13 +95,23 @@ export class LeaderEpochs {
     }
   }
 
-  /** Forgets which epochs were before an offset: the log begins there now. Tells whether there were any. */
-  dropBefore(start: Offset): boolean {
+  /**
+   * Forgets which epochs were before an offset, durably: the log begins there now. When the disk refuses, nothing has
+   * changed.
+   *
+   * @throws DiskError
+   */
+  dropBefore(start: Offset, disk: Disk, directory: string): void {
     const index = this.#entries.findLastIndex(({ startOffset }) => startOffset <= start);
-    if (index <= 0 && (this.#entries[index]?.startOffset ?? start) === start) return false;
-    if (index < 0) return false;
-    this.#entries = [{ epoch: this.#entries[index]!.epoch, startOffset: start }, ...this.#entries.slice(index + 1)];
-    return true;
+    if (index <= 0) return;
+    const before = this.#entries;
+    this.#entries = [{ epoch: before[index]!.epoch, startOffset: start }, ...before.slice(index + 1)];
+    try {
+      this.write(disk, directory);
+    } catch (error) {
+      this.#entries = before;
+      throw error;
+    }
   }
 
   /** Forgets the epochs that start behind an offset. Tells whether there were any. */

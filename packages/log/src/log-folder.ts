@@ -1,6 +1,7 @@
 import { DiskError, type Disk, type DiskFile } from '@weir/base/disk.ts';
 import { offset, type Offset } from '@weir/base/ids.ts';
 import { TORN_TAIL_KEPT_BYTES_MAX } from '@weir/base/limits.ts';
+import { passesByItself } from './log-errors.ts';
 import { segmentName, segmentPath } from './segment.ts';
 
 const TORN = '.torn';
@@ -83,18 +84,20 @@ export class LogFolder {
     const bytes = Buffer.allocUnsafe(Math.min(TORN_TAIL_KEPT_BYTES_MAX, file.size - position));
     const length = file.readNow(bytes, position);
     const path = `${this.#directory}/${name}${TORN}`;
-    const copy = this.#disk.open(path, 'create');
     try {
-      copy.append([bytes.subarray(0, length)]);
-      copy.syncNow();
+      const copy = this.#disk.open(path, 'create');
+      try {
+        copy.append([bytes.subarray(0, length)]);
+        copy.syncNow();
+      } finally {
+        copy.close();
+      }
       return path;
     } catch (error) {
       // A disk that is full may be what tore the tail: that must not keep the log from opening.
-      if (!(error instanceof DiskError) || error.code !== 'ENOSPC') throw error;
+      if (!(error instanceof DiskError) || !passesByItself(error)) throw error;
       this.#disk.removeFile(path);
       return undefined;
-    } finally {
-      copy.close();
     }
   }
 

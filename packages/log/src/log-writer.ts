@@ -2,7 +2,7 @@ import { assert, present } from '@weir/base/assert.ts';
 import type { Cancel } from '@weir/base/clock.ts';
 import { DiskError } from '@weir/base/disk.ts';
 import { offset, type LeaderEpoch, type Offset } from '@weir/base/ids.ts';
-import { FLUSH_INTERVAL_MS, JOURNAL_GROUP_BYTES_MAX, WRITE_RETRY_MS } from '@weir/base/limits.ts';
+import { FLUSH_INTERVAL_MS, JOURNAL_GROUP_BYTES_MAX } from '@weir/base/limits.ts';
 import { AppendQueue } from './append-queue.ts';
 import { cutUnsynced } from './cut-unsynced.ts';
 import type { JournalGroup, JournalMember } from './journal/journal.ts';
@@ -13,6 +13,7 @@ import type { HeldFile } from './open-files.ts';
 import { emptySegment, type ActiveSegment } from './segment.ts';
 import { SettleWaiters } from './settle-waiters.ts';
 import { stampBatch } from './stamp-batch.ts';
+import { WriteRetry } from './write-retry.ts';
 
 /**
  * The end of a log that is written: what was appended waits in a queue, goes to the active segment in groups, and counts
@@ -46,12 +47,13 @@ export class LogWriter implements JournalMember {
   /** The active segment's file, held as long as it has something unsettled. */
   #held: HeldFile | undefined;
   #cancelTimer: Cancel | undefined;
-  #cancelRetry: Cancel | undefined;
-  #stuck: string | undefined;
+  readonly #retry: WriteRetry;
+  #discarded = false;
 
   constructor(parts: LogWriterParts, damaged: boolean, events: LogWriterEvents) {
     const { segments, durableFrom } = parts;
     this.#parts = parts;
+    this.#retry = new WriteRetry(parts.clock);
     this.#events = events;
     this.#state = damaged ? 'damaged' : 'open';
     this.#endOffset = segments.count === 0 ? offset(0) : segments.at(segments.count - 1).endOffset;
@@ -100,7 +102,7 @@ export class LogWriter implements JournalMember {
 
   /** Why nothing can be written for now, though nothing is lost: it goes on by itself. */
   get stuck(): string | undefined {
-    return this.#stuck;
+    return this.#retry.why;
   }
 
   /** Gives a batch its offsets and queues it; see `Log.append`. */
@@ -117,7 +119,6 @@ export class LogWriter implements JournalMember {
     return base;
   }
 
-  /** Sends on its way what was appended; see `Log.flush`. */
   flush(): void {
     if (!this.#mayWrite) return;
     if (this.#parts.config.flush === 'commit') this.#flushGroup();
@@ -141,7 +142,7 @@ export class LogWriter implements JournalMember {
   writeAllAndSync(): void {
     if (this.#settled.writtenBytes < this.#writtenBytes) this.#syncNow();
     while (this.#queue.first !== undefined) {
-      this.#guard('append', () => this.#release(this.#writeGroup()));
+      this.#guard('append', () => this.#parts.slabs.releaseAll(this.#writeGroup()));
       this.#syncNow();
     }
   }
@@ -154,6 +155,10 @@ export class LogWriter implements JournalMember {
    */
   sealActive(): boolean {
     if (!this.#mayWrite || this.#active().bytes === 0) return false;
+    if (this.#settled.writtenBytes < this.#writtenBytes) {
+      this.#startSync();
+      return false;
+    }
     return this.#attempt(() => this.#roll());
   }
 
@@ -184,8 +189,14 @@ export class LogWriter implements JournalMember {
     } finally {
       this.#state = 'closed';
       this.#letGo();
-      this.#settling.release();
     }
+  }
+
+  /** Takes no more appends, and nobody needs what is in it: the journal does not either. */
+  discard(): void {
+    this.#discarded = true;
+    this.close(false);
+    this.#settling.release();
   }
 
   takeGroup(): JournalGroup | undefined {
@@ -234,10 +245,10 @@ export class LogWriter implements JournalMember {
   }
 
   settle(end: Offset, done: () => void): void {
-    if (this.#settled.end >= end || this.#state === 'closed' || this.#parts.segments.active === undefined)
-      return done();
+    if (this.#settled.end >= end || this.#discarded || this.#parts.segments.active === undefined) return done();
+    // Of a log that was closed before all of it was synced the journal keeps what it has.
     this.#settling.add(end, done);
-    this.#startSync();
+    if (this.#state !== 'closed') this.#startSync();
   }
 
   /**
@@ -245,7 +256,9 @@ export class LogWriter implements JournalMember {
    * that, and with it everything else in this process (measured: 20 ms; ADR 10).
    */
   get #mayWrite(): boolean {
-    return this.#state === 'open' && this.#stuck === undefined && !this.#syncUnderWay && this.#inJournal === undefined;
+    return (
+      this.#state === 'open' && this.#retry.why === undefined && !this.#syncUnderWay && this.#inJournal === undefined
+    );
   }
 
   #flushGroup(): void {
@@ -266,7 +279,7 @@ export class LogWriter implements JournalMember {
     if (!this.#hasRoom(first) && this.#settled.writtenBytes < this.#writtenBytes) return this.#startSync();
     const batches = this.#tryGroup();
     if (batches === undefined) return;
-    this.#release(batches);
+    this.#parts.slabs.releaseAll(batches);
     this.#startSync();
   }
 
@@ -274,10 +287,10 @@ export class LogWriter implements JournalMember {
     const { groupBytesMax, flushIntervalBytes } = this.#parts.config;
     while (this.#queue.first !== undefined) {
       const unsynced = this.#writtenBytes - this.#synced.writtenBytes;
-      if (unsynced > 0 && unsynced + groupBytesMax > flushIntervalBytes) break;
+      if (unsynced > 0 && (unsynced + groupBytesMax > flushIntervalBytes || !this.#hasRoom(this.#queue.first))) break;
       const batches = this.#tryGroup();
       if (batches === undefined) break;
-      this.#release(batches);
+      this.#parts.slabs.releaseAll(batches);
     }
     if (this.#state !== 'open') return;
     const unsynced = this.#writtenBytes - this.#synced.writtenBytes;
@@ -349,13 +362,10 @@ export class LogWriter implements JournalMember {
     if (this.#syncUnderWay) return;
     const mark = this.#mark();
     if (mark.writtenBytes === this.#settled.writtenBytes) return this.#settle(mark);
-    let held: HeldFile;
-    try {
-      held = files.acquire(this.#active().baseOffset, 'append');
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      return passesByItself(error) ? this.#retryLater(error) : this.fault(error, 'append');
-    }
+    if (!this.#attempt(() => this.#hold())) return;
+    // To open a file may make other logs settle, and this one as well.
+    if (this.#syncUnderWay) return;
+    const held = files.acquire(this.#active().baseOffset, 'append');
     const startedMs = clock.monotonicMs();
     this.#syncingSinceMs = startedMs;
     const bytes = mark.writtenBytes - this.#settled.writtenBytes;
@@ -375,7 +385,8 @@ export class LogWriter implements JournalMember {
   }
 
   #syncNow(): void {
-    this.#guard('sync', () => this.#hold().file.syncNow());
+    const { file } = this.#guard('append', () => this.#hold());
+    this.#guard('sync', () => file.syncNow());
     // A failed sync is reported once. Should it be the one under way that gets the report, then this one was no good.
     if (this.#syncUnderWay) {
       this.#syncedMeanwhile = this.#mark();
@@ -406,12 +417,8 @@ export class LogWriter implements JournalMember {
   #leaveJournal(): Mark {
     const { mark, batches } = present(this.#inJournal, 'a group is in the round');
     this.#inJournal = undefined;
-    this.#release(batches);
+    this.#parts.slabs.releaseAll(batches);
     return mark;
-  }
-
-  #release(batches: readonly Buffer[]): void {
-    for (const batch of batches) this.#parts.slabs.release(batch);
   }
 
   #armTimer(): void {
@@ -450,27 +457,21 @@ export class LogWriter implements JournalMember {
       return true;
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      if (this.#state !== 'open') return false;
-      if (passesByItself(error)) this.#retryLater(error);
-      else this.fault(error, 'append');
+      if (!passesByItself(error)) this.fault(error, 'append');
+      else if (this.#state !== 'closed') this.#retry.after(error, () => this.#goOn());
       return false;
     }
   }
 
-  #retryLater(error: DiskError): void {
-    this.#stuck = error.message;
-    this.#cancelRetry ??= this.#parts.clock.after(WRITE_RETRY_MS, () => {
-      this.#cancelRetry = undefined;
-      this.#stuck = undefined;
-      const uncovered = this.#parts.config.flush === 'commit' && this.#synced.writtenBytes < this.#writtenBytes;
-      if (uncovered || this.#settling.size > 0) this.#startSync();
-      this.flush();
-    });
+  #goOn(): void {
+    const uncovered = this.#parts.config.flush === 'commit' && this.#synced.writtenBytes < this.#writtenBytes;
+    if (uncovered || this.#settling.size > 0) this.#startSync();
+    this.flush();
   }
 
-  #guard(what: LogFault, act: () => void): void {
+  #guard<T>(what: LogFault, act: () => T): T {
     try {
-      act();
+      return act();
     } catch (error) {
       if (error instanceof DiskError && !(what === 'append' && passesByItself(error))) this.fault(error, what);
       throw error;
@@ -490,9 +491,8 @@ export class LogWriter implements JournalMember {
   #letGo(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    this.#cancelRetry?.();
-    this.#cancelRetry = undefined;
-    this.#release(this.#queue.clear());
+    this.#retry.cancel();
+    this.#parts.slabs.releaseAll(this.#queue.clear());
     if (this.#held !== undefined) this.#parts.files.release(this.#held);
     this.#held = undefined;
     this.#events.over();

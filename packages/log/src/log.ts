@@ -251,10 +251,10 @@ export class Log {
    */
   deleteRecords(before: Offset): void {
     assert(before <= this.durableEnd, 'only what counts can be deleted');
-    if (before <= this.#startOffset || this.#writer.state !== 'open') return;
-    // With `flush=interval` the start must not be more durable than the end.
-    if (this.#writer.syncedEnd < before) this.#writer.writeAllAndSync();
-    // A new segment behind all of it, so that the disk gets its room back.
+    if (this.#writer.state !== 'open') return;
+    // With `flush=interval` the start must not be more durable than the end; and a new segment behind all of it gives the
+    // disk its room back.
+    if (this.#writer.syncedEnd < before || before === this.endOffset) this.#writer.writeAllAndSync();
     if (before === this.endOffset) this.#writer.sealActive();
     this.#moveStart(before);
   }
@@ -295,17 +295,33 @@ export class Log {
     try {
       return this.#writer.close(clean);
     } finally {
-      this.#coldReader.close();
-      for (const { baseOffset } of this.#segments.snapshot()) this.#files.forget(baseOffset);
+      this.#letGo();
     }
   }
 
-  #moveStart(start: Offset): void {
+  /** Closes it for good: its files are about to be removed, and the journal need not keep what it has of it. */
+  discard(): void {
+    try {
+      this.#writer.discard();
+    } finally {
+      this.#letGo();
+    }
+  }
+
+  #letGo(): void {
+    this.#coldReader.close();
+    for (const { baseOffset } of this.#segments.snapshot()) this.#files.forget(baseOffset);
+  }
+
+  /** Moves the start up, and removes what lies below it: what an earlier try left there as well. */
+  #moveStart(to: Offset): void {
     const disk = this.#disk;
     this.#guard(() => {
-      writeLogStart(disk, this.#directory, start);
-      this.#startOffset = start;
-      if (this.#epochs.dropBefore(start)) this.#epochs.write(disk, this.#directory);
+      if (to > this.#startOffset) {
+        writeLogStart(disk, this.#directory, to);
+        this.#startOffset = to;
+      }
+      const start = this.#startOffset;
       const segments = this.#segments.snapshot();
       const kept = segments.findIndex((segment) => segment.endOffset > start || segment === this.#segments.active);
       const gone = segments.slice(0, kept);
@@ -315,6 +331,7 @@ export class Log {
         this.#files.forget(baseOffset);
         removeSegment(disk, this.#directory, baseOffset);
       }
+      this.#epochs.dropBefore(start, disk, this.#directory);
     });
   }
 

@@ -51,10 +51,12 @@ export class OpenFiles {
       const file = this.#disk.open(path, mode);
       held = { file, path, writable: mode === 'append', users: 0, retired: false };
       this.#files.set(path, held);
+      held.users += 1;
+      this.#trim();
+      return held;
     }
     held.users += 1;
     this.#unused.delete(held);
-    this.#trim();
     return held;
   }
 

@@ -151,7 +151,25 @@ class Recovery {
     const { disk, directory } = this.#options;
     const bases = this.#folder.segmentBases;
     while (bases.length > 1 && bases[1]! <= this.#start) removeSegment(disk, directory, bases.shift()!);
+    if (this.#isLeftOver(bases)) removeSegment(disk, directory, bases.pop()!);
     return bases;
+  }
+
+  /**
+   * Whether the last segment is an empty one that the disk refused to make durable, so that the one before it was gone
+   * on with, past where this one begins.
+   */
+  #isLeftOver(bases: readonly Offset[]): boolean {
+    const [previous, last] = bases.slice(-2);
+    if (previous === undefined || last === undefined || this.#folder.sizeOf(`${segmentName(last)}.log`) > 0)
+      return false;
+    if (this.#trustedSummary(previous, last) !== undefined) return false;
+    const file = this.#options.disk.open(segmentPath(this.#options.directory, previous, '.log'), 'read');
+    try {
+      return this.#scan(file, previous).good.endOffset > last;
+    } finally {
+      file.close();
+    }
   }
 
   /** Writes the small files that were lost, now that the log has told what was in them. */

@@ -207,8 +207,7 @@ export class Broker {
       await breathe();
       sliceMs = clock.monotonicMs();
     }
-    // What the last journal held is durable in the logs' own files by now.
-    this.#beginJournal();
+    this.#beginJournal(lastRun.journalRefused);
     const { clusterId } = this.#directory.identity;
     const doubtful = this.partitions.doubtful().map(({ key, doubt }) => `${key.topicId}-${key.index}: ${doubt}`);
     const clean = lastStop.cleanShutdown || clusterId === '';
@@ -290,6 +289,7 @@ export class Broker {
     this.#cancelCheckpoints?.();
     this.#retention.stop();
     this.#orphans.stop();
+    this.#journal.rest();
     await this.#lastSyncs();
     // A doubt that nobody has been told yet must be found again by the next start.
     const told = this.partitions.doubtful().every(({ doubt }) => doubt !== 'unsynced');
@@ -310,16 +310,26 @@ export class Broker {
   #replayJournal({ checkpoint, cleanShutdown }: LastStop): LastRun {
     const { logger } = this.#world;
     const expected = !cleanShutdown && checkpoint.size > 0;
-    const { ends, damage, groups, restored } = replayJournal(this.#owned.disk, { expected });
+    const { ends, damage, groups, restored, refused } = replayJournal(this.#owned.disk, { expected });
     if (groups > 0) logger.info({ groups, restored }, `the journal gave back ${restored} of its ${groups} groups`);
     if (damage !== undefined) {
       logger.error(`the journal is damaged: ${damage}. Replicas may lack records that were acknowledged`);
     }
     this.#metrics.replayed(restored, damage !== undefined);
-    return { checkpoint, cleanShutdown, journalEnds: ends, journalDamaged: damage !== undefined };
+    return {
+      checkpoint,
+      cleanShutdown,
+      journalEnds: ends,
+      journalDamaged: damage !== undefined,
+      journalRefused: refused,
+    };
   }
 
-  #beginJournal(): void {
+  /**
+   * What the last journal held is durable in the logs' own files by now, and what it proves of logs that could not be
+   * opened is about to be in the checkpoint: then a new one takes its place. Else it stays, and logs sync for themselves.
+   */
+  #beginJournal(refused: readonly string[]): void {
     const { logger } = this.#world;
     this.#room.onChange = (full, { freeBytes, totalBytes }, reserveBytes) => {
       const facts = { freeBytes, totalBytes, reserveBytes };
@@ -334,6 +344,11 @@ export class Broker {
       this.#metrics.syncSeconds.observe(durationMs / 1_000);
       this.#metrics.journalGroups.observe(groups);
     };
+    if (refused.length > 0) {
+      logger.error({ refused }, 'the journal stays as it is: it alone has records of logs that could not be written');
+      return;
+    }
+    if (!this.#checkpoints.writeNow()) return;
     const share = Math.floor(this.#room.space.totalBytes * JOURNAL_FILE_DISK_SHARE);
     try {
       this.#journal.begin(Math.min(Math.max(share, JOURNAL_FILE_BYTES_MIN), JOURNAL_FILE_BYTES));

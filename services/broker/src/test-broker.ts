@@ -179,10 +179,10 @@ export class TestPartitions {
   }
 
   recover(lastRun: Partial<LastRun> = {}): this {
-    const { ends, damage } = replayJournal(this.disk, { expected: false });
-    const journal = { journalEnds: ends, journalDamaged: damage !== undefined };
+    const { ends, damage, refused } = replayJournal(this.disk, { expected: false });
+    const journal = { journalEnds: ends, journalDamaged: damage !== undefined, journalRefused: refused };
     const steps = [...this.partitions.recover({ checkpoint: new Map(), cleanShutdown: false, ...journal, ...lastRun })];
-    this.journal.begin(1024 * 1024);
+    if (refused.length === 0) this.journal.begin(1024 * 1024);
     this.events.push(`recovered: ${steps.length}`);
     return this;
   }

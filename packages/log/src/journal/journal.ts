@@ -4,6 +4,7 @@ import { DiskError, type Disk, type DiskFile } from '@weir/base/disk.ts';
 import type { Offset } from '@weir/base/ids.ts';
 import { JOURNAL_FILES_MAX, JOURNAL_ROUND_BYTES, JOURNAL_SETTLES_MAX } from '@weir/base/limits.ts';
 import type { Random } from '@weir/base/random.ts';
+import { passesByItself } from '../log-errors.ts';
 import { createJournalFile, JOURNAL_DIRECTORY, journalNumbers, journalPath } from './journal-file.ts';
 import { encodeFrameHeader, FRAME_MARK_BYTES, type GroupPlace } from './journal-frame.ts';
 
@@ -67,6 +68,8 @@ export class Journal {
   #scheduled = false;
   #settling = 0;
   #broken = false;
+  #relieving = false;
+  #resting = false;
   /** False before `begin` and after `close`. */
   #open = false;
 
@@ -130,9 +133,26 @@ export class Journal {
     });
   }
 
-  /** Lets logs settle that have groups in the oldest file, so that it can go: there are too many open files. */
+  /**
+   * Lets logs settle that have groups in the oldest file, so that it can go: there are too many open files. At the end of
+   * the turn: who opens a file is in the middle of something.
+   */
   relieve(): void {
-    if (this.#settling > 0 || this.#files.length === 0) return;
+    if (this.#relieving) return;
+    this.#relieving = true;
+    this.#clock.endOfTurn(() => {
+      this.#relieving = false;
+      this.#relieve();
+    });
+  }
+
+  /** No log is asked to settle any more: they are about to be closed, which settles them. */
+  rest(): void {
+    this.#resting = true;
+  }
+
+  #relieve(): void {
+    if (this.#resting || this.#settling > 0 || this.#files.length === 0) return;
     if (this.#files.length === 1) {
       if (this.#syncing || this.#files[0]!.ends.size === 0) return;
       try {
@@ -184,6 +204,7 @@ export class Journal {
       this.#write(current, groups);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
+      if (!passesByItself(error)) this.#break(error);
       const refused = this.#inRound;
       this.#inRound = [];
       for (const member of refused) member.unjournaled();
@@ -223,11 +244,22 @@ export class Journal {
   #startFile(): JournalFile {
     const mark = Buffer.from(this.#random.bytes(FRAME_MARK_BYTES));
     const number = this.#nextNumber;
-    const file = createJournalFile(this.#disk, number, mark);
+    // Should it fail, and leave a file behind, the next try has another name; an empty file is no gap.
     this.#nextNumber = number + 1;
+    const file = this.#create(number, mark);
     const started = { number, mark, file, ends: new Map<JournalMember, Offset>() };
     this.#files.push(started);
     return started;
+  }
+
+  #create(number: number, mark: Buffer): DiskFile {
+    try {
+      return createJournalFile(this.#disk, number, mark);
+    } catch (error) {
+      const left = (this.#disk.list(JOURNAL_DIRECTORY) ?? []).some((name) => journalPath(number).endsWith(name));
+      if (!left) this.#nextNumber = number;
+      throw error;
+    }
   }
 
   #write({ file, mark }: JournalFile, groups: readonly JournalGroup[]): void {
@@ -255,9 +287,14 @@ export class Journal {
       if (file.size > size) file.truncate(size);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
-      this.#broken = true;
-      this.onBroken(error);
+      this.#break(error);
     }
+  }
+
+  #break(error: DiskError): void {
+    if (this.#broken) return;
+    this.#broken = true;
+    this.onBroken(error);
   }
 
   #synced(error: DiskError | undefined, durationMs: number): void {
@@ -273,7 +310,7 @@ export class Journal {
   /** Lets the logs of the oldest file settle, as long as it is not the one that is written; then it goes. */
   #trim(): void {
     const oldest = this.#files[0];
-    if (oldest === undefined || this.#files.length === 1 || this.#settling > 0 || !this.#open) return;
+    if (oldest === undefined || this.#files.length === 1 || this.#settling > 0 || !this.#open || this.#resting) return;
     const waiting = oldest.ends.entries();
     const settleOn = (): void => {
       for (;;) {
@@ -306,8 +343,7 @@ export class Journal {
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       // What stays behind only repeats what the logs have; but the directory cannot be trusted with more.
-      this.#broken = true;
-      this.onBroken(error);
+      this.#break(error);
     }
     this.#trim();
   }

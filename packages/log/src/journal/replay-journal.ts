@@ -1,5 +1,6 @@
 import { DiskError, type Disk, type DiskFile } from '@weir/base/disk.ts';
 import { offset, type Offset } from '@weir/base/ids.ts';
+import { passesByItself } from '../log-errors.ts';
 import { segmentPath } from '../segment.ts';
 import { JOURNAL_HEADER_BYTES, journalNumbers, journalPath, markOf } from './journal-file.ts';
 import { decodeFrame, type Frame } from './journal-frame.ts';
@@ -13,6 +14,8 @@ export interface JournalReplay {
   readonly groups: number;
   /** Groups that the logs' files did not have, or not whole, and have now. */
   readonly restored: number;
+  /** Directories of logs whose files refused their groups: the journal is the only one that has them. */
+  readonly refused: readonly string[];
 }
 
 /**
@@ -22,7 +25,7 @@ export interface JournalReplay {
  * The last frame may be torn: it never counted. A bad frame in front of a good one was durable once.
  *
  * @param expected whether there has to be a journal: without one, what only it had is lost
- * @throws DiskError when a sync failed; Error when a newer Weir wrote a file
+ * @throws DiskError when a sync failed, or for want of room or descriptors; Error when a newer Weir wrote a file
  */
 export function replayJournal(disk: Disk, { expected }: { readonly expected: boolean }): JournalReplay {
   const numbers = journalNumbers(disk);
@@ -55,8 +58,9 @@ class Replay {
   #damage: string | undefined;
   #groups = 0;
   #restored = 0;
-  /** Logs that are not there, or whose files cannot be written. */
+  /** Logs that are not there. */
   readonly #skipped = new Set<string>();
+  readonly #refused = new Set<string>();
   readonly #targets = new Map<string, DiskFile>();
 
   constructor(disk: Disk) {
@@ -68,7 +72,13 @@ class Replay {
   }
 
   report(): JournalReplay {
-    return { ends: this.#ends, damage: this.#damage, groups: this.#groups, restored: this.#restored };
+    return {
+      ends: this.#ends,
+      damage: this.#damage,
+      groups: this.#groups,
+      restored: this.#restored,
+      refused: [...this.#refused],
+    };
   }
 
   file(number: number): void {
@@ -120,7 +130,7 @@ class Replay {
 
   #group(group: Frame['groups'][number]): void {
     const { directory, end } = group;
-    if (this.#skipped.has(directory)) return;
+    if (this.#skipped.has(directory) || this.#refused.has(directory)) return this.#raise(directory, end);
     this.#groups += 1;
     try {
       if (!this.#restore(group) && this.#disk.list(directory) === undefined) {
@@ -129,10 +139,16 @@ class Replay {
         return;
       }
     } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
+      // Without room or descriptors the start has to wait: everything is still in the journal.
+      if (!(error instanceof DiskError) || passesByItself(error)) throw error;
       // That is this log's trouble: it opens with the same error, or ends too early.
-      this.#skipped.add(directory);
+      this.#refused.add(directory);
     }
+    this.#raise(directory, end);
+  }
+
+  #raise(directory: string, end: Offset): void {
+    if (this.#skipped.has(directory)) return;
     this.#ends.set(directory, offset(Math.max(end, this.#ends.get(directory) ?? 0)));
   }
 

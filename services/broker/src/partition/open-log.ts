@@ -5,6 +5,7 @@ import type { Disk } from '@weir/base/disk.ts';
 import { offset } from '@weir/base/ids.ts';
 import type { Offset } from '@weir/base/ids.ts';
 import { Log } from '@weir/log/log.ts';
+import { passesByItself } from '@weir/log/log-errors.ts';
 import type { RecoveryReport } from '@weir/log/recovery.ts';
 import type { Journal } from '@weir/log/journal/journal.ts';
 import type { OpenFiles } from '@weir/log/open-files.ts';
@@ -32,6 +33,8 @@ export interface LastRun {
   readonly journalEnds: ReadonlyMap<string, Offset>;
   /** A part of the journal is lost, and nobody knows whose records were in it. */
   readonly journalDamaged: boolean;
+  /** Directories of logs whose files did not take what the journal has of them. */
+  readonly journalRefused: readonly string[];
 }
 
 /** Why a replica is not to be trusted, in the words of the registration. */
@@ -87,7 +90,8 @@ export function openExisting(folder: string, home: LogHome, lastRun: LastRun): O
     }
     return { ...common, offline: undefined, doubt: unsynced ? 'unsynced' : undefined };
   } catch (error) {
-    if (!isOfOnePartition(error)) throw error;
+    // Without room or descriptors nothing is known of the log: the start has to be tried again.
+    if (!isOfOnePartition(error) || (error instanceof DiskError && passesByItself(error))) throw error;
     const offline = `its log cannot be opened: ${error.message}`;
     return { topic, settings, log: undefined, report: undefined, offline, doubt: 'damaged', described: true };
   }

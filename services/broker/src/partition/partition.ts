@@ -191,7 +191,7 @@ export class Partition implements TurnMember {
     this.#state = { kind: 'deleted' };
     this.#dismiss(this.#unknownTopic());
     try {
-      this.#log?.close(false);
+      this.#log?.discard();
     } catch (error) {
       // It goes whatever state it is in.
       if (!(error instanceof DiskError)) throw error;

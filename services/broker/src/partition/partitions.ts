@@ -77,7 +77,13 @@ export class Partitions {
   readonly #doubts = new Map<string, DoubtfulReplica>();
   /** In the checkpoint, and without a folder: they stay in it until they are made again. */
   readonly #missing = new Map<string, Offset>();
-  #lastRun: LastRun = { checkpoint: new Map(), cleanShutdown: false, journalEnds: new Map(), journalDamaged: false };
+  #lastRun: LastRun = {
+    checkpoint: new Map(),
+    cleanShutdown: false,
+    journalEnds: new Map(),
+    journalDamaged: false,
+    journalRefused: [],
+  };
   /** Deleted, and their folders' new names are not durable yet: in the checkpoint until then, or they would be missing. */
   readonly #leaving = new Map<string, Offset>();
   readonly #deletion: Deletion;
