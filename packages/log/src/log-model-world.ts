@@ -12,7 +12,7 @@ import type { LogConfig } from './log-config.ts';
 import { ModelReplica } from './log-model-replica.ts';
 import type { LogFault } from './log-writer-parts.ts';
 import { OpenFiles } from './open-files.ts';
-import { ManualClock, testCache } from './test-kit.ts';
+import { testCache, TurnClock } from './test-kit.ts';
 
 const ROOT = '';
 const SMALL: Omit<LogConfig, 'flush'> = {
@@ -21,23 +21,6 @@ const SMALL: Omit<LogConfig, 'flush'> = {
   flushIntervalBytes: 1_300,
   indexIntervalBytes: 150,
 };
-
-/** A clock on which a turn of the event loop ends when the test says so. */
-class TurnClock extends ManualClock {
-  #endings: (() => void)[] = [];
-
-  override endOfTurn(callback: () => void): void {
-    this.#endings.push(callback);
-  }
-
-  endTurns(): void {
-    while (this.#endings.length > 0) {
-      const endings = this.#endings;
-      this.#endings = [];
-      for (const ending of endings) ending();
-    }
-  }
-}
 
 /** What the model test varies from history to history. */
 export interface ModelSetting {

@@ -46,6 +46,24 @@ export class ManualClock implements Clock {
   }
 }
 
+/** For tests: the same, on which a turn of the event loop ends when the test says so. */
+export class TurnClock extends ManualClock {
+  #endings: (() => void)[] = [];
+
+  override endOfTurn(callback: () => void): void {
+    this.#endings.push(callback);
+  }
+
+  endTurn(): void {
+    for (const ending of this.#endings.splice(0)) ending();
+  }
+
+  /** Ends this turn, and those that follow from it. */
+  endTurns(): void {
+    while (this.#endings.length > 0) this.endTurn();
+  }
+}
+
 /** For tests: a producer's batch with a record for each timestamp. */
 export function makeBatch(timestamps: readonly number[], { valueBytes = 10, fill = 0 } = {}): Buffer {
   const builder = new BatchBuilder({ maxBytes: 1_000_000 });

@@ -4,10 +4,10 @@ import { leaderEpoch, offset } from '@weir/base/ids.ts';
 import type { SimulatedDisk } from '@weir/base/simulated-disk.ts';
 import { Log } from '../log.ts';
 import { OpenFiles } from '../open-files.ts';
-import { makeBatch, ManualClock, testCache } from '../test-kit.ts';
+import { makeBatch, ManualClock, testCache, TurnClock } from '../test-kit.ts';
 import { journalNumbers } from './journal-file.ts';
 import { replayJournal } from './replay-journal.ts';
-import { Logs, newDisk, TurnClock } from './test-logs.ts';
+import { Logs, newDisk } from './test-logs.ts';
 
 /** Opens the first log as a start after a crash does. */
 function openAgain(disk: SimulatedDisk, segmentBytes = 100_000): ReturnType<typeof Log.open> {

@@ -4,22 +4,9 @@ import { seededRandom } from '@weir/base/random.ts';
 import { SimulatedDisk } from '@weir/base/simulated-disk.ts';
 import { Log } from '../log.ts';
 import { OpenFiles } from '../open-files.ts';
-import { makeBatch, ManualClock, testCache } from '../test-kit.ts';
+import { makeBatch, testCache, TurnClock } from '../test-kit.ts';
 import { Journal } from './journal.ts';
 import { replayJournal, type JournalReplay } from './replay-journal.ts';
-
-/** For tests: a clock whose turns end when the test says so. */
-export class TurnClock extends ManualClock {
-  readonly #endings: (() => void)[] = [];
-
-  override endOfTurn(callback: () => void): void {
-    this.#endings.push(callback);
-  }
-
-  endTurn(): void {
-    for (const ending of this.#endings.splice(0)) ending();
-  }
-}
 
 /** For tests: a broker's logs over one disk, as a start finds and opens them. */
 export class Logs {
