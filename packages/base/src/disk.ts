@@ -63,10 +63,16 @@ export class DiskError extends Error {
   override readonly name = 'DiskError';
   /** The system's code, as "ENOSPC" or "EIO". */
   readonly code: string;
+  /**
+   * A sync has failed, of a file or of a directory: what it should have covered may be lost, and a later one would not
+   * say so. The process must end, whatever the code is.
+   */
+  readonly duringSync: boolean;
 
-  constructor(code: string, message: string, options?: ErrorOptions) {
+  constructor(code: string, message: string, options: ErrorOptions & { readonly duringSync?: boolean } = {}) {
     super(message, options);
     this.code = code;
+    this.duringSync = options.duringSync ?? false;
   }
 }
 

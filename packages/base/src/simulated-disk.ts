@@ -312,7 +312,7 @@ export class SimulatedDisk implements Disk {
             const code = this.#takeSyncFault();
             if (code === undefined) file.sync(mark);
             else file.drop(mark);
-            done(code === undefined ? undefined : new DiskError(code, `sync of ${path} failed`));
+            done(code === undefined ? undefined : new DiskError(code, `sync of ${path} failed`, { duringSync: true }));
           }),
         );
       },
@@ -428,7 +428,7 @@ export class SimulatedDisk implements Disk {
 
   #throwSyncFault(path: string): void {
     const code = this.#takeSyncFault();
-    if (code !== undefined) throw new DiskError(code, `sync of ${path} failed`);
+    if (code !== undefined) throw new DiskError(code, `sync of ${path} failed`, { duringSync: true });
   }
 
   #takeSyncFault(): string | undefined {

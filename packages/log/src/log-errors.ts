@@ -15,5 +15,6 @@ export function lacksResources(error: DiskError): boolean {
 
 /** Whether a write failed for want of something that may be there again later: nothing is lost, and it can be repeated. */
 export function passesByItself(error: DiskError): boolean {
+  if (error.duringSync) return false;
   return lacksResources(error) || error.code === 'ENOSPC' || error.code === 'EDQUOT';
 }

@@ -107,3 +107,20 @@ test('how far a torn tail may reach is told by how the records were written, not
   expect(recovery.damage).toBeDefined();
   expect(recovery.tornBytesCut).toBe(0);
 });
+
+test('a failed sync of a directory or a small file ends the process, whatever its code, and is not tried again', () => {
+  for (const code of ['EIO', 'ENOSPC']) {
+    const disk = new SimulatedDisk(seededRandom(3));
+    const log = openForAppends(disk);
+    const faults: string[] = [];
+    log.onFault = (error, what) => faults.push(`${what} ${error.code}`);
+    log.append(makeBatch([1]));
+    log.flush();
+    disk.settle();
+    disk.failNextSync(code);
+    expect(() => log.beginEpoch(leaderEpoch(log.latestEpoch + 1))).toThrow(
+      expect.objectContaining({ duringSync: true }),
+    );
+    expect([faults, log.appendable]).toEqual([[`sync ${code}`], false]);
+  }
+});

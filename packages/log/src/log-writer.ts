@@ -164,7 +164,7 @@ export class LogWriter implements JournalMember {
 
   /** A disk fault, met here or by a reader. */
   fault(error: DiskError, what: LogFault): void {
-    if (what === 'sync') return this.#syncFailed(error);
+    if (what === 'sync' || error.duringSync) return this.#syncFailed(error);
     if (this.#state !== 'open') return;
     this.#state = 'faulted';
     this.#letGo();

@@ -66,13 +66,13 @@ class File implements DiskFile {
     this.#underWay += 1;
     fs.fdatasync(this.#fd, (error) => {
       this.#landed();
-      done(error === null ? undefined : diskError(error, this.#path));
+      done(error === null ? undefined : diskError(error, this.#path, true));
     });
   }
 
   syncNow(): void {
     this.#check();
-    faulty(this.#path, () => fs.fdatasyncSync(this.#fd));
+    syncing(this.#path, () => fs.fdatasyncSync(this.#fd));
   }
 
   read(target: Uint8Array, position: number, done: (error: DiskError | undefined, bytes: number) => void): void {
@@ -162,7 +162,7 @@ function flagsOf(mode: OpenMode): number {
 function syncDirectory(path: string): void {
   const fd = fs.openSync(path, 'r');
   try {
-    fs.fsyncSync(fd);
+    syncing(path, () => fs.fsyncSync(fd));
   } finally {
     fs.closeSync(fd);
   }
@@ -172,7 +172,16 @@ function faulty<T>(path: string, act: () => T): T {
   try {
     return act();
   } catch (error) {
-    throw diskError(error, path);
+    throw error instanceof DiskError ? error : diskError(error, path);
+  }
+}
+
+/** The same for a sync. */
+function syncing(path: string, act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    throw diskError(error, path, true);
   }
 }
 
@@ -186,9 +195,9 @@ function orUndefined<T>(path: string, act: () => T): T | undefined {
   }
 }
 
-function diskError(error: unknown, path: string): DiskError {
+function diskError(error: unknown, path: string, duringSync = false): DiskError {
   const message = error instanceof Error ? error.message : String(error);
-  return new DiskError(codeOf(error), `${message} (${path})`, { cause: error });
+  return new DiskError(codeOf(error), `${message} (${path})`, { cause: error, duringSync });
 }
 
 function codeOf(error: unknown): string {

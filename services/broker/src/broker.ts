@@ -161,7 +161,9 @@ export class Broker {
       deleted: (id) => this.partitions.deleteTopic(id),
     });
     const { slabs } = this.#cache;
-    this.#checkpoints = new CheckpointKeeper(this.#directory, this.partitions, world.logger);
+    this.#checkpoints = new CheckpointKeeper(this.#directory, this.partitions, world.logger, (error) =>
+      this.#endAfterSync('the checkpoint', error),
+    );
     this.#produce = new Produce({ partitions: this.partitions, clock, tracer, metrics: this.#metrics, slabs });
     this.#fetch = new Fetch({ partitions: this.partitions, turn, metrics: this.#metrics, slabs });
     this.#syncWatch = new SyncWatch(() => this.#syncing(), world.logger);
@@ -338,6 +340,7 @@ export class Broker {
     };
     this.#room.start();
     this.#journal.onBroken = (error) => {
+      if (error.duringSync) return this.#endAfterSync('the journal', error);
       logger.error({ err: error }, `the journal cannot be used any more, logs sync for themselves: ${error.message}`);
     };
     this.#journal.onRound = (durationMs, groups) => {
@@ -430,8 +433,12 @@ export class Broker {
   }
 
   #failSync(partition: Partition, error: Error): void {
+    this.#endAfterSync(`${partition.name} (${this.#settings.path}/partitions/${partition.folder})`, error);
+  }
+
+  /** What a failed sync should have covered may be lost, and no later one would say so: the process ends. */
+  #endAfterSync(what: string, error: Error): void {
     this.#syncFailed = true;
-    const message = `syncing ${partition.name} (${this.#settings.path}/partitions/${partition.folder}) failed: ${messageOf(error)}`;
-    this.#world.fatal(new Error(message, { cause: error }));
+    this.#world.fatal(new Error(`syncing ${what} failed: ${messageOf(error)}`, { cause: error }));
   }
 }

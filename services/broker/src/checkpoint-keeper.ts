@@ -9,13 +9,21 @@ export class CheckpointKeeper {
   readonly #directory: DataDirectory;
   readonly #partitions: Partitions;
   readonly #logger: Logger;
+  readonly #syncFailed: (error: DiskError) => void;
   /** What was written last. */
   #written: ReadonlyMap<string, Offset> = new Map();
 
-  constructor(directory: DataDirectory, partitions: Partitions, logger: Logger) {
+  constructor(
+    directory: DataDirectory,
+    partitions: Partitions,
+    logger: Logger,
+    /** The disk loses what it was told to keep: the process must end. */
+    syncFailed: (error: DiskError) => void,
+  ) {
     this.#directory = directory;
     this.#partitions = partitions;
     this.#logger = logger;
+    this.#syncFailed = syncFailed;
   }
 
   /** Writes it without blocking, if anything has changed. */
@@ -41,6 +49,7 @@ export class CheckpointKeeper {
   }
 
   #failed(error: Error): void {
+    if (error instanceof DiskError && error.duringSync) this.#syncFailed(error);
     // Written again with the next change.
     this.#written = new Map();
     this.#logger.error({ err: error }, `the checkpoint cannot be written: ${error.message}`);
