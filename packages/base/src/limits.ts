@@ -103,6 +103,10 @@ export const RECEIVED_BYTES_PER_SCAVENGE = 16 * MIB;
 export const GRPC_STREAMS_MAX = 100;
 /** What a producer may have unanswered on one stream. */
 export const PRODUCE_WINDOW_BYTES = 16 * MIB;
+/** Fields of one message, repeated ones counted each, at its top. */
+export const MESSAGE_FIELDS_MAX = 20_000;
+/** Results in answers that wait on a produce stream whose client does not read them; past it the stream ends. */
+export const STREAM_RESULTS_QUEUED_MAX = 200_000;
 /** Answers that wait on a broker's stream whose client does not read them; past it the stream ends. */
 export const STREAM_ANSWERS_QUEUED_MAX = 20_000;
 /** A frame of fetched batches is cut after this many bytes (a single larger batch still goes whole). */

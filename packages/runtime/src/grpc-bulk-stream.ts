@@ -62,6 +62,7 @@ class BulkStream implements Stream<unknown>, SendQueueOwner {
   /** No more messages from this side: the status is the next thing. */
   #ended = false;
   #statusSent = false;
+  #status: GrpcStatus | undefined;
   #timers: NodeJS.Timeout[] = [];
 
   constructor(
@@ -178,10 +179,12 @@ class BulkStream implements Stream<unknown>, SendQueueOwner {
     this.#closeLater(constants.NGHTTP2_CANCEL);
   }
 
+  /** Of an end and a failure that follows before the status has gone out, the failure is what the client learns. */
   #finish(status: GrpcStatus): void {
+    if (this.#status === undefined || this.#status.code === Status.OK) this.#status = status;
     if (this.#ended) return;
     this.#ended = true;
-    this.#queue.end(() => this.#sendStatus(status));
+    this.#queue.end(() => this.#sendStatus(this.#status ?? status));
   }
 
   #sendStatus(status: GrpcStatus): void {

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
 import { errorCodeOf } from '@weir/base/errors.ts';
-import { PRODUCE_WINDOW_BYTES, STREAM_ANSWERS_QUEUED_MAX } from '@weir/base/limits.ts';
+import { PRODUCE_WINDOW_BYTES, STREAM_ANSWERS_QUEUED_MAX, STREAM_RESULTS_QUEUED_MAX } from '@weir/base/limits.ts';
 import type { Handler, StreamHandlers, TransportFailure } from '@weir/base/transport.ts';
 import { Acks, ProduceRequestSchema } from '@weir/proto/weir/broker/v1/broker_pb.js';
 import type { ProduceRequest, ProduceResponse } from '@weir/proto/weir/broker/v1/broker_pb.js';
@@ -187,4 +187,27 @@ test('a request with a traceparent has one span, which ends with its answer', ()
   expect(spans).toEqual(['append orders']);
   broker.settle();
   expect(spans).toEqual(['append orders', 'end']);
+});
+
+test('answers that nobody reads are bounded by their results as well', () => {
+  const { open } = setUp();
+  const deaf = open();
+  deaf.room = false;
+  const refused = Array.from({ length: 10_000 }, () => Buffer.alloc(0));
+  for (let id = 0; id <= STREAM_RESULTS_QUEUED_MAX / 10_000 && deaf.aborted === undefined; id++) deaf.send(id, refused);
+  expect(deaf.aborted?.message).toContain('does not read its answers');
+});
+
+test('a small batch in a large message does not keep the message', () => {
+  const { broker, open } = setUp();
+  const producer = open();
+  const { slabs } = broker;
+  const message = slabs.allocate(8 * 1024 * 1024);
+  const batch = batchOf(1);
+  message.set(batch);
+  producer.send(1, [message.subarray(0, batch.length)]);
+  slabs.release(message);
+  expect(slabs.usedBytes).toBeLessThan(2 * 1024 * 1024);
+  broker.settle();
+  expect(producer.take()).toEqual([[1, 0]]);
 });

@@ -3,7 +3,13 @@ import type { Clock } from '@weir/base/clock.ts';
 import { ERRORS, refusal } from '@weir/base/errors.ts';
 import type { ErrorCode, Refusal } from '@weir/base/errors.ts';
 import type { Offset } from '@weir/base/ids.ts';
-import { PARTITIONS_PER_REQUEST_MAX, PRODUCE_WINDOW_BYTES, STREAM_ANSWERS_QUEUED_MAX } from '@weir/base/limits.ts';
+import {
+  PARTITIONS_PER_REQUEST_MAX,
+  PRODUCE_WINDOW_BYTES,
+  STREAM_ANSWERS_QUEUED_MAX,
+  SLAB_BYTES,
+  STREAM_RESULTS_QUEUED_MAX,
+} from '@weir/base/limits.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
 import { onBulkStream } from '@weir/base/transport.ts';
 import type { Handler, Stream, StreamHandlers, TransportFailure } from '@weir/base/transport.ts';
@@ -16,6 +22,7 @@ import {
   ProduceWindowSchema,
 } from '@weir/proto/weir/broker/v1/broker_pb.js';
 import type {
+  PartitionBatch,
   PartitionResult,
   ProduceRequest,
   ProduceResponse,
@@ -106,10 +113,32 @@ export class Produce {
         continue;
       }
       if (request.traceparent !== '') pending.trace(tracer, found.topic.name, request.traceparent);
-      const problem = found.append(asBuffer(batch.records), batch.leaderEpoch, pending, slot);
+      const problem = this.#append(found, batch, bytes, pending, slot);
       if (problem !== undefined) this.#refuse(pending, slot, problem);
     }
     pending.taken();
+  }
+
+  /** A few small batches are not to keep the memory of a message that is large for something else. */
+  #append(
+    partition: Partition,
+    { records, leaderEpoch }: PartitionBatch,
+    requestBytes: number,
+    pending: PendingRequest,
+    slot: number,
+  ): Refusal | undefined {
+    const { slabs } = this.#parts;
+    const backingBytes = records.buffer.byteLength;
+    if (backingBytes <= SLAB_BYTES || requestBytes * 2 >= backingBytes) {
+      return partition.append(asBuffer(records), leaderEpoch, pending, slot);
+    }
+    const piece = slabs.allocate(records.length);
+    piece.set(records);
+    try {
+      return partition.append(piece, leaderEpoch, pending, slot);
+    } finally {
+      slabs.release(piece);
+    }
   }
 
   #refuse(pending: PendingRequest, slot: number, why: Refusal): void {
@@ -138,6 +167,7 @@ class ProduceStream {
   closed = false;
   /** Answers that were queued since the stream said that its queue is full. */
   #queuedAnswers = 0;
+  #queuedResults = 0;
   #full = false;
 
   constructor(stream: Stream<ProduceResponse>) {
@@ -165,7 +195,9 @@ class ProduceStream {
     this.#full ||= !roomy;
     if (!this.#full) return;
     this.#queuedAnswers++;
-    if (this.#queuedAnswers <= STREAM_ANSWERS_QUEUED_MAX) return;
+    this.#queuedResults += result.results.length;
+    const few = this.#queuedAnswers <= STREAM_ANSWERS_QUEUED_MAX && this.#queuedResults <= STREAM_RESULTS_QUEUED_MAX;
+    if (few) return;
     this.abort({
       kind: 'refused',
       code: 'POLICY_VIOLATION',
@@ -176,6 +208,7 @@ class ProduceStream {
   drained(): void {
     this.#full = false;
     this.#queuedAnswers = 0;
+    this.#queuedResults = 0;
   }
 
   abort(failure: TransportFailure): void {

@@ -634,7 +634,8 @@ export declare const AcksSchema: GenEnum<Acks>;
  */
 export declare const BrokerService: GenService<{
   /**
-   * A producer's stream. The broker grants a window of bytes; what is sent and not answered must stay within it.
+   * A producer's stream. The broker grants a window of bytes; what is sent and not answered must stay within it. A client
+   * that ends its side gets no answers any more: it waits for them first.
    *
    * @generated from rpc weir.broker.v1.BrokerService.Produce
    */
