@@ -19,8 +19,8 @@ const RECORDS = 4_800;
 const RECORDS_PER_REQUEST = 30;
 const AT_ONCE = 6;
 /** The client asks for a partition that is offline again and again: that need not be waited for. */
-const OFFLINE = /offline|damaged|not to be trusted/;
-const OFFLINE_ANSWER_MS = 500;
+const OFFLINE = /is offline on this broker|: (damaged|missing)"/;
+const OFFLINE_ANSWER_MS = 1_000;
 /** What is in them can be told from the log or the metadata: one of them is missed by nobody. */
 const MADE_AGAIN = /^(a index file|a timeindex file|leader-epochs|partition\.json|checkpoint|clean-shutdown): /;
 const NOISE = { name: 'noise', partitions: 4 };
