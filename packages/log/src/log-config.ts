@@ -38,8 +38,7 @@ export interface LogOptions {
   /** How its last batches were written, when that differs from the config: it says how far a torn tail may reach. */
   readonly lastFlush?: LogConfig['flush'];
   /**
-   * What the journal of the last run had of this log: all below it is durable, though perhaps not in the log's own files
-   * until it is opened. Undefined: nothing.
+   * Up to where the journal of the last run had this log: all below it is durable. Undefined: it had nothing.
    */
   readonly journalEnd?: Offset | undefined;
   readonly cache: TailCache;

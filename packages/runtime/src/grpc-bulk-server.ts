@@ -9,7 +9,7 @@ type StreamListener = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, 
 
 /**
  * Answers a server's bulk streams on node:http2 itself, which takes a third of grpc-js's CPU time and none of its
- * memory for each message; on the wire it is gRPC as any client speaks it. All other paths stay with grpc-js.
+ * memory for each message; on the wire it is gRPC as every client speaks it. All other paths stay with grpc-js.
  */
 export function takeBulkStreams(server: Http2Server, handlers: readonly Handler[]): void {
   const bulk = new Map<string, BulkHandler>();

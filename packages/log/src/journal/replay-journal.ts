@@ -7,7 +7,7 @@ import { decodeFrame, type Frame } from './journal-frame.ts';
 
 /** What the journal gave back. */
 export interface JournalReplay {
-  /** A log's directory → the offset below which its records are durable; its own file may not be synced up to there. */
+  /** A log's directory → the offset below which its records are durable: a log that ends before it has lost some. */
   readonly ends: ReadonlyMap<string, Offset>;
   /** Why groups that were durable may be missing, and nobody knows whose; undefined when none are. */
   readonly damage: string | undefined;
