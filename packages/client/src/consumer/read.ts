@@ -101,8 +101,8 @@ export function read(fetcher: Fetcher, clock: ClientWorld['clock'], request: Rea
     );
     const cancelWait = clock.after(request.waitMs, () => {
       waited = true;
-      // Without a word from the leader there is nothing to answer yet.
-      if (marks !== undefined) answer();
+      // Without a word from the leader there is nothing to answer yet; and what has begun to come goes on to its end.
+      if (marks !== undefined && records.length === 0) answer();
     });
     const cancelLeaderWait = clock.after(request.waitMs + METADATA_WAIT_MS, answerOrFail);
     request.signal?.addEventListener('abort', answerOrFail);
