@@ -1,0 +1,77 @@
+{{/* The environment of a component's container. Takes {root, component}. */}}
+{{- define "weir.env" -}}
+{{- $values := get .root.Values .component -}}
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+# For `kubectl exec … -- weir topic list`.
+- name: WEIR_COORDINATORS
+  value: {{ include "weir.coordinators" .root }}
+{{- include (printf "weir.env.%s" .component) .root }}
+{{- if and (dig "limits" "memory" "" $values.resources) (not (include "weir.hasNodeOptions" $values)) }}
+# Node would give the heap more than the container has; what it leaves is for records, which are not in the heap.
+- name: NODE_OPTIONS
+  value: --max-old-space-size-percentage=40
+{{- end }}
+{{- if .root.Values.tracing.enabled }}
+{{- include "weir.tracingEnv" . }}
+{{- end }}
+{{- with $values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "weir.env.coordinator" }}
+- name: WEIR_COORDINATOR_GRPC_ADVERTISE
+  value: {{ include "weir.coordinators" . }}
+{{- end -}}
+
+{{- define "weir.env.broker" }}
+{{- $name := include "weir.componentName" (dict "root" . "component" "broker") }}
+- name: WEIR_BROKER_ID
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.labels['apps.kubernetes.io/pod-index']
+- name: WEIR_BROKER_GRPC_ADVERTISE
+  value: $(POD_NAME).{{ $name }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:7071
+{{- end -}}
+
+{{- define "weir.env.gateway" }}
+- name: WEIR_GATEWAY_ID
+  value: $(POD_NAME)
+{{- end -}}
+
+{{/* OpenTelemetry's own variables. Takes {root, component}. */}}
+{{- define "weir.tracingEnv" -}}
+{{- with .root.Values.tracing }}
+{{- if not .endpoint }}
+{{- fail "tracing.enabled needs tracing.endpoint: the base URL of an OTLP receiver over HTTP, as http://collector.observability:4318" }}
+{{- end }}
+- name: POD_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
+- name: NODE_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: spec.nodeName
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .endpoint | quote }}
+- name: OTEL_TRACES_SAMPLER
+  value: {{ .sampler }}
+{{- with .samplerArg }}
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ . | quote }}
+{{- end }}
+- name: OTEL_SERVICE_NAME
+  value: weir-{{ $.component }}
+- name: OTEL_RESOURCE_ATTRIBUTES
+  value: k8s.pod.name=$(POD_NAME),k8s.namespace.name=$(POD_NAMESPACE),k8s.node.name=$(NODE_NAME)
+{{- end }}
+{{- end -}}
+
+{{/* "yes" when somebody sets NODE_OPTIONS; two of a name in one list are an error of some tools. Takes a component's values. */}}
+{{- define "weir.hasNodeOptions" -}}
+{{- range .extraEnv }}{{ if eq .name "NODE_OPTIONS" }}yes{{ end }}{{ end -}}
+{{- end -}}

@@ -1,0 +1,68 @@
+{{/* The chart's name, as labels have it. */}}
+{{- define "weir.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/*
+What names are made of. 40 characters at most: a StatefulSet's name plus a hash is a label, which may have 63. What is
+longer ends in a hash, so that two long names do not become one.
+*/}}
+{{- define "weir.fullname" -}}
+{{- $name := include "weir.name" . -}}
+{{- $full := .Values.fullnameOverride | default (contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name)) -}}
+{{- if gt (len $full) 40 -}}
+{{- printf "%s-%s" ($full | trunc 31 | trimSuffix "-") ($full | sha256sum | trunc 8) -}}
+{{- else -}}
+{{- $full -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Name of a component's objects. Takes {root, component}. */}}
+{{- define "weir.componentName" -}}
+{{- printf "%s-%s" (include "weir.fullname" .root) .component -}}
+{{- end -}}
+
+{{/* What finds a component's pods, and never changes. Takes {root, component}. */}}
+{{- define "weir.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "weir.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{/* All labels of an object. Takes {root, component}; what belongs to no component has none. */}}
+{{- define "weir.labels" -}}
+app.kubernetes.io/name: {{ include "weir.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- with .component }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (.root.Chart.Version | replace "+" "_") }}
+{{- end -}}
+
+{{/* Ports of all containers. */}}
+{{- define "weir.ports" -}}
+coordinator: { grpc: 7070, ops: 7079 }
+broker: { grpc: 7071, ops: 7080 }
+gateway: { http: 8080, ops: 8081 }
+{{- end -}}
+
+{{/* Where coordinators are. Names with five dots are looked up as they stand, without a search list. */}}
+{{- define "weir.coordinators" -}}
+{{- $name := include "weir.componentName" (dict "root" . "component" "coordinator") -}}
+{{- printf "%s-0.%s.%s.svc.%s:7070" $name $name .Release.Namespace .Values.clusterDomain -}}
+{{- end -}}
+
+{{/* The image of all containers. */}}
+{{- define "weir.image" -}}
+{{- with .Values.image -}}
+{{- printf "%s:%s" .repository (.tag | default $.Chart.AppVersion) -}}
+{{- with .digest }}@{{ . }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Name of the pods' service account. */}}
+{{- define "weir.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "weir.fullname" .) "default") -}}
+{{- end -}}

@@ -1,0 +1,144 @@
+{{/*
+A component's pod template. Takes {root, component}; what differs between components is below, in templates whose names
+end in the component's.
+*/}}
+{{- define "weir.podTemplate" -}}
+{{- $values := get .root.Values .component -}}
+{{- $ports := get (include "weir.ports" .root | fromYaml) .component -}}
+{{- $isStateful := hasKey $values "persistence" -}}
+metadata:
+  labels:
+    {{- include "weir.selectorLabels" . | nindent 4 }}
+    {{- with $values.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  annotations:
+    checksum/config: {{ include "weir.config" . | sha256sum }}
+    {{- if .root.Values.metrics.scrapeAnnotations }}
+    prometheus.io/scrape: 'true'
+    prometheus.io/port: {{ $ports.ops | quote }}
+    prometheus.io/path: /metrics
+    {{- end }}
+    {{- with $values.podAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  {{- with .root.Values.image.pullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  serviceAccountName: {{ include "weir.serviceAccountName" .root }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
+  {{- with $values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  securityContext:
+    {{- toYaml $values.podSecurityContext | nindent 4 }}
+  {{- with include "weir.placement" . | trim }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  containers:
+    - name: {{ .component }}
+      image: {{ include "weir.image" .root }}
+      imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+      args: [{{ .component }}, --config, /etc/weir/{{ .component }}.yaml]
+      env:
+        {{- include "weir.env" . | nindent 8 }}
+      ports:
+        {{- range $name, $port := $ports }}
+        - name: {{ $name }}
+          containerPort: {{ $port }}
+        {{- end }}
+      startupProbe:
+        httpGet: { path: /startupz, port: ops }
+        {{- toYaml $values.probes.startup | nindent 8 }}
+      livenessProbe:
+        httpGet: { path: /livez, port: ops }
+        {{- toYaml $values.probes.liveness | nindent 8 }}
+      readinessProbe:
+        httpGet: { path: /readyz, port: ops }
+        {{- toYaml $values.probes.readiness | nindent 8 }}
+      {{- if eq .component "gateway" }}
+      lifecycle:
+        preStop:
+          # Until everybody has heard that this address is gone, connections still come here.
+          sleep: { seconds: 5 }
+      {{- end }}
+      resources:
+        {{- toYaml $values.resources | nindent 8 }}
+      securityContext:
+        {{- toYaml $values.securityContext | nindent 8 }}
+      volumeMounts:
+        - name: config
+          mountPath: /etc/weir
+          readOnly: true
+        - name: tmp
+          mountPath: /tmp
+        {{- if $isStateful }}
+        - name: data
+          mountPath: /var/lib/weir
+        {{- end }}
+        {{- with $values.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+  volumes:
+    - name: config
+      configMap:
+        name: {{ include "weir.componentName" . }}
+    - name: tmp
+      emptyDir:
+        sizeLimit: 64Mi
+    {{- with $values.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end -}}
+
+{{/* Where pods may run. Takes {root, component}. */}}
+{{- define "weir.placement" -}}
+{{- $values := get .root.Values .component -}}
+{{- $affinity := $values.affinity -}}
+{{- if eq $values.scheduling "hard" -}}
+{{- if hasKey $affinity "podAntiAffinity" -}}
+{{- fail (printf "%s.scheduling is hard, which makes a podAntiAffinity, and %s.affinity has one as well: with one of your own leave scheduling at soft" .component .component) -}}
+{{- end -}}
+{{- $affinity = merge (dict "podAntiAffinity" (include "weir.antiAffinity" . | fromYaml)) $affinity -}}
+{{- end -}}
+{{- with $affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if $values.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- toYaml $values.topologySpreadConstraints | nindent 2 }}
+{{- else if eq $values.scheduling "soft" }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "weir.selectorLabels" . | nindent 8 }}
+{{- end }}
+{{- with $values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* One pod a node. A new revision of the gateways may stand beside the old one: a rollout adds before it takes away. */}}
+{{- define "weir.antiAffinity" -}}
+requiredDuringSchedulingIgnoredDuringExecution:
+  - topologyKey: kubernetes.io/hostname
+    labelSelector:
+      matchLabels:
+        {{- include "weir.selectorLabels" . | nindent 8 }}
+    {{- if eq .component "gateway" }}
+    matchLabelKeys: [pod-template-hash]
+    {{- end }}
+{{- end -}}
