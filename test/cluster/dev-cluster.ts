@@ -1,10 +1,7 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { WeirChild } from '../harness/weir-child.ts';
 
 /** A service as `cluster.json` tells of it. */
 export interface ServiceEntry {
@@ -17,7 +14,6 @@ export interface ServiceEntry {
   readonly ops: string;
 }
 
-const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url));
 const START_MS_MAX = 20_000;
 
 /** A `weir dev` of real processes on free ports, with a data directory that lives until `remove`. */
@@ -26,9 +22,8 @@ export class DevCluster {
   /** Variables that the process gets besides this one's. */
   readonly environment: Record<string, string> = {};
   readonly #extra: readonly string[];
-  #process: ChildProcess | undefined;
+  #process: WeirChild | undefined;
   #services: readonly ServiceEntry[] = [];
-  #output = '';
 
   /** `extra`: further words for `weir dev`, as `--separate`. */
   constructor(...extra: string[]) {
@@ -37,45 +32,18 @@ export class DevCluster {
 
   /** Starts it, again after `kill` or `stop`; returns when it has said that it is ready. */
   async start(): Promise<this> {
-    this.#output = '';
     const words = ['dev', '--data-dir', this.dataDirectory, '--ports', 'auto', ...this.#extra];
-    const child = spawn(process.execPath, [MAIN, ...words], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // As bin/weir sets them.
-      env: {
-        ...process.env,
-        NODE_COMPILE_CACHE: join(tmpdir(), 'weir-test-compile-cache'),
-        UV_THREADPOOL_SIZE: '16',
-        ...this.environment,
-      },
-    });
+    const child = new WeirChild(words, { environment: this.environment });
     this.#process = child;
-    child.stdout.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
-    const deadline = Date.now() + START_MS_MAX;
-    for (;;) {
-      const services = this.#readClusterFile();
-      if (services !== undefined) {
-        this.#services = services;
-        return this;
-      }
-      if (child.exitCode !== null) throw new Error(`weir dev ended with ${child.exitCode}:\n${this.#output}`);
-      if (Date.now() > deadline) throw new Error(`weir dev is not ready after ${START_MS_MAX} ms:\n${this.#output}`);
-      await pause(10);
-    }
-  }
-
-  /** The file of this start: one that a killed predecessor left has another process id. */
-  #readClusterFile(): ServiceEntry[] | undefined {
-    try {
-      const text = readFileSync(join(this.dataDirectory, 'cluster.json'), 'utf8');
-      const { services } = JSON.parse(text) as { services: ServiceEntry[] };
-      const separate = this.#extra.includes('--separate');
-      const current = separate ? services.every(({ pid }) => isAlive(pid)) : services[0]?.pid === this.#process?.pid;
-      return current ? services : undefined;
-    } catch {
-      return undefined;
-    }
+    const separate = this.#extra.includes('--separate');
+    this.#services = await child.ready(
+      () =>
+        readClusterFile(this.dataDirectory, (services) =>
+          separate ? services.every(({ pid }) => isAlive(pid)) : services[0]?.pid === child.pid,
+        ),
+      START_MS_MAX,
+    );
+    return this;
   }
 
   get services(): readonly ServiceEntry[] {
@@ -92,36 +60,42 @@ export class DevCluster {
   }
 
   get pid(): number {
-    return this.#process!.pid!;
+    return this.#process!.pid;
   }
 
   /** All that it printed since its start. */
   get output(): string {
-    return this.#output;
+    return this.#process?.output ?? '';
   }
 
   /** SIGKILL, at once; returns when it is gone. */
   async kill(): Promise<void> {
-    await this.#end('SIGKILL');
+    await this.#process?.end('SIGKILL');
   }
 
   /** As Ctrl-C does; returns its exit code. */
   async stop(): Promise<number | null> {
-    return this.#end('SIGINT');
-  }
-
-  async #end(signal: NodeJS.Signals): Promise<number | null> {
-    const child = this.#process;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
-    const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
-    child.kill(signal);
-    return exited;
+    return (await this.#process?.end('SIGINT'))?.code ?? null;
   }
 
   /** Ends it and removes its data. */
   async remove(): Promise<void> {
-    await this.#end('SIGKILL');
+    await this.kill();
     rmSync(this.dataDirectory, { recursive: true, force: true });
+  }
+}
+
+/** The services of a `weir dev`; undefined while it is not ready. `isCurrent`: a killed predecessor left its file. */
+export function readClusterFile(
+  dataDirectory: string,
+  isCurrent: (services: readonly ServiceEntry[]) => boolean,
+): readonly ServiceEntry[] | undefined {
+  try {
+    const text = readFileSync(join(dataDirectory, 'cluster.json'), 'utf8');
+    const { services } = JSON.parse(text) as { services: ServiceEntry[] };
+    return isCurrent(services) ? services : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -9,17 +9,30 @@ export interface Answer {
   readonly json: any;
 }
 
-/** One request; a body that is no string is sent as JSON. */
-export async function http(
-  url: string,
-  options: { method?: string; body?: unknown; headers?: Record<string, string> } = {},
-): Promise<Answer> {
-  const { body } = options;
+/** What goes with a request; a body that is neither text nor bytes is sent as JSON. */
+export interface HttpOptions {
+  readonly method?: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Without an answer by then the request is given up; it waits for as long as it takes when left out. */
+  readonly timeoutMs?: number;
+}
+
+/** Who answers requests: a gateway. */
+export interface HttpTarget {
+  /** @throws TypeError or DOMException (as a rejection) without an answer */
+  http(path: string, options?: HttpOptions): Promise<Answer>;
+}
+
+/** One request. @throws TypeError or DOMException (as a rejection) without an answer */
+export async function http(url: string, options: HttpOptions = {}): Promise<Answer> {
+  const { body, timeoutMs } = options;
   const raw = typeof body === 'string' || body instanceof Uint8Array;
   const response = await fetch(url, {
     method: options.method ?? (body === undefined ? 'GET' : 'POST'),
     headers: { ...(body === undefined || raw ? {} : { 'content-type': 'application/json' }), ...options.headers },
     ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
+    ...(timeoutMs === undefined ? {} : { signal: AbortSignal.timeout(timeoutMs) }),
   });
   const text = await response.text();
   let json: unknown;

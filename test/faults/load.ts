@@ -1,9 +1,10 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
+import { messageOf } from '@weir/base/errors.ts';
 import type { Random } from '@weir/base/random.ts';
+import type { HttpTarget } from '../cluster/http-client.ts';
 import { partitionName, valueOf } from './history.ts';
 import type { History, StoredRecord } from './history.ts';
-import type { Answer, WeirProcess } from './weir-process.ts';
 
 const RECORDS_PER_REQUEST_MAX = 20;
 const PAGE_RECORDS = 5_000;
@@ -14,7 +15,7 @@ export interface LoadTopic {
   readonly partitions: number;
 }
 
-/** What a partition answered with instead of taking records. */
+/** What a partition answered with instead of taking records, or giving them. Status 0: there was no answer. */
 export interface Refused {
   readonly status: number;
   readonly text: string;
@@ -22,7 +23,7 @@ export interface Refused {
 
 /** Creates a topic. @throws Error */
 export async function createTopic(
-  weir: WeirProcess,
+  weir: HttpTarget,
   { name, partitions }: LoadTopic,
   configs: Readonly<Record<string, string>> = {},
 ): Promise<string> {
@@ -31,21 +32,40 @@ export async function createTopic(
   return answer.json.id as string;
 }
 
-/** Writers and a reader on a topic, which note what was acknowledged and what was read, until the process ends. */
+/** How a load differs from the usual one. */
+export interface LoadOptions {
+  /** The partitions it goes to; all of them when left out. */
+  readonly only?: readonly number[];
+  /** How long a writer waits after an acknowledgement, and the reader at a partition's end. */
+  readonly paceMs?: number;
+}
+
+/** Writers and a reader on a topic, which note what was acknowledged and what was read, until `stop`. */
 export class Load {
+  /** Writes that were answered with anything but offsets. */
   readonly refused: Refused[] = [];
-  readonly #weir: WeirProcess;
+  /** Every request, of the reader as well, that had no success or no answer: why. */
+  readonly failures: string[] = [];
+  /** Records so far. */
+  acknowledged = 0;
+  /** Records so far. */
+  read = 0;
+  readonly #weir: HttpTarget;
   readonly #history: History;
   readonly #topic: LoadTopic;
   readonly #random: Random;
+  readonly #partitions: readonly number[];
+  readonly #paceMs: number | undefined;
   readonly #workers: Promise<void>[] = [];
   #over = false;
 
-  constructor(weir: WeirProcess, history: History, topic: LoadTopic, random: Random) {
+  constructor(weir: HttpTarget, history: History, topic: LoadTopic, random: Random, options: LoadOptions = {}) {
     this.#weir = weir;
     this.#history = history;
     this.#topic = topic;
     this.#random = random;
+    this.#partitions = options.only ?? Array.from({ length: topic.partitions }, (_, i) => i);
+    this.#paceMs = options.paceMs;
   }
 
   start(writers = 8): this {
@@ -62,11 +82,20 @@ export class Load {
 
   async #write(): Promise<void> {
     while (!this.#over) {
-      const partition = Math.floor(this.#random.unit() * this.#topic.partitions);
+      const partition = this.#partitions[Math.floor(this.#random.unit() * this.#partitions.length)]!;
       const count = 1 + Math.floor(this.#random.unit() * RECORDS_PER_REQUEST_MAX);
-      const refused = await produce(this.#weir, this.#history, this.#topic.name, partition, count).catch(() => 'gone');
-      if (refused === undefined) continue;
-      if (typeof refused === 'object') this.refused.push(refused);
+      try {
+        const refused = await produce(this.#weir, this.#history, this.#topic.name, partition, count);
+        if (refused === undefined) {
+          this.acknowledged += count;
+          if (this.#paceMs !== undefined) await pause(this.#paceMs);
+          continue;
+        }
+        this.refused.push(refused);
+        this.#failed(`write to ${partition}`, refused);
+      } catch (error) {
+        this.#failed(`write to ${partition}`, noAnswer(error));
+      }
       await pause(5);
     }
   }
@@ -74,19 +103,27 @@ export class Load {
   /** Follows one partition from its start, then the next: what it shows must stay. */
   async #read(): Promise<void> {
     const next = new Map<number, number>();
-    for (let i = 0; !this.#over; i = (i + 1) % this.#topic.partitions) {
-      const path = `/v1/topics/${this.#topic.name}/records?partition=${i}&offset=${next.get(i) ?? 0}&limit=500`;
-      const answer = await this.#weir.http(path).catch(() => undefined);
-      if (answer?.status !== 200) {
+    for (let i = 0; !this.#over; i = (i + 1) % this.#partitions.length) {
+      const partition = this.#partitions[i]!;
+      const from = next.get(partition) ?? 0;
+      const path = `/v1/topics/${this.#topic.name}/records?partition=${partition}&offset=${from}&limit=500`;
+      const answer = await this.#weir.http(path).catch(noAnswer);
+      if (answer.status !== 200) {
+        this.#failed(`read of ${partition}`, answer);
         await pause(5);
         continue;
       }
       const records = answer.json.records as StoredRecord[];
       const nowMs = performance.now();
-      for (const record of records) this.#history.read(partitionName(this.#topic.name, i), record, nowMs);
-      if (records.length > 0) next.set(i, records.at(-1)!.offset + 1);
-      else await pause(1);
+      for (const record of records) this.#history.read(partitionName(this.#topic.name, partition), record, nowMs);
+      this.read += records.length;
+      if (records.length > 0) next.set(partition, records.at(-1)!.offset + 1);
+      else await pause(this.#paceMs ?? 1);
     }
+  }
+
+  #failed(what: string, { status, text }: Refused): void {
+    this.failures.push(`${what}: ${status === 0 ? 'no answer' : status} ${text.trim()}`);
   }
 }
 
@@ -94,10 +131,10 @@ export class Load {
  * Sends so many new records to a partition and notes what is acknowledged.
  *
  * @returns the first refusal, or undefined
- * @throws TypeError or DOMException without an answer
+ * @throws TypeError or DOMException (as a rejection) without an answer
  */
 export async function produce(
-  weir: WeirProcess,
+  weir: HttpTarget,
   history: History,
   topic: string,
   partition: number,
@@ -126,7 +163,7 @@ export interface PartitionRead {
 
 /** Reads a partition from a given offset, or its first one, to its end. No answer in time is an error with status 0. */
 export async function readPartition(
-  weir: WeirProcess,
+  weir: HttpTarget,
   topic: string,
   partition: number,
   from: number | 'earliest' = 'earliest',
@@ -143,8 +180,8 @@ export async function readPartition(
   }
 }
 
-function noAnswer(error: unknown): Answer {
-  return { status: 0, text: error instanceof Error ? error.message : String(error), json: undefined };
+function noAnswer(error: unknown): Refused & { json: any } {
+  return { status: 0, text: messageOf(error), json: undefined };
 }
 
 /**
@@ -152,10 +189,7 @@ function noAnswer(error: unknown): Answer {
  *
  * @throws Error when a partition cannot be read to its end
  */
-export async function readAll(
-  weir: WeirProcess,
-  ...topics: LoadTopic[]
-): Promise<Map<string, readonly StoredRecord[]>> {
+export async function readAll(weir: HttpTarget, ...topics: LoadTopic[]): Promise<Map<string, readonly StoredRecord[]>> {
   const stored = new Map<string, readonly StoredRecord[]>();
   for (const { name, partitions } of topics) {
     for (let partition = 0; partition < partitions; partition++) {

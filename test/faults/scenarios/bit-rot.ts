@@ -9,7 +9,8 @@ import { valueOf } from '../history.ts';
 import type { StoredRecord } from '../history.ts';
 import { createTopic, readPartition } from '../load.ts';
 import type { Scenario, ScenarioContext } from '../scenario.ts';
-import { StartFailure, WeirProcess } from '../weir-process.ts';
+import { StartFailure } from '../../harness/weir-child.ts';
+import { WeirProcess } from '../weir-process.ts';
 import type { Workshop } from '../workshop.ts';
 
 const TOPIC = 'rotten';
