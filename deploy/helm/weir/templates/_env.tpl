@@ -9,7 +9,7 @@
 - name: WEIR_COORDINATORS
   value: {{ include "weir.coordinators" .root }}
 {{- include (printf "weir.env.%s" .component) .root }}
-{{- if and (dig "limits" "memory" "" $values.resources) (not (include "weir.hasNodeOptions" $values)) }}
+{{- if and (($values.resources).limits).memory (not (include "weir.hasNodeOptions" $values)) }}
 # Node would give the heap more than the container has; what it leaves is for records, which are not in the heap.
 - name: NODE_OPTIONS
   value: --max-old-space-size-percentage=40

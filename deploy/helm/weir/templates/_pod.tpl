@@ -53,21 +53,29 @@ spec:
         {{- end }}
       startupProbe:
         httpGet: { path: /startupz, port: ops }
-        {{- toYaml $values.probes.startup | nindent 8 }}
+        {{- with ($values.probes).startup }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
       livenessProbe:
         httpGet: { path: /livez, port: ops }
-        {{- toYaml $values.probes.liveness | nindent 8 }}
+        {{- with ($values.probes).liveness }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
       readinessProbe:
         httpGet: { path: /readyz, port: ops }
-        {{- toYaml $values.probes.readiness | nindent 8 }}
+        {{- with ($values.probes).readiness }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
       {{- if eq .component "gateway" }}
       lifecycle:
         preStop:
           # Until everybody has heard that this address is gone, connections still come here.
           sleep: { seconds: 5 }
       {{- end }}
+      {{- with $values.resources }}
       resources:
-        {{- toYaml $values.resources | nindent 8 }}
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       securityContext:
         {{- toYaml $values.securityContext | nindent 8 }}
       volumeMounts:
