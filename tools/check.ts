@@ -2,17 +2,12 @@ import { spawnSync } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { chartSteps } from './helm/steps.ts';
 import { findBreaches } from './layers.ts';
 import { optionsPage } from './options-page.ts';
+import type { Outcome, Step } from './outcome.ts';
 
 /** `npm run check`: everything that can be said about the tree without running it. Each step is a line. */
-
-interface Step {
-  readonly name: string;
-  run(): Outcome;
-}
-
-type Outcome = { kind: 'passed' } | { kind: 'failed'; output: string } | { kind: 'skipped'; why: string };
 
 const steps: readonly Step[] = [
   { name: 'types', run: () => command('tsc', ['-p', '.']) },
@@ -25,13 +20,14 @@ const steps: readonly Step[] = [
   { name: 'proto generated', run: generated },
   { name: 'options page', run: optionsPageIsCurrent },
   { name: 'machine paths', run: machinePaths },
+  ...chartSteps,
 ];
 
 let passed = 0;
 let failed = 0;
 let skipped = 0;
 for (const step of steps) {
-  const outcome = step.run();
+  const outcome = await step.run();
   switch (outcome.kind) {
     case 'passed':
       passed++;

@@ -1,0 +1,173 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { IContainer, IPodSpec } from 'kubernetes-models/v1';
+import { describe, expect, test } from 'vitest';
+import type { OptionSpecs } from '../../packages/base/src/options.ts';
+import { loadOptions } from '../../packages/runtime/src/load-options.ts';
+import { processOptions } from '../../packages/runtime/src/run-main.ts';
+import { brokerOptions } from '../../services/broker/src/options.ts';
+import { coordinatorOptions } from '../../services/coordinator/src/options.ts';
+import { gatewayOptions } from '../../services/gateway/src/options.ts';
+import { CHART, valuesFiles } from './chart.ts';
+import { findHelm, NO_HELM } from './helm.ts';
+import { podSpecOf } from './pod-security.ts';
+import { render } from './render.ts';
+import type { RenderedObject } from './render.ts';
+
+const noHelm = findHelm() === undefined;
+if (noHelm) console.warn(`skipped, what a release is made of: ${NO_HELM}`);
+
+const SERVICES: readonly [string, OptionSpecs][] = [
+  ['coordinator', coordinatorOptions],
+  ['broker', brokerOptions],
+  ['gateway', gatewayOptions],
+];
+
+describe.skipIf(noHelm)('a release', () => {
+  test('starts each service with options that it takes, whatever the values', () => {
+    for (const { name: source, path } of valuesFiles()) {
+      const objects = render(...(path === undefined ? [] : ['--values', path]));
+      for (const [name, specs] of SERVICES) {
+        const resolved = optionsOf(objects, name, { ...specs, ...processOptions });
+        expect([source, name, resolved.ok ? [] : resolved.problems]).toEqual([source, name, []]);
+      }
+    }
+  });
+
+  test('hands options on as they were written', () => {
+    const objects = render('--values', `${CHART}/ci/brokers-values.yaml`);
+    const valuesOf = (name: string): unknown => {
+      const resolved = optionsOf(objects, name, { ...Object.fromEntries(SERVICES)[name]!, ...processOptions });
+      return resolved.ok ? resolved.values : resolved.problems;
+    };
+    expect(valuesOf('coordinator')).toMatchObject({ 'auto-create-topics': true, 'default-partitions': 12 });
+    expect(valuesOf('broker')).toMatchObject({
+      id: 7,
+      'memory-limit': 268_435_456,
+      flush: 'interval',
+      'grpc-advertise': 'weir-broker-7.weir-broker.streams.svc.cluster.local:7071',
+    });
+    expect(valuesOf('gateway')).toMatchObject({
+      id: 'weir-gateway-7',
+      'allowed-origins': 'https://app.example.com,https://admin.example.com',
+      coordinators: 'weir-coordinator-0.weir-coordinator.streams.svc.cluster.local:7070',
+    });
+  });
+
+  test('rolls the pods of a component, and of no other, when its options change', () => {
+    const before = checksums(render());
+    const after = checksums(render('--set', 'broker.config.log-level=debug'));
+    expect(after['broker']).not.toBe(before['broker']);
+    expect({ ...after, broker: '' }).toEqual({ ...before, broker: '' });
+  });
+
+  test('gives the heap a part of the memory where there is a limit, unless somebody has options for Node', () => {
+    const nodeOptions = (component: string, ...words: string[]): string[] =>
+      containerOf(render(...words), component)
+        .env!.filter(({ name }) => name === 'NODE_OPTIONS')
+        .map(({ value }) => value!);
+    expect(nodeOptions('broker')).toEqual(['--max-old-space-size-percentage=40']);
+    expect(nodeOptions('coordinator')).toEqual([]);
+    const own = ['--set', 'broker.extraEnv[0].name=NODE_OPTIONS', '--set', 'broker.extraEnv[0].value=--expose-gc'];
+    expect(nodeOptions('broker', ...own)).toEqual(['--expose-gc']);
+  });
+
+  test('says in spans where they come from', () => {
+    const container = containerOf(render('--values', `${CHART}/ci/tracing-values.yaml`), 'gateway');
+    expect(container.env).toEqual(
+      expect.arrayContaining([
+        { name: 'OTEL_SERVICE_NAME', value: 'weir-gateway' },
+        { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: 'http://collector.observability:4318' },
+        { name: 'OTEL_TRACES_SAMPLER', value: 'parentbased_always_on' },
+      ]),
+    );
+    expect(container.env!.map(({ name }) => name)).not.toContain('OTEL_TRACES_SAMPLER_ARG');
+    // A variable is expanded only when it stands further up.
+    const names = container.env!.map(({ name }) => name);
+    expect(names.indexOf('OTEL_RESOURCE_ATTRIBUTES')).toBeGreaterThan(names.indexOf('NODE_NAME'));
+  });
+
+  test('has names that fit into labels, and that two long names do not share', () => {
+    const long = 'a-name-of-which-nobody-would-say-that-it-is-short';
+    const names = (suffix: string): string[] =>
+      render('--set', `fullnameOverride=${long}-${suffix}`)
+        .filter(({ kind }) => kind === 'StatefulSet')
+        .map(({ metadata }) => metadata.name);
+    // A pod's revision label is the StatefulSet's name, a dash and ten characters more.
+    for (const name of names('1')) expect(name.length + 11).toBeLessThanOrEqual(63);
+    expect(names('1')).not.toEqual(names('2'));
+  });
+
+  test('keeps volumes when it goes, and makes claims that no later version wants different', () => {
+    const sets = render().filter(({ kind }) => kind === 'StatefulSet');
+    expect(sets).toHaveLength(2);
+    for (const { spec } of sets as unknown as { spec: Record<string, unknown> }[]) {
+      expect(spec['persistentVolumeClaimRetentionPolicy']).toEqual({ whenDeleted: 'Retain', whenScaled: 'Retain' });
+      expect(JSON.stringify(spec['volumeClaimTemplates'])).not.toMatch(/helm\.sh\/chart|app\.kubernetes\.io\/version/);
+    }
+  });
+});
+
+/** What a service makes of its command line, its environment and its file. */
+function optionsOf(objects: readonly RenderedObject[], name: string, specs: OptionSpecs) {
+  const { args, env } = containerOf(objects, name);
+  const maps = objects.filter(({ kind }) => kind === 'ConfigMap') as unknown as { data: Record<string, string> }[];
+  const [command, flag, path] = args!;
+  expect([command, flag, path]).toEqual([name, '--config', `/etc/weir/${name}.yaml`]);
+  const directory = mkdtempSync(join(tmpdir(), 'weir-chart-'));
+  try {
+    const file = join(directory, 'options.yaml');
+    writeFileSync(file, maps.find(({ data }) => `${name}.yaml` in data)!.data[`${name}.yaml`]!);
+    return loadOptions(specs, {
+      words: [flag!, file],
+      environment: environmentOf(env!, name),
+      environmentPrefix: `WEIR_${name.toUpperCase()}_`,
+    });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** The environment as the eighth pod of a set has it. */
+function environmentOf(env: NonNullable<IContainer['env']>, component: string): Record<string, string> {
+  const fields: Record<string, string> = {
+    'metadata.name': `weir-${component}-7`,
+    'metadata.namespace': 'streams',
+    'spec.nodeName': 'node-1',
+    "metadata.labels['apps.kubernetes.io/pod-index']": '7',
+  };
+  const environment: Record<string, string> = {};
+  for (const { name, value, valueFrom } of env) {
+    environment[name] =
+      value?.replaceAll(/\$\((\w+)\)/g, (_, other: string) => environment[other]!) ??
+      fields[valueFrom?.fieldRef?.fieldPath ?? ''] ??
+      'from elsewhere';
+  }
+  return environment;
+}
+
+function containerOf(objects: readonly RenderedObject[], component: string): IContainer {
+  return podOf(objects, component).containers[0]!;
+}
+
+function podOf(objects: readonly RenderedObject[], component: string): IPodSpec {
+  return podSpecOf(workloads(objects).find(({ metadata }) => metadata.name.endsWith(`-${component}`))!)!;
+}
+
+function workloads(objects: readonly RenderedObject[]): RenderedObject[] {
+  return objects.filter(({ kind }) => kind === 'StatefulSet' || kind === 'Deployment');
+}
+
+function checksums(objects: readonly RenderedObject[]): Record<string, string> {
+  const all = workloads(objects) as unknown as {
+    metadata: { name: string };
+    spec: { template: { metadata: { annotations: Record<string, string> } } };
+  }[];
+  return Object.fromEntries(
+    all.map(({ metadata, spec }) => [
+      metadata.name.replace('weir-', ''),
+      spec.template.metadata.annotations['checksum/config']!,
+    ]),
+  );
+}

@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { messageOf } from '../../packages/base/src/errors.ts';
+import { VERSION } from '../../packages/runtime/src/run-service.ts';
+import { IMAGE } from '../images/image.ts';
+import type { Outcome, Step } from '../outcome.ts';
+import { CHART, chartManifest, valuesFiles } from './chart.ts';
+import { findHelm, helm, NO_HELM } from './helm.ts';
+import { schemaProblems } from './kubernetes-types.ts';
+import type { Sourced } from './kubernetes-types.ts';
+import { podSecurityProblems, podSpecOf } from './pod-security.ts';
+import { referenceProblems } from './references.ts';
+import { render, titleOf } from './render.ts';
+import type { RenderedObject } from './render.ts';
+import { CHART_README, chartReadme } from './values-table.ts';
+
+/** What `npm run check` says about the chart. */
+export const chartSteps: readonly Step[] = [
+  { name: 'chart version', run: versionIsTheCodes },
+  { name: 'chart values table', run: valuesTableIsCurrent },
+  { name: 'helm lint', run: lint },
+  { name: 'helm render', run: renderAll },
+];
+
+function versionIsTheCodes(): Outcome {
+  const { version, appVersion } = chartManifest();
+  const wrong = Object.entries({ version, appVersion }).filter(([, value]) => value !== VERSION);
+  return outcome(wrong.map(([name, value]) => `${CHART}/Chart.yaml: ${name} is ${value}, the code's is ${VERSION}`));
+}
+
+function valuesTableIsCurrent(): Outcome {
+  try {
+    if (readFileSync(CHART_README, 'utf8') === chartReadme()) return { kind: 'passed' };
+    return outcome([`${CHART_README} is not what values.yaml says: run \`npm run docs\``]);
+  } catch (error) {
+    return outcome([messageOf(error)]);
+  }
+}
+
+function lint(): Outcome {
+  if (findHelm() === undefined) return { kind: 'skipped', why: NO_HELM };
+  const failed = valuesFiles().map(({ path }) =>
+    helm('lint', ['--strict', CHART, ...(path === undefined ? [] : ['--values', path])]),
+  );
+  return outcome(failed.filter(({ ok }) => !ok).map(({ stdout, stderr }) => stdout + stderr));
+}
+
+/** Renders the chart with every set of values, and looks at each object and at how they fit together. */
+async function renderAll(): Promise<Outcome> {
+  if (findHelm() === undefined) return { kind: 'skipped', why: NO_HELM };
+  const problems: string[] = [];
+  const all: Sourced[] = [];
+  for (const { name: source, path } of valuesFiles()) {
+    try {
+      const objects = render(...(path === undefined ? [] : ['--values', path]));
+      all.push(...objects.map((object) => ({ source, object })));
+      problems.push(...releaseProblems(objects, imageOf(path)).map((problem) => `${source}: ${problem}`));
+    } catch (error) {
+      problems.push(`${source}: ${messageOf(error)}`);
+    }
+  }
+  // A check that looked at nothing must not pass.
+  if (all.length < 50) problems.push(`only ${all.length} objects were rendered`);
+  return outcome([...problems, ...(await schemaProblems(all))]);
+}
+
+/** What is wrong with the objects of a release, where the schemas have nothing against them. */
+export function releaseProblems(objects: readonly RenderedObject[], image: string): string[] {
+  const problems = referenceProblems(objects);
+  for (const object of objects) {
+    const pod = podSpecOf(object);
+    if (pod === undefined) continue;
+    problems.push(...podSecurityProblems(pod).map((problem) => `${titleOf(object)}: ${problem}`));
+    for (const container of [...(pod.initContainers ?? []), ...pod.containers]) {
+      if (container.image !== image) {
+        problems.push(`${titleOf(object)}: the image of ${container.name} is ${container.image}, expected ${image}`);
+      }
+    }
+  }
+  return problems;
+}
+
+/** The one image of a release: the one that `npm run images` builds, unless the values name another. */
+function imageOf(path: string | undefined): string {
+  if (path === undefined) return IMAGE;
+  const { image } = parse(readFileSync(path, 'utf8')) as {
+    image?: { readonly repository: string; readonly tag: string; readonly digest: string };
+  };
+  return image === undefined ? IMAGE : `${image.repository}:${image.tag}@${image.digest}`;
+}
+
+function outcome(problems: readonly string[]): Outcome {
+  if (problems.length === 0) return { kind: 'passed' };
+  return { kind: 'failed', output: problems.map((problem) => `  ${problem}`).join('\n') };
+}
