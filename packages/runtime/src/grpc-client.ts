@@ -14,6 +14,8 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.initial_reconnect_backoff_ms': limits.RECONNECT_MS_MIN,
   'grpc.min_reconnect_backoff_ms': limits.RECONNECT_MS_MIN,
   'grpc.max_reconnect_backoff_ms': limits.RECONNECT_MS_MAX,
+  // A pod comes back under its name with another address: the name is looked up as often as a connection is tried.
+  'grpc.dns_min_time_between_resolutions_ms': limits.RECONNECT_MS_MAX,
   // What was sent may have been done: whether to try again is for the caller to know.
   'grpc.enable_retries': 0,
   'grpc.service_config_disable_resolution': 1,

@@ -1,7 +1,8 @@
+import { promises as dns } from 'node:dns';
 import { connect as connectHttp2 } from 'node:http2';
 import type { Settings } from 'node:http2';
-import { afterEach, expect, test } from 'vitest';
-import { GRPC_WINDOW_BYTES } from '@weir/base/limits.ts';
+import { afterEach, expect, test, vi } from 'vitest';
+import { GRPC_WINDOW_BYTES, RECONNECT_MS_MAX } from '@weir/base/limits.ts';
 import { WeirError } from '@weir/base/errors.ts';
 import { onCall, onStream } from '@weir/base/transport.ts';
 import type { Codec, Handler, Method, Stream, TransportError, TransportFailure } from '@weir/base/transport.ts';
@@ -59,6 +60,24 @@ test('a call to a port where nobody listens is unreachable: nothing was sent', a
   await expect(connection.call(echo, Buffer.alloc(0), { deadlineMs: 5000 })).rejects.toMatchObject({
     failure: { kind: 'unreachable', message: 'no connection: connect ECONNREFUSED 127.0.0.1:1' },
   });
+});
+
+test('whoever comes back under its name with another address is found within a few tries', async () => {
+  const { listener } = await serve(onCall(echo, async (request) => request));
+  let address = '127.0.0.2';
+  const lookup = vi.spyOn(dns, 'lookup') as unknown as {
+    mockImplementation(f: () => unknown): void;
+    mockRestore(): void;
+  };
+  lookup.mockImplementation(() => Promise.resolve([{ address, family: 4 }]));
+  closers.push(() => lookup.mockRestore());
+  const connection = grpcTransport.connect(listener.address.replace('127.0.0.1', 'moves.test'));
+  closers.push(() => connection.close());
+  const call = (): Promise<Buffer> => connection.call(echo, Buffer.from('found'), { deadlineMs: 5000 });
+  await expect(call()).rejects.toMatchObject({ failure: { kind: 'unreachable' } });
+  address = '127.0.0.1';
+  const answer = (): Promise<string> => call().then(String, () => 'unreachable');
+  await expect.poll(answer, { timeout: 10 * RECONNECT_MS_MAX, interval: RECONNECT_MS_MAX / 10 }).toBe('found');
 });
 
 test('a stream carries messages both ways in order and ends well', async () => {
