@@ -1,5 +1,5 @@
 import { seededRandom } from '@weir/base/random.ts';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { silentLogger } from '../test-kit/fake-cluster.ts';
 import { FakeCoordinator } from '../test-kit/fake-coordinator.ts';
 import { ManualClock } from '../test-kit/manual-clock.ts';
@@ -71,6 +71,25 @@ test('the session is lost one timeout after the last answered heartbeat was sent
   await clock.advance(1_300);
   expect(heard.filter((what) => what === 'lost')).toHaveLength(1);
   expect(coordinator.hellos.at(-1)?.sessionId).toBe('');
+});
+
+test('a connection on which nothing comes back, to a heartbeat or to a hello, is not used again', async () => {
+  const { clock, transport, coordinator, heard } = await setUp();
+  const connect = vi.spyOn(transport, 'connect');
+  await clock.advance(100);
+  expect(connect).toHaveBeenCalledTimes(1);
+  coordinator.answersHeartbeats = false;
+  await clock.advance(6_500);
+  expect(heard).toContain('lost');
+  expect(connect).toHaveBeenCalledTimes(2);
+  coordinator.answersHellos = false;
+  transport.stop('c1');
+  await transport.listen('c1', coordinator.handlers);
+  // Where nobody listens nothing is silent: the connection is tried again as it is.
+  await clock.advance(100);
+  expect(connect).toHaveBeenCalledTimes(2);
+  await clock.advance(3_500);
+  expect(connect).toHaveBeenCalledTimes(3);
 });
 
 test('the session is lost as well while no coordinator can be reached', async () => {

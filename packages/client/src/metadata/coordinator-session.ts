@@ -68,6 +68,7 @@ interface CatchUp {
 /** One life of a stream: what arrives for an older one is dropped. */
 interface Attachment {
   readonly stream: Stream<SessionRequest>;
+  readonly address: string;
   welcomed: boolean;
 }
 
@@ -191,7 +192,8 @@ export class CoordinatorSession {
     const { clock } = this.#world;
     const helloMs = clock.monotonicMs();
     const offered = this.#held;
-    const stream = this.#connection(this.#address()).open(SESSION, {
+    const address = this.#address();
+    const stream = this.#connection(address).open(SESSION, {
       message: (message) => {
         if (this.#attached === attachment) this.#receive(attachment, message, { helloMs, offered });
       },
@@ -200,7 +202,7 @@ export class CoordinatorSession {
         if (this.#attached === attachment) this.#broken(failure);
       },
     });
-    const attachment: Attachment = { stream, welcomed: false };
+    const attachment: Attachment = { stream, address, welcomed: false };
     this.#attached = attachment;
     const { member } = this.#options;
     stream.send(
@@ -219,6 +221,7 @@ export class CoordinatorSession {
       }),
     );
     this.#cancelWelcomeWait = clock.after(SESSION_WELCOME_MS, () => {
+      this.#dropSilent(attachment);
       this.#abandon(`no welcome within ${SESSION_WELCOME_MS} ms`);
     });
   }
@@ -302,6 +305,7 @@ export class CoordinatorSession {
     this.#endHeld();
     const attached = this.#detach();
     attached?.stream.abort({ kind: 'broken', code: 'SESSION_EXPIRED', message: 'no heartbeat was answered' });
+    if (attached !== undefined) this.#dropSilent(attached);
     this.#handlers.lost();
     if (attached !== undefined) this.#retry('no heartbeat was answered for the session timeout');
   }
@@ -331,6 +335,15 @@ export class CoordinatorSession {
   #abandon(why: string): void {
     this.#detach()?.stream.abort({ kind: 'broken', code: 'COORDINATOR_UNAVAILABLE', message: why });
     this.#retry(why);
+  }
+
+  /**
+   * Nothing came back on a connection for long: it may lead to an address that nobody has any more, which it would
+   * itself notice much later. The next try makes a new one.
+   */
+  #dropSilent({ address }: Attachment): void {
+    this.#connections.get(address)?.close();
+    this.#connections.delete(address);
   }
 
   #detach(): Attachment | undefined {

@@ -36,6 +36,7 @@ export class FakeCoordinator {
   /** The heartbeats that came, answered or not. */
   heartbeats = 0;
   answersHeartbeats = true;
+  answersHellos = true;
   /** Refuses every hello with it. */
   refuses: { readonly code: string; readonly message: string } | undefined;
   sessionTimeoutMs = 6_000;
@@ -111,6 +112,7 @@ export class FakeCoordinator {
     }
     if (request.case !== 'hello') return;
     this.hellos.push(request.value);
+    if (!this.answersHellos) return;
     if (this.refuses !== undefined) {
       say({ case: 'fenced', value: this.refuses });
       stream.end();
