@@ -52,8 +52,7 @@ export async function runMain<Specs extends ServiceOptionSpecs>(
   try {
     const running = await runService(kind, options as unknown as OptionValues<Specs>, context);
     const signal = await stopped;
-    process.stderr.write(`weir ${kind.kind}: ${signal}, stopping\n`);
-    await running.stop();
+    await running.stop(signal);
     await context.tracing.stop();
     process.exit(0);
   } catch (error) {

@@ -54,7 +54,8 @@ export interface RunningService {
   /** The service's own addresses and "ops". */
   readonly addresses: Readonly<Record<string, string>>;
   notReady(): string | undefined;
-  stop(): Promise<void>;
+  /** `why`: what to say of it in the log. */
+  stop(why?: string): Promise<void>;
 }
 
 /** Version of all three services, from the manifest. */
@@ -114,7 +115,8 @@ export async function runService<Specs extends ServiceOptionSpecs>(
     id: String(id),
     addresses: { ...running.addresses, ops: ops.address },
     notReady: () => running.notReady(),
-    async stop() {
+    async stop(why) {
+      if (why !== undefined) logger.info(`${kind.kind} ${id} stops: ${why}`);
       await running.stop();
       await ops.close();
       logger.info(`${kind.kind} ${id} stopped`);
