@@ -1,4 +1,4 @@
-import { defineConfig } from 'vitest/config';
+import { defaultExclude, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
@@ -9,6 +9,8 @@ export default defineConfig({
       'test/**/*.test.ts',
       'examples/**/*.test.ts',
     ],
+    // These want a Docker engine: npm run test:containers.
+    exclude: [...defaultExclude, 'test/containers/**'],
     // Two cores: more workers would only take turns.
     maxWorkers: 2,
     testTimeout: 30_000,

@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+import { clusterScenarios, stateOf } from '../harness/cluster-scenarios.ts';
+import { containers } from '../harness/container-cluster.ts';
+import { IMAGE } from '../../tools/images/image.ts';
+
+clusterScenarios(containers(IMAGE), (setting) => {
+  const TEST_MS_MAX = 180_000;
+
+  test(
+    'a broker that falls off the network and comes back with another address is found, and nothing is lost',
+    { timeout: TEST_MS_MAX },
+    async () => {
+      const { cluster, disturb } = setting();
+      const victim = cluster.named('broker 1');
+      const before = await victim.networkAddress();
+      const problems = await disturb('disconnected', victim, {
+        begin: () => victim.disconnect(),
+        async meanwhile() {
+          // Connections to it hang, and nobody hears that they are broken.
+          await expect.poll(() => stateOf(cluster, victim), { timeout: 60_000 }).toBe('fenced');
+          await victim.occupyAddress();
+        },
+        end: () => victim.connect(),
+      });
+      expect(problems).toEqual([]);
+      expect(await victim.networkAddress()).not.toBe(before);
+    },
+  );
+
+  test.for(['coordinator 1', 'broker 2'])(
+    '%s is found again when its container comes back with another address',
+    { timeout: TEST_MS_MAX },
+    async (name) => {
+      const { cluster, disturb } = setting();
+      const victim = cluster.named(name);
+      const before = await victim.networkAddress();
+      const problems = await disturb(`moved-${victim.kind}`, victim, {
+        begin: async () => expect(await victim.stop()).toBe(0),
+        meanwhile: () => victim.occupyAddress(),
+        end: () => victim.start(),
+      });
+      expect(problems).toEqual([]);
+      expect(await victim.networkAddress()).not.toBe(before);
+    },
+  );
+
+  test('in each container nothing is root, nothing has a capability, and only the volume and /tmp can be written', async () => {
+    for (const service of setting().cluster.services) {
+      const { output } = await service.run('sh', '-c', 'id -u; grep -E "^(CapEff|CapBnd|NoNewPrivs)" /proc/1/status');
+      expect(output.trim().split('\n')).toEqual([
+        '10001',
+        'CapEff:\t0000000000000000',
+        'CapBnd:\t0000000000000000',
+        'NoNewPrivs:\t1',
+      ]);
+      const write = await service.run(
+        'sh',
+        '-c',
+        'for d in / /weir /etc /tmp /var/lib/weir; do touch $d/x 2>/dev/null && echo $d; done; rm -f /tmp/x /var/lib/weir/x',
+      );
+      expect(write.output.trim().split('\n')).toEqual(['/tmp', '/var/lib/weir']);
+    }
+  });
+
+  test('the weir command works in every container', async () => {
+    const { cluster } = setting();
+    const coordinator = ['--coordinators', 'coordinator-1:7070'];
+    for (const service of cluster.services) {
+      const topic = `made-in-${service.kind}-${service.id}`;
+      const created = await service.run('weir', 'topic', 'create', topic, ...coordinator);
+      expect(created, created.output).toMatchObject({ code: 0 });
+      expect((await service.run('weir', 'topic', 'list', ...coordinator)).output).toContain(topic);
+    }
+  });
+});

@@ -1,0 +1,185 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { SESSION_TIMEOUT_MS } from '@weir/base/limits.ts';
+import { seededRandom } from '@weir/base/random.ts';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { nameOf } from './cluster.ts';
+import type { Cluster, Driver, Service } from './cluster.ts';
+import { brokenPromises, SteadyLoad } from './steady-load.ts';
+
+/** Two of each that there may be two of, so that one can do without the other. */
+const COUNTS = { coordinator: 1, broker: 2, gateway: 2 };
+/** A test of this suite waits for what it waits for; only a hang takes so long. */
+const TEST_MS_MAX = 180_000;
+const PATIENT = { timeout: 60_000, interval: 50 };
+
+/** What a test of one driver gets. */
+export interface Setting<S extends Service> {
+  readonly cluster: Cluster<S>;
+  /** Loads a new topic while a service is away, and judges all of it; returns what did not hold. */
+  readonly disturb: (title: string, victim: S, fault: Fault) => Promise<string[]>;
+}
+
+/** How a service is taken away, and how it comes back. */
+interface Fault {
+  readonly begin: () => Promise<void>;
+  /** It is away: what has to have happened before it comes back. */
+  readonly meanwhile?: () => Promise<void>;
+  readonly end: () => Promise<void>;
+}
+
+/** Registers the tests that every driver has to pass, and then `more` of its own, all on one cluster. */
+export function clusterScenarios<S extends Service>(
+  driver: Driver<S>,
+  more: (setting: () => Setting<S>) => void = () => undefined,
+): void {
+  const loads: SteadyLoad[] = [];
+  let cluster: Cluster<S>;
+
+  beforeAll(async () => {
+    cluster = await driver.create(COUNTS);
+    await cluster.start();
+  }, TEST_MS_MAX);
+  afterAll(() => cluster?.remove(), TEST_MS_MAX);
+  beforeEach(({ onTestFailed }) => {
+    onTestFailed(async () => console.error(await cluster.report()));
+  });
+
+  async function disturb(title: string, victim: S, fault: Fault): Promise<string[]> {
+    const load = await SteadyLoad.start(cluster, title, seededRandom(loads.length));
+    try {
+      await load.progresses();
+      load.forgetFailures();
+      await fault.begin();
+      await fault.meanwhile?.();
+      await load.progresses(victim);
+      await fault.end();
+      await load.progresses();
+    } finally {
+      await load.stop();
+    }
+    loads.push(load);
+    return [...load.failuresWithout(victim), ...brokenPromises(await load.judge(cluster))];
+  }
+
+  test(
+    'records that went in through one gateway, in v1 and in v2, come out of the other',
+    { timeout: TEST_MS_MAX },
+    async () => {
+      const [one, other] = cluster.gateways as [Cluster['gateways'][0], Cluster['gateways'][0]];
+      const created = await one.http('/admin/topics', { body: { topic_name: 'both', partitions_count: 2 } });
+      expect(created.status).toBe(201);
+      const v1 = await one.http('/v1/topics/both/records?partition=0', { body: [{ n: 1 }, 'two'] });
+      expect([v1.status, v1.json.offsets]).toEqual([200, [0, 1].map((offset) => ({ partition: 0, offset }))]);
+      const v2 = await one.http('/topics/both', {
+        body: JSON.stringify({
+          records: [
+            { value: 3, partition: 0 },
+            { key: 'k', value: { n: 4 }, partition: 1 },
+          ],
+        }),
+        headers: { 'content-type': 'application/vnd.kafka.json.v2+json' },
+      });
+      expect([v2.status, v2.json.offsets]).toEqual([
+        200,
+        [
+          { partition: 0, offset: 2 },
+          { partition: 1, offset: 0 },
+        ],
+      ]);
+      const valuesOf = async (partition: number): Promise<unknown[]> => {
+        const read = await other.http(`/v1/topics/both/records?partition=${partition}&offset=0&wait=10s`);
+        return (read.json.records as { value: unknown }[]).map(({ value }) => value);
+      };
+      expect([await valuesOf(0), await valuesOf(1)]).toEqual([[{ n: 1 }, 'two', 3], [{ n: 4 }]]);
+      const offsets = await other.http('/topics/both/partitions/0/offsets');
+      expect(offsets.json).toEqual({ beginning_offset: 0, end_offset: 3 });
+    },
+  );
+
+  test.for(['broker 1', 'broker 2', 'gateway gw-1', 'gateway gw-2', 'coordinator 1'])(
+    'kill -9 of %s under load: what does not need it goes on, it comes back, and nothing acknowledged is lost',
+    { timeout: TEST_MS_MAX },
+    async (name) => {
+      const victim = cluster.named(name);
+      const fault = { begin: () => victim.kill(), end: () => victim.start() };
+      expect(await disturb(`killed-${name.replace(' ', '-')}`, victim, fault)).toEqual([]);
+    },
+  );
+
+  test(
+    'a broker that is paused past its session timeout is fenced, and serves again when it goes on',
+    { timeout: TEST_MS_MAX },
+    async () => {
+      const victim = cluster.named('broker 2');
+      const problems = await disturb('paused-broker', victim, {
+        begin: () => victim.pause(),
+        meanwhile: () => expect.poll(() => stateOf(cluster, victim), PATIENT).toBe('fenced'),
+        end: () => victim.resume(),
+      });
+      expect(problems).toEqual([]);
+      expect(await stateOf(cluster, victim)).toBe('active');
+    },
+  );
+
+  test(
+    'while the coordinator is paused past the session timeout, brokers and gateways go on serving',
+    { timeout: TEST_MS_MAX },
+    async () => {
+      const victim = cluster.named('coordinator 1');
+      const problems = await disturb('paused-coordinator', victim, {
+        begin: () => victim.pause(),
+        // What this is about is that so much time goes by.
+        meanwhile: () => wait(SESSION_TIMEOUT_MS * 1.25),
+        end: () => victim.resume(),
+      });
+      expect(problems).toEqual([]);
+      // The coordinator is needed for this, and knows all brokers again.
+      await expect
+        .poll(() => Promise.all(cluster.of('broker').map((broker) => stateOf(cluster, broker))), PATIENT)
+        .toEqual(['active', 'active']);
+      const created = await cluster.gateways[1]!.http('/v1/topics', { body: { name: 'after-the-pause' } });
+      expect(created.status).toBe(201);
+    },
+  );
+
+  test(
+    'what a service prints is one JSON object a line, from its first line to its last',
+    { timeout: TEST_MS_MAX },
+    async () => {
+      const stopped = cluster.named('gateway gw-1');
+      expect(await stopped.stop()).toBe(0);
+      await stopped.start();
+      for (const service of cluster.services) {
+        const lines = (await service.output()).trimEnd().split('\n');
+        expect(lines.length).toBeGreaterThan(1);
+        expect(lines.filter((line) => !/^\{"level":\d+,"time":"[^"]+",.*"msg":".*"\}$/.test(line))).toEqual([]);
+        for (const line of lines) expect(JSON.parse(line)).toMatchObject({ service: service.kind });
+      }
+      expect(await stopped.output()).toMatch(/"msg":"gateway gw-1 stops: SIGTERM"/);
+    },
+  );
+
+  more(() => ({ cluster, disturb }));
+
+  test(
+    'everything stops with 0 and starts again, and every record of all that was done to it is still there',
+    { timeout: TEST_MS_MAX },
+    async () => {
+      expect(await cluster.stop()).toEqual(Object.fromEntries(cluster.services.map((service) => [nameOf(service), 0])));
+      await cluster.start();
+      expect(loads.length).toBeGreaterThan(0);
+      for (const load of loads) {
+        const verdict = await load.judge(cluster);
+        expect(brokenPromises(verdict), load.topic.name).toEqual([]);
+        // A run that wrote next to nothing would prove next to nothing.
+        expect(verdict.acknowledged, load.topic.name).toBeGreaterThan(500);
+      }
+    },
+  );
+}
+
+/** A broker as the second gateway knows it: active or fenced. */
+export async function stateOf(cluster: Cluster, broker: Service): Promise<string | undefined> {
+  const { json } = await cluster.gateways[1]!.http('/v1/cluster');
+  return (json.brokers as { id: number; state: string }[]).find(({ id }) => String(id) === broker.id)?.state;
+}
