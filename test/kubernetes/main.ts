@@ -11,6 +11,7 @@ import { deletePods, rolloutRestart, upgrade } from './steps/disruptions.ts';
 import { helmTest, install, notes } from './steps/install.ts';
 import { memory } from './steps/memory.ts';
 import { networkPolicy, reinstall, secondRelease } from './steps/releases.ts';
+import { values as valuesFiles } from './steps/values.ts';
 import { tryRun } from './tools.ts';
 
 /** `npm run test:kubernetes`: the chart and the image on a real cluster. */
@@ -19,6 +20,7 @@ const steps: readonly Step[] = [
   install,
   helmTest,
   notes,
+  valuesFiles,
   deletePods,
   upgrade,
   rolloutRestart,
