@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { WeirChild } from '../harness/weir-child.ts';
+import { isAlive, WeirChild } from '../harness/weir-child.ts';
 
 /** A service as `cluster.json` tells of it. */
 export interface ServiceEntry {
@@ -96,14 +96,5 @@ export function readClusterFile(
     return isCurrent(services) ? services : undefined;
   } catch {
     return undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -17,23 +17,27 @@ It needs a Docker engine: the local one, or the one that DOCKER_HOST names.
 `;
 
 const say = (line: string): void => console.error(`test:containers: ${line}`);
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    'skip-without-engine': { type: 'boolean', default: false },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-});
 
 try {
-  if (values.help) process.stdout.write(USAGE);
-  else process.exitCode = await main();
+  process.exitCode = await main();
 } catch (error) {
   say(messageOf(error));
   process.exitCode = 1;
 }
 
+/** Returns the exit code. */
 async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      'skip-without-engine': { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
   const problem = engineProblem();
   if (problem !== undefined) {
     // Whoever asked for this suite believes that it ran, unless they are told otherwise.
@@ -44,7 +48,7 @@ async function main(): Promise<number> {
   ensureImage(say);
   const resources = new TestResources(await connectEngine());
   for (const what of await resources.removeLeftovers()) say(`an earlier run has left ${what}: removed`);
-  const vitest = startVitest();
+  const vitest = startVitest(positionals);
   let interrupted = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
@@ -59,8 +63,8 @@ async function main(): Promise<number> {
 }
 
 /** In a process group of its own: a Ctrl-C is ours to pass on, so that nothing is made any more when we clear up. */
-function startVitest(): ChildProcess {
-  return spawn('vitest', ['run', '--config', 'test/containers/vitest.config.ts', ...positionals], {
+function startVitest(words: readonly string[]): ChildProcess {
+  return spawn('vitest', ['run', '--config', 'test/containers/vitest.config.ts', ...words], {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, ...runEnvironment },
     detached: true,

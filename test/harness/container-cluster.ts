@@ -185,20 +185,22 @@ export class ContainerService implements Service {
   async remove(): Promise<void> {
     const ids = [...this.#occupants, ...(this.#container === undefined ? [] : [this.#container.id])];
     await Promise.all(ids.map((id) => removeContainer(this.#engine, id)));
-    await this.#engine.getVolume(this.#volume).remove({ force: true });
+    if (this.#volume !== undefined) await this.#engine.getVolume(this.#volume).remove({ force: true });
   }
 
-  get #volume(): string {
-    return `${this.#network}-${this.#host}`;
+  /** A gateway keeps nothing. */
+  get #volume(): string | undefined {
+    return this.kind === 'gateway' ? undefined : `${this.#network}-${this.#host}`;
   }
 
   async #create(): Promise<void> {
-    await this.#engine.createVolume({ Name: this.#volume, Labels: madeByThisRun });
+    const volume = this.#volume;
+    if (volume !== undefined) await this.#engine.createVolume({ Name: volume, Labels: madeByThisRun });
     const { ops, http } = PORTS[this.kind];
     const container = new WeirContainer(this.#image, { network: this.#network, host: this.#host })
       .withCommand(wordsOf(this.kind, this.id, this.#host))
       .withExposedPorts(ops, ...(http === undefined ? [] : [http]))
-      .withBindMounts([{ source: this.#volume, target: DATA }])
+      .withBindMounts(volume === undefined ? [] : [{ source: volume, target: DATA }])
       // testcontainers removes one that does not get ready, and its log with it.
       .withLogConsumer((stream) => stream.on('data', (chunk) => (this.#lastWords += chunk)))
       .withWaitStrategy(this.#ready);

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { getContainerRuntimeClient } from 'testcontainers';
+import { isAlive } from './weir-child.ts';
 
 /** The client of the Docker engine that testcontainers found. */
 export type Engine = Awaited<ReturnType<typeof getContainerRuntimeClient>>['container']['dockerode'];
@@ -72,13 +73,4 @@ export async function removeContainer(engine: Engine, id: string): Promise<void>
   const { State } = await container.inspect();
   if (State.Paused) await container.unpause();
   await container.remove({ force: true, v: true });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
