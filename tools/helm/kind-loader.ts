@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { run, tryRun } from '../images/run.ts';
 
 /** The kind whose loader is asked. */
 export const KIND = 'sigs.k8s.io/kind@v0.33.0';
@@ -71,17 +72,19 @@ export class KindLoader implements Disposable {
 
   /** @throws Error with what Go said, when it cannot be fetched or built */
   static build(): KindLoader {
-    const module = JSON.parse(go(['mod', 'download', '-json', KIND])) as { readonly Dir: string };
+    const module = JSON.parse(run('go', ['mod', 'download', '-json', KIND], { cwd: tmpdir() })) as {
+      readonly Dir: string;
+    };
     const directory = mkdtempSync(join(tmpdir(), 'weir-kind-'));
     try {
       const source = join(directory, 'kind');
       cpSync(module.Dir, source, { recursive: true });
       // Modules are kept without permission to write.
-      spawnSync('chmod', ['-R', 'u+w', source]);
+      run('chmod', ['-R', 'u+w', source]);
       const command = join(source, 'pkg', 'load-config');
       mkdirSync(command);
       writeFileSync(join(command, 'main.go'), PROGRAM);
-      go(['build', '-o', join(directory, 'load-config'), './pkg/load-config'], source);
+      run('go', ['build', '-o', join(directory, 'load-config'), './pkg/load-config'], { cwd: source });
       return new KindLoader(directory);
     } catch (error) {
       rmSync(directory, { recursive: true });
@@ -103,11 +106,5 @@ export class KindLoader implements Disposable {
 
 /** Whether there is a Go at all. */
 export function hasGo(): boolean {
-  return spawnSync('go', ['version']).status === 0;
-}
-
-function go(args: readonly string[], cwd = tmpdir()): string {
-  const { status, stdout, stderr, error } = spawnSync('go', args, { cwd, encoding: 'utf8' });
-  if (status === 0) return stdout;
-  throw new Error(`go ${args.join(' ')} failed: ${stderr ?? ''}${stdout ?? ''}${error?.message ?? ''}`);
+  return tryRun('go', ['version']).ok;
 }

@@ -12,10 +12,16 @@ import { titleOf } from './render.ts';
  * validators know formats and bounds but let unknown fields pass, TypeScript's check of object literals lets none pass.
  */
 
-/** An object, and where it is from. */
+/** An object, and the values that it was rendered with. */
 export interface Sourced {
   readonly source: string;
   readonly object: RenderedObject;
+}
+
+/** What is wrong, and with which values. */
+export interface Problem {
+  readonly source: string;
+  readonly problem: string;
 }
 
 /** What the packages that have the schemas call a kind. */
@@ -25,22 +31,22 @@ interface Model {
   validate(object: unknown): void;
 }
 
-/** What is wrong, a line a problem; empty when nothing is. */
-export async function schemaProblems(objects: readonly Sourced[]): Promise<string[]> {
-  const problems: string[] = [];
+/** What is wrong; empty when nothing is. */
+export async function schemaProblems(objects: readonly Sourced[]): Promise<Problem[]> {
+  const problems: Problem[] = [];
   const known: (Sourced & { model: Model })[] = [];
   for (const sourced of objects) {
     const { source, object } = sourced;
     const model = await modelOf(object);
     if (model === undefined) {
-      problems.push(`${source}: ${titleOf(object)}: there is no kind ${object.kind} in ${object.apiVersion}`);
+      problems.push({ source, problem: `${titleOf(object)}: there is no kind ${object.kind} in ${object.apiVersion}` });
       continue;
     }
     known.push({ ...sourced, model });
     try {
       model.validate(object);
     } catch (error) {
-      problems.push(`${source}: ${titleOf(object)}: ${messageOf(error)}`);
+      problems.push({ source, problem: `${titleOf(object)}: ${messageOf(error)}` });
     }
   }
   return [...problems, ...typeProblems(known)];
@@ -67,14 +73,14 @@ async function modelOf({ apiVersion, kind }: RenderedObject): Promise<Model | un
 const STRICT = { target: 'esnext', module: 'nodenext', strict: true, noEmit: true, skipLibCheck: true, types: [] };
 
 /** Writes the objects down as TypeScript and has the compiler read it. */
-function typeProblems(objects: readonly (Sourced & { model: Model })[]): string[] {
+function typeProblems(objects: readonly (Sourced & { model: Model })[]): Problem[] {
   if (objects.length === 0) return [];
   const directory = mkdtempSync(join(tmpdir(), 'weir-chart-'));
   try {
-    const starts: { readonly line: number; readonly title: string }[] = [];
+    const starts: (Sourced & { readonly line: number })[] = [];
     const lines: string[] = [];
     for (const [index, { source, object, model }] of objects.entries()) {
-      starts.push({ line: lines.length + 1, title: `${source}: ${titleOf(object)}` });
+      starts.push({ line: lines.length + 1, source, object });
       lines.push(`import type { ${model.type} as Type${index} } from ${JSON.stringify(model.module)};`);
       lines.push(...`export const object${index}: Type${index} = ${JSON.stringify(object, null, 2)};`.split('\n'));
     }
@@ -89,10 +95,10 @@ function typeProblems(objects: readonly (Sourced & { model: Model })[]): string[
       const match = /objects\.ts\((\d+),\d+\): error TS\d+: (.*)$/.exec(line);
       if (match === null) return [];
       const at = Number(match[1]);
-      const title = starts.findLast((start) => start.line <= at)?.title;
-      return [`${title}: ${match[2]} (at ${lines[at - 1]?.trim()})`];
+      const { source, object } = starts.findLast((start) => start.line <= at)!;
+      return [{ source, problem: `${titleOf(object)}: ${match[2]} (at ${lines[at - 1]?.trim()})` }];
     });
-    return problems.length > 0 ? problems : [`tsc: ${stdout}${stderr}${error?.message ?? ''}`];
+    return problems.length > 0 ? problems : [{ source: 'tsc', problem: `${stdout}${stderr}${error?.message ?? ''}` }];
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -122,7 +122,7 @@ test('fields and kinds that Kubernetes does not know are named, and values that 
   Object.assign(set.spec, { replicas: 1.5 });
   service.kind = 'Servce';
   const problems = await schemaProblems(objects().map((object) => ({ source: 'a.yaml', object })));
-  expect(problems).toEqual([
+  expect(problems.map(({ source, problem }) => `${source}: ${problem}`)).toEqual([
     expect.stringMatching(/^a\.yaml: StatefulSet broker: .*replicas must be integer/),
     'a.yaml: Servce broker: there is no kind Servce in v1',
     expect.stringMatching(/^a\.yaml: StatefulSet broker: .*imagePulPolicy.* does not exist in type/),

@@ -7,7 +7,7 @@ import type { Outcome, Step } from '../outcome.ts';
 import { CHART, chartManifest, valuesFiles } from './chart.ts';
 import { findHelm, helm, NO_HELM } from './helm.ts';
 import { schemaProblems } from './kubernetes-types.ts';
-import type { Sourced } from './kubernetes-types.ts';
+import type { Problem, Sourced } from './kubernetes-types.ts';
 import { podSecurityProblems, podSpecOf } from './pod-security.ts';
 import { referenceProblems } from './references.ts';
 import { render, titleOf } from './render.ts';
@@ -39,29 +39,43 @@ function valuesTableIsCurrent(): Outcome {
 
 function lint(): Outcome {
   if (findHelm() === undefined) return { kind: 'skipped', why: NO_HELM };
-  const failed = valuesFiles().map(({ path }) =>
-    helm('lint', ['--strict', CHART, ...(path === undefined ? [] : ['--values', path])]),
-  );
-  return outcome(failed.filter(({ ok }) => !ok).map(({ stdout, stderr }) => stdout + stderr));
+  const problems = valuesFiles().flatMap(({ name: source, path }): Problem[] => {
+    const { ok, stdout, stderr } = helm('lint', ['--strict', CHART, ...wordsFor(path)]);
+    return ok ? [] : [{ source, problem: (stdout + stderr).trim() }];
+  });
+  return outcome(grouped(problems));
 }
 
 /** Renders the chart with every set of values, and looks at each object and at how they fit together. */
 async function renderAll(): Promise<Outcome> {
   if (findHelm() === undefined) return { kind: 'skipped', why: NO_HELM };
-  const problems: string[] = [];
+  const problems: Problem[] = [];
   const all: Sourced[] = [];
   for (const { name: source, path } of valuesFiles()) {
     try {
-      const objects = render(...(path === undefined ? [] : ['--values', path]));
+      const objects = render(...wordsFor(path));
       all.push(...objects.map((object) => ({ source, object })));
-      problems.push(...releaseProblems(objects, imageOf(path)).map((problem) => `${source}: ${problem}`));
+      problems.push(...releaseProblems(objects, imageOf(path)).map((problem) => ({ source, problem })));
     } catch (error) {
-      problems.push(`${source}: ${messageOf(error)}`);
+      problems.push({ source, problem: messageOf(error) });
     }
   }
+  problems.push(...(await schemaProblems(all)));
   // A check that looked at nothing must not pass.
-  if (all.length < 50) problems.push(`only ${all.length} objects were rendered`);
-  return outcome([...problems, ...(await schemaProblems(all))]);
+  if (problems.length === 0 && all.length < 50) return outcome([`only ${all.length} objects were rendered`]);
+  return outcome(grouped(problems));
+}
+
+function wordsFor(path: string | undefined): string[] {
+  return path === undefined ? [] : ['--values', path];
+}
+
+/** Each problem once, with who has it: most are the same with all values. */
+function grouped(problems: readonly Problem[]): string[] {
+  return [...Map.groupBy(problems, ({ problem }) => problem)].map(([problem, [first, ...more]]) => {
+    const others = more.length === 0 ? '' : ` and ${more.length} more`;
+    return `${problem} (with ${first!.source}${others})`;
+  });
 }
 
 /** What is wrong with the objects of a release, where the schemas have nothing against them. */
