@@ -46,15 +46,20 @@ export function clusterScenarios<S extends Service>(
 
   async function disturb(title: string, victim: S, fault: Fault): Promise<string[]> {
     const load = await SteadyLoad.start(cluster, title, seededRandom(loads.length));
+    let isAway = false;
     try {
       await load.progresses();
       load.forgetFailures();
+      isAway = true;
       await fault.begin();
       await fault.meanwhile?.();
       await load.progresses(victim);
+      isAway = false;
       await fault.end();
       await load.progresses();
     } finally {
+      // A test that fails does not take the next ones with it.
+      if (isAway) await fault.end().catch(() => undefined);
       await load.stop();
     }
     loads.push(load);
