@@ -246,6 +246,10 @@ export const STREAM_PING_MS = 15_000;
 // Processes.
 /** What is under way at a stop has this long. */
 export const STOP_GRACE_MS = 10_000;
+/** Longest time that a gateway may be told to go on serving after it was told to stop. */
+export const DRAIN_TIME_MS_MAX = 10 * 60_000;
+/** How often a gateway that drains looks whether its clients have gone. */
+export const DRAIN_LOOK_MS = 50;
 /** Topic labels in metrics; further topics are counted as "other". */
 export const METRIC_TOPICS_MAX = 1_000;
 

@@ -66,6 +66,7 @@ export async function startGateway(options: GatewayOptions, world: World, client
     notReady,
     async stop() {
       stopping.abort();
+      await server.drain(options['drain-time-ms']);
       await server.stop(STOP_GRACE_MS);
       await client.close();
     },

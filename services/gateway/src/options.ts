@@ -1,3 +1,4 @@
+import { DRAIN_TIME_MS_MAX } from '@weir/base/limits.ts';
 import { addressListProblem, addressProblem, declareOptions } from '@weir/base/options.ts';
 import type { OptionValues } from '@weir/base/options.ts';
 
@@ -38,6 +39,15 @@ export const gatewayOptions = declareOptions({
     placeholder: 'ORIGIN,…',
     description: 'Web pages of other origins that may use this gateway, as https://app.example.com',
     check: originListProblem,
+  },
+  'drain-time-ms': {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: DRAIN_TIME_MS_MAX,
+    placeholder: 'MS',
+    description:
+      'After it is told to stop: how long it goes on serving while clients leave their connections; less when they have',
   },
   'memory-limit': {
     type: 'integer',

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fastify } from 'fastify';
 import type { FastifyInstance, HTTPMethods } from 'fastify';
 import * as limits from '@weir/base/limits.ts';
@@ -15,7 +16,12 @@ import type { ServedRoute, Serving } from './serve.ts';
 export interface HttpServer {
   /** host:port as bound. */
   readonly address: string;
-  /** Stops accepting, tells the streams, gives what is under way until `graceMs`, then cuts it. */
+  /**
+   * Once the gateway is stopping, every answer ends its connection. This goes on accepting and serving until no
+   * connection is left, so that no client is cut between two requests of a connection that it keeps, or until `drainMs`.
+   */
+  drain(drainMs: number): Promise<void>;
+  /** Stops accepting, gives what is under way until `graceMs`, then cuts it. */
   stop(graceMs: number): Promise<void>;
 }
 
@@ -39,6 +45,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const serving: Serving = { context: options.context, access: options.access, readers: new Set() };
   const app = createApp();
   app.server.maxConnections = options.connectionsMax;
+  const sockets = new Set<Socket>();
+  app.server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   registerRoutes(app, serving, options.routes);
   const host = options.listen.slice(0, options.listen.lastIndexOf(':'));
   const port = Number(options.listen.slice(options.listen.lastIndexOf(':') + 1));
@@ -51,7 +62,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   }
   return {
     address: `${host}:${(app.server.address() as AddressInfo).port}`,
-    stop: (graceMs) => stop(app, serving, graceMs),
+    drain: (drainMs) => drain(app, serving, drainMs),
+    stop: (graceMs) => stop(app, sockets, graceMs),
   };
 }
 
@@ -219,11 +231,26 @@ function unparsable(code: string | undefined): [number, HttpFailure] {
   }
 }
 
-async function stop(app: FastifyInstance, serving: Serving, graceMs: number): Promise<void> {
+async function drain({ server }: FastifyInstance, serving: Serving, drainMs: number): Promise<void> {
+  for (const reader of serving.readers) reader.stopping();
+  const deadlineMs = performance.now() + drainMs;
+  while (performance.now() < deadlineMs && (await connectionsOf(server)) > 0) await pause(limits.DRAIN_LOOK_MS);
+}
+
+function connectionsOf(server: Server): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+  });
+}
+
+async function stop(app: FastifyInstance, sockets: ReadonlySet<Socket>, graceMs: number): Promise<void> {
   const { server } = app;
   const closed = app.close();
-  for (const reader of serving.readers) reader.stopping();
-  const closeIdle = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_MS);
+  const closeIdle = setInterval(() => {
+    server.closeIdleConnections();
+    // Node takes one that has never said anything for busy.
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+  }, CLOSE_IDLE_MS);
   const cut = setTimeout(() => server.closeAllConnections(), graceMs);
   await closed;
   clearInterval(closeIdle);
