@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { messageOf } from '../../packages/base/src/errors.ts';
 import { VERSION } from '../../packages/runtime/src/run-service.ts';
 import { IMAGE } from '../images/image.ts';
+import { tryRun } from '../images/run.ts';
 import type { Outcome, Step } from '../outcome.ts';
 import { CHART, chartManifest, valuesFiles } from './chart.ts';
 import { findHelm, helm, NO_HELM } from './helm.ts';
@@ -14,12 +15,15 @@ import { render, titleOf } from './render.ts';
 import type { RenderedObject } from './render.ts';
 import { CHART_README, chartReadme } from './values-table.ts';
 
-/** What `npm run check` says about the chart. */
+const KIND_SCRIPTS = 'deploy/kind';
+
+/** What `npm run check` says about the chart, and about the scripts that install it. */
 export const chartSteps: readonly Step[] = [
   { name: 'chart version', run: versionIsTheCodes },
   { name: 'chart values table', run: valuesTableIsCurrent },
   { name: 'helm lint', run: lint },
   { name: 'helm render', run: renderAll },
+  { name: 'shellcheck', run: shellcheck },
 ];
 
 function versionIsTheCodes(): Outcome {
@@ -76,6 +80,16 @@ function grouped(problems: readonly Problem[]): string[] {
     const others = more.length === 0 ? '' : ` and ${more.length} more`;
     return `${problem} (with ${first!.source}${others})`;
   });
+}
+
+/** The scripts of deploy/kind, by what people who write shell go by. */
+function shellcheck(): Outcome {
+  const scripts = readdirSync(KIND_SCRIPTS).filter((name) => !/\.(yaml|md)$/.test(name));
+  if (!tryRun('shellcheck', ['--version']).ok) {
+    return { kind: 'skipped', why: 'there is no shellcheck: apt-get install shellcheck gets it' };
+  }
+  const { ok, stdout, words } = tryRun('shellcheck', ['--external-sources', ...scripts], { cwd: KIND_SCRIPTS });
+  return ok ? { kind: 'passed' } : outcome([stdout === '' ? words : stdout]);
 }
 
 /** What is wrong with the objects of a release, where the schemas have nothing against them. */

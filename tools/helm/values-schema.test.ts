@@ -39,6 +39,12 @@ const REFUSED: readonly (readonly [title: string, words: readonly string[], ...n
   ['a sampler', ['--set', 'tracing.sampler=jaeger_remote'], 'tracing.sampler', 'always_on'],
   ['traces without an endpoint', ['--set', 'tracing.enabled=true'], 'tracing.enabled needs tracing.endpoint'],
   [
+    'a gateway that would be killed while it stops',
+    ['--set', 'gateway.config.drain-time-ms=15001'],
+    'gateway.terminationGracePeriodSeconds is 30',
+    'make it 31 or more',
+  ],
+  [
     'two ways to keep pods apart',
     ['--set', 'broker.scheduling=hard', '--set-json', 'broker.affinity={"podAntiAffinity":{}}'],
     'broker.scheduling is hard',
