@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { IContainer, IPodSpec } from 'kubernetes-models/v1';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import type { OptionSpecs } from '../../packages/base/src/options.ts';
 import { loadOptions } from '../../packages/runtime/src/load-options.ts';
 import { processOptions } from '../../packages/runtime/src/run-main.ts';
@@ -97,6 +98,16 @@ describe.skipIf(noHelm)('a release', () => {
     // A pod's revision label is the StatefulSet's name, a dash and ten characters more.
     for (const name of names('1')) expect(name.length + 11).toBeLessThanOrEqual(63);
     expect(names('1')).not.toEqual(names('2'));
+  });
+
+  test('has every dashboard and all alerts that the chart comes with, byte for byte', () => {
+    const objects = render('--values', `${CHART}/ci/monitors-values.yaml`);
+    const maps = objects.filter(({ metadata }) => metadata.labels?.['grafana_dashboard'] === '1');
+    const shown = Object.assign({}, ...maps.map(({ data }) => data)) as Record<string, string>;
+    const files = globSync(`${CHART}/files/dashboards/*.json`);
+    expect(shown).toEqual(Object.fromEntries(files.map((file) => [basename(file), readFileSync(file, 'utf8')])));
+    const alerts = globSync(`${CHART}/files/alerts.yaml`).map((file) => parse(readFileSync(file, 'utf8')) as unknown);
+    expect(objects.filter(({ kind }) => kind === 'PrometheusRule').map(({ spec }) => spec)).toEqual(alerts);
   });
 
   test('keeps volumes when it goes, and makes claims that no later version wants different', () => {
