@@ -83,9 +83,16 @@ export async function runService<Specs extends ServiceOptionSpecs>(
     registers: [registry],
   }).set({ version: VERSION, service: kind.kind, node: process.version }, 1);
   let service: Service | undefined;
+  // It has started once it was ready (recovered, registered, knowing the cluster); what comes later is not of its start.
+  let hasStarted = false;
   const ops = await startOpsServer(opsListen, {
     registry,
-    notStarted: () => (service === undefined ? 'starting' : undefined),
+    notStarted() {
+      if (hasStarted) return undefined;
+      const problem = service === undefined ? 'starting' : service.notReady();
+      hasStarted = problem === undefined;
+      return problem;
+    },
     notReady: () => service?.notReady(),
   });
   try {
