@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { generatedFiles } from './generated-files.ts';
 import { chartSteps } from './helm/steps.ts';
 import { findBreaches } from './layers.ts';
-import { optionsPage } from './options-page.ts';
 import type { Outcome, Step } from './outcome.ts';
 
 /** `npm run check`: everything that can be said about the tree without running it. Each step is a line. */
@@ -18,7 +18,7 @@ const steps: readonly Step[] = [
   { name: 'proto lint', run: () => command('buf', ['lint'], 'proto') },
   { name: 'proto breaking', run: breaking },
   { name: 'proto generated', run: generated },
-  { name: 'options page', run: optionsPageIsCurrent },
+  { name: 'generated files', run: generatedFilesAreCurrent },
   { name: 'machine paths', run: machinePaths },
   ...chartSteps,
 ];
@@ -86,10 +86,14 @@ function generated(): Outcome {
   }
 }
 
-/** docs/OPTIONS.md is what the declarations make of it today. */
-function optionsPageIsCurrent(): Outcome {
-  if (readFileSync('docs/OPTIONS.md', 'utf8') === optionsPage()) return { kind: 'passed' };
-  return { kind: 'failed', output: '  docs/OPTIONS.md is not what the declarations say: run `npm run docs`' };
+/** What is made from code is what the code makes of it today. */
+function generatedFilesAreCurrent(): Outcome {
+  const stale = Object.entries(generatedFiles).filter(
+    ([path, contents]) => !existsSync(path) || readFileSync(path, 'utf8') !== contents(),
+  );
+  if (stale.length === 0) return { kind: 'passed' };
+  const lines = stale.map(([path]) => `  ${path} is not what the code makes of it: run \`npm run docs\``);
+  return { kind: 'failed', output: lines.join('\n') };
 }
 
 /** Nothing in the tree names a machine's folders or a registry's host. */

@@ -1,7 +1,9 @@
-import { writeFileSync } from 'node:fs';
-import { CHART_README, chartReadme } from './helm/values-table.ts';
-import { optionsPage } from './options-page.ts';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { generatedFiles } from './generated-files.ts';
 
-/** `npm run docs`: writes the pages that are made from code. */
-writeFileSync('docs/OPTIONS.md', optionsPage());
-writeFileSync(CHART_README, chartReadme());
+/** `npm run docs`: writes the files that are made from code. */
+for (const [path, contents] of Object.entries(generatedFiles)) {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, contents());
+}

@@ -13,14 +13,12 @@ import { podSecurityProblems, podSpecOf } from './pod-security.ts';
 import { referenceProblems } from './references.ts';
 import { render, titleOf } from './render.ts';
 import type { RenderedObject } from './render.ts';
-import { CHART_README, chartReadme } from './values-table.ts';
 
 const KIND_SCRIPTS = 'deploy/kind';
 
 /** What `npm run check` says about the chart, and about the scripts that install it. */
 export const chartSteps: readonly Step[] = [
   { name: 'chart version', run: versionIsTheCodes },
-  { name: 'chart values table', run: valuesTableIsCurrent },
   { name: 'helm lint', run: lint },
   { name: 'helm render', run: renderAll },
   { name: 'shellcheck', run: shellcheck },
@@ -30,15 +28,6 @@ function versionIsTheCodes(): Outcome {
   const { version, appVersion } = chartManifest();
   const wrong = Object.entries({ version, appVersion }).filter(([, value]) => value !== VERSION);
   return outcome(wrong.map(([name, value]) => `${CHART}/Chart.yaml: ${name} is ${value}, the code's is ${VERSION}`));
-}
-
-function valuesTableIsCurrent(): Outcome {
-  try {
-    if (readFileSync(CHART_README, 'utf8') === chartReadme()) return { kind: 'passed' };
-    return outcome([`${CHART_README} is not what values.yaml says: run \`npm run docs\``]);
-  } catch (error) {
-    return outcome([messageOf(error)]);
-  }
 }
 
 function lint(): Outcome {

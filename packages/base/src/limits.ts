@@ -252,6 +252,8 @@ export const DRAIN_TIME_MS_MAX = 10 * 60_000;
 export const DRAIN_LOOK_MS = 50;
 /** Topic labels in metrics; further topics are counted as "other". */
 export const METRIC_TOPICS_MAX = 1_000;
+/** Partitions of one broker whose offsets are in its metrics, two numbers each; those of further ones are left out. */
+export const METRIC_PARTITIONS_MAX = 2_000;
 
 // Limits that lean on each other.
 assert(MESSAGE_BYTES_MAX <= GROUP_BYTES_MAX, 'a batch fits a group');

@@ -40,6 +40,17 @@ export function memoryLimitBytes(): number {
   return totalmem();
 }
 
+/** Memory of this process that no file stands behind: what counts when a container's limit is reached. */
+export function anonymousMemoryBytes(): number {
+  try {
+    const kibibytes = /^RssAnon:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+    if (kibibytes !== undefined) return Number(kibibytes) * 1024;
+  } catch {
+    // Not Linux.
+  }
+  return process.memoryUsage.rss();
+}
+
 /** What is taken where the system does not say: the usual limit of a login shell. */
 const OPEN_FILES_LIMIT_USUAL = 1_024;
 

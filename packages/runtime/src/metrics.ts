@@ -1,10 +1,15 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** What every metric has. Names begin with `weir_` and end in their base unit, or in `_total` for counters. */
 export interface MetricSpec<Label extends string> {
   readonly name: string;
   readonly help: string;
   readonly labelNames?: readonly Label[];
+}
+
+/** Where the metrics of one service are registered. */
+export function newRegistry(): Registry {
+  return new Registry();
 }
 
 /** A number that only grows. */

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { pino } from 'pino';
 import type { DestinationStream, Logger } from 'pino';
 import { messageOf } from '@weir/base/errors.ts';
 import type { OptionSpecs, OptionValues } from '@weir/base/options.ts';
 import { grpcTransport } from './grpc-transport.ts';
 import { machineClock, machineRandom, memoryLimitBytes, openFilesLimit } from './machine.ts';
+import { newRegistry } from './metrics.ts';
 import { startOpsServer } from './ops-server.ts';
+import { registerProcessMetrics } from './process-metrics.ts';
 import { openDirectory } from './own-directory.ts';
 import { startTracing } from './tracing.ts';
 import type { Tracing } from './tracing.ts';
@@ -74,14 +75,8 @@ export async function runService<Specs extends ServiceOptionSpecs>(
 ): Promise<RunningService> {
   const { id, 'ops-listen': opsListen } = options as unknown as { id: string | number; 'ops-listen': string };
   const logger = createLogger(context).child({ service: kind.kind, id });
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  new Gauge({
-    name: 'weir_build_info',
-    help: 'Always 1; the labels say what runs.',
-    labelNames: ['version', 'service', 'node'],
-    registers: [registry],
-  }).set({ version: VERSION, service: kind.kind, node: process.version }, 1);
+  const registry = newRegistry();
+  registerProcessMetrics(registry, { version: VERSION, service: kind.kind });
   let service: Service | undefined;
   // It has started once it was ready (recovered, registered, knowing the cluster); what comes later is not of its start.
   let hasStarted = false;

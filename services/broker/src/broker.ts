@@ -36,6 +36,7 @@ import type { LastStop } from './data-directory.ts';
 import { DiskRoom } from './disk-room.ts';
 import { SyncWatch } from './sync-watch.ts';
 import type { Syncing } from './sync-watch.ts';
+import { leadPartitions, topicSizes } from './measured-partitions.ts';
 import { BrokerMetrics } from './metrics.ts';
 import { OrphanCheck } from './orphan-check.ts';
 import type { LastRun } from './partition/open-log.ts';
@@ -177,7 +178,11 @@ export class Broker {
       readAheadBytes: () => this.#cache.readAhead.bytes,
       journalBytes: () => this.#journal.bytes,
       openFiles: () => this.#files.count,
+      topicLogBytes: () => topicSizes(this.partitions.all()),
+      leading: () => leadPartitions(this.partitions.all()),
       diskFreeBytes: () => this.#room.space.freeBytes,
+      diskTotalBytes: () => this.#room.space.totalBytes,
+      diskReserveBytes: () => this.#room.reserveBytes,
       longestSyncMs: () => this.#syncWatch.longestMs,
       subscriptions: () => this.#fetch.subscriptions,
     });

@@ -1,7 +1,7 @@
-import { METRIC_TOPICS_MAX } from '@weir/base/limits.ts';
+import { METRIC_PARTITIONS_MAX, METRIC_TOPICS_MAX } from '@weir/base/limits.ts';
 import type { RecoveryReport } from '@weir/log/recovery.ts';
 import { counter, gauge, histogram, LATENCY_BUCKETS_SECONDS } from '@weir/runtime/metrics.ts';
-import type { Counter, Histogram, Registry } from '@weir/runtime/world.ts';
+import type { Counter, Gauge, Histogram, Registry } from '@weir/runtime/world.ts';
 
 const JOURNAL_GROUP_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
 
@@ -12,6 +12,7 @@ export type CounterChild = Counter.Internal;
 export interface TopicCounters {
   readonly bytesIn: CounterChild;
   readonly batchesIn: CounterChild;
+  readonly recordsIn: CounterChild;
   readonly bytesOut: CounterChild;
 }
 
@@ -26,9 +27,23 @@ export interface BrokerGauges {
   readAheadBytes(): number;
   journalBytes(): number;
   openFiles(): number;
+  /** One entry a topic. */
+  topicLogBytes(): ReadonlyMap<string, number>;
+  /** Partitions that this broker leads, as many as may be in the metrics. */
+  leading(): Iterable<LeadPartition>;
   diskFreeBytes(): number;
+  diskTotalBytes(): number;
+  diskReserveBytes(): number;
   longestSyncMs(): number;
   subscriptions(): number;
+}
+
+/** A partition that this broker leads, as it is when somebody looks. */
+export interface LeadPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly startOffset: number;
+  readonly highWatermark: number;
 }
 
 /** The broker's metrics. */
@@ -39,9 +54,11 @@ export class BrokerMetrics {
   readonly tailReads: CounterChild;
   readonly coldReads: CounterChild;
   readonly refusals: Counter<'code'>;
+  readonly fetchRefusals: Counter<'code'>;
   readonly #registry: Registry;
   readonly #bytesIn: Counter<'topic'>;
   readonly #batchesIn: Counter<'topic'>;
+  readonly #recordsIn: Counter<'topic'>;
   readonly #bytesOut: Counter<'topic'>;
   readonly #recovered: Counter<'kind'>;
   readonly #retentionSegments: Counter;
@@ -61,6 +78,11 @@ export class BrokerMetrics {
       help: 'Batches that were appended.',
       labelNames,
     });
+    this.#recordsIn = counter(registry, {
+      name: 'weir_broker_records_in_total',
+      help: 'Records of those batches.',
+      labelNames,
+    });
     this.#bytesOut = counter(registry, {
       name: 'weir_broker_bytes_out_total',
       help: 'Bytes of batches that were sent to readers.',
@@ -69,6 +91,11 @@ export class BrokerMetrics {
     this.refusals = counter(registry, {
       name: 'weir_broker_refused_batches_total',
       help: 'Batches that were not appended, by error code.',
+      labelNames: ['code'],
+    });
+    this.fetchRefusals = counter(registry, {
+      name: 'weir_broker_refused_fetches_total',
+      help: 'Subscriptions that were refused or ended by an error, by error code.',
       labelNames: ['code'],
     });
     this.appendSeconds = histogram(registry, {
@@ -128,6 +155,7 @@ export class BrokerMetrics {
     const counters: TopicCounters = {
       bytesIn: this.#bytesIn.labels(topic),
       batchesIn: this.#batchesIn.labels(topic),
+      recordsIn: this.#recordsIn.labels(topic),
       bytesOut: this.#bytesOut.labels(topic),
     };
     this.#topics.set(topic, counters);
@@ -137,7 +165,7 @@ export class BrokerMetrics {
   /** A topic is gone: its label is free for another. */
   forgetTopic(topic: string): void {
     if (!this.#topics.delete(topic)) return;
-    for (const metric of [this.#bytesIn, this.#batchesIn, this.#bytesOut]) metric.remove(topic);
+    for (const metric of [this.#bytesIn, this.#batchesIn, this.#recordsIn, this.#bytesOut]) metric.remove(topic);
   }
 
   /** Counts what retention removed. */
@@ -187,6 +215,12 @@ export class BrokerMetrics {
       collect: (metric) => metric.set(gauges.logBytes()),
     });
     gauge(this.#registry, {
+      name: 'weir_broker_topic_log_bytes',
+      help: 'Size of the logs of a topic on this broker.',
+      labelNames: ['topic'],
+      collect: (metric) => this.#collectTopicBytes(metric, gauges.topicLogBytes()),
+    });
+    gauge(this.#registry, {
       name: 'weir_broker_tail_cache_bytes',
       help: 'Memory behind the recently appended batches.',
       collect: (metric) => metric.set(gauges.tailCacheBytes()),
@@ -227,10 +261,48 @@ export class BrokerMetrics {
       collect: (metric) => metric.set(gauges.diskFreeBytes()),
     });
     gauge(this.#registry, {
+      name: 'weir_broker_disk_total_bytes',
+      help: 'Size of that file system.',
+      collect: (metric) => metric.set(gauges.diskTotalBytes()),
+    });
+    gauge(this.#registry, {
+      name: 'weir_broker_disk_reserve_bytes',
+      help: 'What is kept free: with less, batches are refused.',
+      collect: (metric) => metric.set(gauges.diskReserveBytes()),
+    });
+    gauge(this.#registry, {
       name: 'weir_broker_subscriptions',
       help: 'Partitions that are being read, over all streams.',
       collect: (metric) => metric.set(gauges.subscriptions()),
     });
+    this.#likeKafkaExporter(gauges);
+  }
+
+  #collectTopicBytes(metric: Gauge<'topic'>, bytes: ReadonlyMap<string, number>): void {
+    metric.reset();
+    for (const [topic, size] of bytes) metric.labels(this.#topics.has(topic) ? topic : OTHER_TOPICS).inc(size);
+  }
+
+  /** Under the names of kafka_exporter, for dashboards and alerts that are there already. */
+  #likeKafkaExporter(gauges: BrokerGauges): void {
+    const labelNames = ['topic', 'partition'] as const;
+    const ofPartitions = (name: string, help: string, pick: (partition: LeadPartition) => number): void => {
+      gauge(this.#registry, {
+        name: `kafka_topic_partition_${name}`,
+        help: `${help}, for the first ${METRIC_PARTITIONS_MAX} partitions that this broker leads.`,
+        labelNames,
+        collect(metric) {
+          metric.reset();
+          for (const lead of gauges.leading()) metric.labels(lead.topic, String(lead.partition)).set(pick(lead));
+        },
+      });
+    };
+    ofPartitions(
+      'current_offset',
+      'The high watermark: the offset that the next committed record gets',
+      (lead) => lead.highWatermark,
+    );
+    ofPartitions('oldest_offset', 'The first offset that there is', (lead) => lead.startOffset);
   }
 }
 

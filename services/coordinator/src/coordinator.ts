@@ -230,6 +230,7 @@ export class Coordinator {
         this.#committer.commit(effect, (revision) => this.#run(this.#controller.step({ kind: 'committed', revision })));
         return;
       case 'publish':
+        this.#metrics.elections.inc(effect.elections);
         this.#publish(effect.revision, effect.entities);
         return;
       case 'uncleanElection':

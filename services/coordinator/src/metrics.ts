@@ -1,5 +1,6 @@
 import { counter, gauge, histogram, LATENCY_BUCKETS_SECONDS } from '@weir/runtime/metrics.ts';
 import type { Counter, Histogram, Registry } from '@weir/runtime/world.ts';
+import { METRIC_TOPICS_MAX } from '@weir/base/limits.ts';
 import { NO_LEADER } from './controller/image.ts';
 import type { ClusterImage } from './controller/image.ts';
 
@@ -9,6 +10,7 @@ export interface CoordinatorMetrics {
   readonly txnRetries: Counter;
   readonly sessionsExpired: Counter<'reason'>;
   readonly snapshots: Counter;
+  readonly elections: Counter;
   readonly uncleanElections: Counter;
   readonly commands: Counter<'command'>;
 }
@@ -27,11 +29,16 @@ export function coordinatorMetrics(registry: Registry, observed: Observed): Coor
   const watch = (name: string, help: string, read: () => number): void => {
     gauge(registry, { name: `weir_coordinator_${name}`, help, collect: (it) => it.set(read()) });
   };
+  watch('active', '1 on the coordinator that decides; 0 on others.', () => 1);
   watch('sessions', 'Broker sessions that live.', observed.sessions);
   watch('streams', 'Clients that follow the metadata, brokers included.', observed.streams);
   watch('queued_commands', 'Commands that wait in the controller.', observed.queued);
   watch('metadata_revision', 'Newest revision of the metadata.', () => image.revision);
-  watch('brokers', 'Brokers that are or were registered.', () => image.brokers.size);
+  watch(
+    'brokers',
+    'Brokers that are or were registered; those beyond weir_coordinator_sessions are away.',
+    () => image.brokers.size,
+  );
   watch('topics', 'Topics.', () => image.topics.size);
   watch(
     'deleted_topics',
@@ -42,6 +49,7 @@ export function coordinatorMetrics(registry: Registry, observed: Observed): Coor
   watch('leaderless_partitions', 'Partitions that nobody leads: they take and give no records.', () =>
     leaderless(image),
   );
+  likeKafkaExporter(registry, observed);
   return {
     txnSeconds: histogram(registry, {
       name: 'weir_coordinator_txn_duration_seconds',
@@ -61,6 +69,10 @@ export function coordinatorMetrics(registry: Registry, observed: Observed): Coor
       name: 'weir_coordinator_snapshots_total',
       help: 'Snapshots of the metadata that were sent; more than one a stream means slow readers.',
     }),
+    elections: counter(registry, {
+      name: 'weir_coordinator_elections_total',
+      help: 'Partitions that got another leader than they had, a broker that came back included.',
+    }),
     uncleanElections: counter(registry, {
       name: 'weir_coordinator_unclean_elections_total',
       help: 'Leaders elected that may lack records: acknowledged ones may be lost.',
@@ -71,6 +83,21 @@ export function coordinatorMetrics(registry: Registry, observed: Observed): Coor
       labelNames: ['command'],
     }),
   };
+}
+
+/** Under the names of kafka_exporter, for dashboards and alerts that are there already. */
+function likeKafkaExporter(registry: Registry, { image, sessions }: Observed): void {
+  gauge(registry, { name: 'kafka_brokers', help: 'Brokers that live.', collect: (it) => it.set(sessions()) });
+  gauge(registry, {
+    name: 'kafka_topic_partitions',
+    help: `Partitions of a topic, for the first ${METRIC_TOPICS_MAX} topics.`,
+    labelNames: ['topic'],
+    collect(metric) {
+      metric.reset();
+      for (const topic of image.topics.values().take(METRIC_TOPICS_MAX))
+        metric.labels(topic.name).set(topic.partitionCount);
+    },
+  });
 }
 
 function leaderless(image: ClusterImage): number {

@@ -9,6 +9,7 @@ import { passesByItself } from '@weir/log/log-errors.ts';
 import type { LogFault } from '@weir/log/log-writer-parts.ts';
 import type { ColdRead, LogRead, TimestampedOffset } from '@weir/log/log-read.ts';
 import type { RetentionReport } from '@weir/log/retention.ts';
+import { recordCountOf } from '@weir/records/batch-header.ts';
 import { checkBatch } from '@weir/records/check-batch.ts';
 import type { DiskRoom } from '../disk-room.ts';
 import type { TopicCounters } from '../metrics.ts';
@@ -247,6 +248,7 @@ export class Partition implements TurnMember {
     const { counters } = this.topic;
     counters.bytesIn.inc(batch.length);
     counters.batchesIn.inc();
+    counters.recordsIn.inc(recordCountOf(batch, 0));
     turn.appended(this);
     return undefined;
   }

@@ -145,6 +145,7 @@ class FetchStream implements SubscriptionOwner {
   over(subscription: Subscription, why: Refusal): void {
     this.#subscriptions.delete(subscription.id);
     this.#ready.delete(subscription);
+    this.metrics.fetchRefusals.labels(why.code).inc();
     this.#write(subscription, { errorCode: ERRORS[why.code].number, message: why.message, records: [] });
   }
 
@@ -198,6 +199,7 @@ class FetchStream implements SubscriptionOwner {
   }
 
   #refuse(subscription: bigint, why: Refusal): void {
+    this.metrics.fetchRefusals.labels(why.code).inc();
     const errorCode = ERRORS[why.code].number;
     const { message } = why;
     this.#queue({ subscription, errorCode, message, highWatermark: 0, logStartOffset: 0, records: [] });

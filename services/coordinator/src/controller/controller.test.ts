@@ -154,6 +154,17 @@ describe('brokers come and go', () => {
     expect(controller.partitions('a')[0]).toEqual({ leader: 1, leaderEpoch: 2, isr: [1], elr: [] });
   });
 
+  test('a change of leader is an election; that one goes, or that a topic is new, is none', () => {
+    const controller = withBrokers(1);
+    const elections = (): number =>
+      controller.effects.reduce((sum, effect) => sum + (effect.kind === 'publish' ? effect.elections : 0), 0);
+    controller.createTopics([{ name: 'a', partitionCount: 2 }]);
+    controller.endSession(1);
+    expect(elections()).toBe(0);
+    controller.register(1);
+    expect(elections()).toBe(2);
+  });
+
   test('the next in-sync replica in replica order leads, and the minimum of the ISR is kept for later', () => {
     const controller = withBrokers(3);
     controller.createTopics([{ name: 'a', replicationFactor: 3 }]);

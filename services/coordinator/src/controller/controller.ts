@@ -9,6 +9,7 @@ import type { CreateTopics, Policy, TopicResult } from './create-topics.ts';
 import { deleteTopics } from './delete-topics.ts';
 import type { DeleteTopics, DeletionResult } from './delete-topics.ts';
 import type { Change, ClusterImage, PartitionRecord } from './image.ts';
+import { NO_LEADER } from './image.ts';
 import { packTransaction } from './transaction.ts';
 
 /** What the controller is asked to do. */
@@ -31,7 +32,13 @@ export type ControllerEvent =
 export type ControllerEffect =
   /** Write this, however often it takes: `committed` follows, or the coordinator is deposed. One at a time. */
   | { readonly kind: 'commit'; readonly txn: TxnRequest; readonly changeId: string }
-  | { readonly kind: 'publish'; readonly revision: Revision; readonly entities: readonly Entity[] }
+  /** `elections`: partitions that another broker leads now than before. */
+  | {
+      readonly kind: 'publish';
+      readonly revision: Revision;
+      readonly entities: readonly Entity[];
+      readonly elections: number;
+    }
   | { readonly kind: 'sessionEnded'; readonly sessionId: string }
   /** A leader was elected that may lack acknowledged records: to be audited. */
   | { readonly kind: 'uncleanElection'; readonly partition: PartitionRecord }
@@ -106,12 +113,20 @@ export class Controller {
     const ended = writing.filter((change) => change.kind === 'sessionEnded').map(({ sessionId }) => sessionId);
     const fenced = ended.map((id) => present(this.image.sessions.get(id), `session ${id} ended twice`).brokerId);
     const unclean = writing.flatMap((change) => (this.#isUnclean(change) ? [change.partition] : []));
+    const elections = writing.filter((change) => this.#isElection(change)).length;
     this.image.apply(writing, revision);
     return [
-      { kind: 'publish', revision, entities: entitiesOf(this.image, { changes: writing, fenced }) },
+      { kind: 'publish', revision, entities: entitiesOf(this.image, { changes: writing, fenced }), elections },
       ...unclean.map((partition) => ({ kind: 'uncleanElection', partition }) as const),
       ...ended.map((sessionId) => ({ kind: 'sessionEnded', sessionId }) as const),
     ];
+  }
+
+  #isElection(change: Change): boolean {
+    if (change.kind !== 'partition') return false;
+    const { topicId, index, leader } = change.partition;
+    const before = this.image.partition(topicId, index);
+    return before !== undefined && leader !== NO_LEADER && leader !== before.leader;
   }
 
   #isUnclean(change: Change): change is Extract<Change, { kind: 'partition' }> {

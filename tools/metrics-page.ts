@@ -1,0 +1,95 @@
+import { METRIC_PARTITIONS_MAX, METRIC_TOPICS_MAX } from '../packages/base/src/limits.ts';
+import { newRegistry } from '../packages/runtime/src/metrics.ts';
+import { registerProcessMetrics } from '../packages/runtime/src/process-metrics.ts';
+import { VERSION } from '../packages/runtime/src/run-service.ts';
+import type { Registry } from '../packages/runtime/src/world.ts';
+import { BrokerMetrics } from '../services/broker/src/metrics.ts';
+import type { BrokerGauges } from '../services/broker/src/metrics.ts';
+import { ClusterImage } from '../services/coordinator/src/controller/image.ts';
+import { coordinatorMetrics } from '../services/coordinator/src/metrics.ts';
+import { GatewayMetrics } from '../services/gateway/src/metrics.ts';
+
+/** A metric as a service registers it. */
+export interface RegisteredMetric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: string;
+  readonly labelNames: readonly string[];
+}
+
+/** What is registered, by whom: each service's own, and what every process has. */
+export function registeredMetrics(): Record<'coordinator' | 'broker' | 'gateway' | 'process', RegisteredMetric[]> {
+  const nothing = (): number => 0;
+  return {
+    coordinator: registered((registry) =>
+      coordinatorMetrics(registry, {
+        image: new ClusterImage(''),
+        sessions: nothing,
+        streams: nothing,
+        queued: nothing,
+      }),
+    ),
+    broker: registered((registry) => new BrokerMetrics(registry).watch({} as BrokerGauges)),
+    gateway: registered((registry) => new GatewayMetrics(registry, { streams: nothing, inFlightBytes: nothing })),
+    process: registered((registry) => registerProcessMetrics(registry, { version: VERSION, service: 'broker' })),
+  };
+}
+
+function registered(register: (registry: Registry) => unknown): RegisteredMetric[] {
+  const registry = newRegistry();
+  register(registry);
+  return (registry.getMetricsAsArray() as unknown as RegisteredMetric[]).map(({ name, help, type, labelNames }) => ({
+    name,
+    help,
+    type,
+    labelNames,
+  }));
+}
+
+/** docs/METRICS.md as the registrations have it; `npm run check` compares, `npm run docs` writes. */
+export function metricsPage(): string {
+  const { coordinator, broker, gateway, process } = registeredMetrics();
+  return `# Metrics
+
+Every service answers \`/metrics\` on its ops port (coordinator 7079, broker 7080, gateway 8081) in Prometheus' text format.
+Names end in their base unit, counters in \`_total\`. Labels are few on purpose: no client ids, no paths, and topics up to
+${METRIC_TOPICS_MAX.toLocaleString('en')}, after which the rest share the label \`other\`.
+
+Names that begin with \`kafka_\` are those of kafka_exporter, so that dashboards and alerts for it find what is true here as
+well. Offsets of partitions are there for the first ${METRIC_PARTITIONS_MAX.toLocaleString('en')} that a broker leads.
+
+*This page is made from the registrations by \`npm run docs\`.*
+
+## Coordinator
+
+${table(coordinator)}
+
+## Broker
+
+${table(broker)}
+
+## Gateway
+
+${table(gateway)}
+
+## Every process
+
+How memory stands to its limit is \`weir_memory_used_bytes / weir_memory_limit_bytes\`: the resident set has pages of files in
+it, Node's own code among them, that the system takes back when it needs them.
+
+${table(process)}
+`;
+}
+
+function table(metrics: readonly RegisteredMetric[]): string {
+  const rows = metrics.map(
+    ({ name, type, labelNames, help }) =>
+      `| \`${name}\` | ${type} | ${unitOf(name)} | ${labelNames.map((label) => `\`${label}\``).join(', ')} | ${help.replaceAll('|', '\\\\|')} |`,
+  );
+  return ['| Metric | Type | Unit | Labels | |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+/** A name tells its unit; one that does not counts something. */
+function unitOf(name: string): string {
+  return /_(seconds|bytes|offset)(_|$)/.exec(name)?.[1] ?? 'count';
+}
