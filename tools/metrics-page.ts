@@ -17,9 +17,11 @@ export interface RegisteredMetric {
   readonly labelNames: readonly string[];
 }
 
+/** In the place of what a service would measure. */
+const nothing = (): number => 0;
+
 /** What is registered, by whom: each service's own, and what every process has. */
 export function registeredMetrics(): Record<'coordinator' | 'broker' | 'gateway' | 'process', RegisteredMetric[]> {
-  const nothing = (): number => 0;
   return {
     coordinator: registered((registry) =>
       coordinatorMetrics(registry, {

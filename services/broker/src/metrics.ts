@@ -1,3 +1,4 @@
+import type { ErrorCode } from '@weir/base/errors.ts';
 import { METRIC_PARTITIONS_MAX, METRIC_TOPICS_MAX } from '@weir/base/limits.ts';
 import type { RecoveryReport } from '@weir/log/recovery.ts';
 import { counter, gauge, histogram, LATENCY_BUCKETS_SECONDS } from '@weir/runtime/metrics.ts';
@@ -144,6 +145,11 @@ export class BrokerMetrics {
       'damaged_journals',
     ]) {
       this.#recovered.labels(kind).inc(0);
+    }
+    // From the start: of a counter that appears with its first number, the rate of that number is never seen.
+    for (const code of USUAL_REFUSALS) {
+      this.refusals.labels(code).inc(0);
+      this.fetchRefusals.labels(code).inc(0);
     }
   }
 
@@ -305,6 +311,14 @@ export class BrokerMetrics {
     ofPartitions('oldest_offset', 'The first offset that there is', (lead) => lead.startOffset);
   }
 }
+
+/** What partitions refuse with when something is wrong. */
+const USUAL_REFUSALS: readonly ErrorCode[] = [
+  'NOT_LEADER_OR_FOLLOWER',
+  'KAFKA_STORAGE_ERROR',
+  'OFFSET_OUT_OF_RANGE',
+  'THROTTLING_QUOTA_EXCEEDED',
+];
 
 /** Under this all topics past the most are counted. Not a topic's name by accident: a topic of that name joins them. */
 const OTHER_TOPICS = 'other';

@@ -50,6 +50,12 @@ export function coordinatorMetrics(registry: Registry, observed: Observed): Coor
     leaderless(image),
   );
   likeKafkaExporter(registry, observed);
+  const sessionsExpired = counter(registry, {
+    name: 'weir_coordinator_sessions_expired_total',
+    help: 'Sessions that ended because their broker was silent or did not come back.',
+    labelNames: ['reason'],
+  });
+  for (const reason of ['silent', 'disconnected'] as const) sessionsExpired.labels(reason).inc(0);
   return {
     txnSeconds: histogram(registry, {
       name: 'weir_coordinator_txn_duration_seconds',
@@ -60,11 +66,7 @@ export function coordinatorMetrics(registry: Registry, observed: Observed): Coor
       name: 'weir_coordinator_txn_retries_total',
       help: 'Transactions that were sent again because the store had failed.',
     }),
-    sessionsExpired: counter(registry, {
-      name: 'weir_coordinator_sessions_expired_total',
-      help: 'Sessions that ended because their broker was silent or did not come back.',
-      labelNames: ['reason'],
-    }),
+    sessionsExpired,
     snapshots: counter(registry, {
       name: 'weir_coordinator_snapshots_total',
       help: 'Snapshots of the metadata that were sent; more than one a stream means slow readers.',

@@ -1,0 +1,15 @@
+import { broker } from './broker.ts';
+import { dashboardJson } from './dashboard.ts';
+import type { DashboardSpec } from './dashboard.ts';
+import { gateway } from './gateway.ts';
+import { node } from './node.ts';
+import { overview } from './overview.ts';
+import { topics } from './topics.ts';
+
+/** All of them, in the order in which one looks. */
+export const dashboards: readonly DashboardSpec[] = [overview, topics, broker, gateway, node];
+
+/** Files of dashboards by their names, as Grafana imports them. */
+export function dashboardFiles(): Map<string, string> {
+  return new Map(dashboards.map((spec) => [`${spec.name}.json`, `${JSON.stringify(dashboardJson(spec), null, 2)}\n`]));
+}
