@@ -1,0 +1,169 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DevCluster } from '../cluster/dev-cluster.ts';
+import { http } from '../cluster/http-client.ts';
+import { PrometheusServer } from './prometheus-server.ts';
+import { alertQueries, analyse, panelQueries, substituted } from './queries.ts';
+import { missingProgram } from './rules.ts';
+
+/** Labels that come from Prometheus or from who tells it what to scrape. */
+const OF_THE_SCRAPE = ['namespace', 'job', 'instance', 'pod', 'le'];
+/** These are about the machine that the test runs on. */
+const OF_THE_MACHINE = [
+  'WeirDiskLow',
+  'WeirDiskFillPredicted',
+  'WeirMemoryHigh',
+  'WeirEventLoopLag',
+  'WeirProduceSlow',
+];
+const DATA_MS_MAX = 25_000;
+/** Several scrapes, so that every rate has two samples. */
+const RATE_INTERVAL = '4s';
+
+const cluster = new DevCluster('--separate', '--brokers', '2');
+const load = { over: false };
+let loading: Promise<void>;
+
+beforeAll(async () => {
+  await cluster.start();
+  loading = keepBusy();
+});
+afterAll(async () => {
+  load.over = true;
+  await loading;
+  await cluster.remove();
+});
+
+/** Something of everything: keyed and bare, read from memory and from disk, followed, and asked for what is not there. */
+async function keepBusy(): Promise<void> {
+  const { url } = cluster;
+  await http(`${url}/v1/topics`, { body: { name: 'seen', partitions: 4 } });
+  const stream = new AbortController();
+  const followed = fetch(`${url}/v1/topics/seen/stream`, { signal: stream.signal })
+    .then((response) => response.text())
+    .catch(() => undefined);
+  for (let n = 0; !load.over; n++) {
+    await http(`${url}/v1/topics/seen/records?keyField=n`, {
+      body: Array.from({ length: 20 }, (_, i) => ({ n: n + i })),
+    });
+    await http(`${url}/v1/topics/seen/records?limit=100`);
+    await http(`${url}/v1/topics/missing`);
+    await pause(20);
+  }
+  stream.abort();
+  await followed;
+}
+
+/** Label names by metric, over all services, as they are scraped. */
+async function exported(): Promise<Map<string, Set<string>>> {
+  const labels = new Map<string, Set<string>>();
+  const pages = await Promise.all(cluster.services.map(({ ops }) => http(`http://${ops}/metrics`)));
+  for (const line of pages.flatMap(({ text }) => text.split('\n'))) {
+    const match = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? /.exec(line);
+    if (match === null) continue;
+    const names = labels.get(match[1]!) ?? new Set();
+    for (const [, name] of (match[2] ?? '').matchAll(/(\w+)="/g)) names.add(name!);
+    labels.set(match[1]!, names);
+  }
+  return labels;
+}
+
+test('every query is PromQL, and every metric and label in it is exported', async () => {
+  // The slowest to appear: a collection by each kind of collector, and a first answer of every kind.
+  let problems: string[] = [];
+  const deadline = Date.now() + DATA_MS_MAX;
+  do {
+    problems = problemsOf(await exported());
+  } while (problems.length > 0 && Date.now() < deadline && (await pause(200, true)));
+  expect(problems).toEqual([]);
+});
+
+function problemsOf(metrics: ReadonlyMap<string, ReadonlySet<string>>): string[] {
+  return [...panelQueries(), ...alertQueries()].flatMap(({ place, expr, legend }) => {
+    const spoken = analyse(substituted(expr, RATE_INTERVAL));
+    const known = new Set(OF_THE_SCRAPE);
+    const problems = spoken.metrics.flatMap(({ name, labels }) => {
+      const has = metrics.get(name);
+      if (has === undefined) return [`${place}: nobody exports ${name}`];
+      for (const label of has) known.add(label);
+      return labels
+        .filter((label) => !has.has(label) && !OF_THE_SCRAPE.includes(label))
+        .map((label) => `${place}: ${name} has no label ${label}`);
+    });
+    const unknown = [...spoken.grouping, ...legend].filter((label) => !known.has(label));
+    return [...problems, ...unknown.map((label) => `${place}: nothing has the label ${label}`)];
+  });
+}
+
+test('what is exported is in docs/METRICS.md, and the other way round', async () => {
+  const page = readFileSync('docs/METRICS.md', 'utf8');
+  const described = new Set([...page.matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1]!));
+  const families = new Set([...(await exported()).keys()].map((name) => name.replace(/_(bucket|sum|count)$/, '')));
+  const base = (name: string): string => name.replace(/_(bucket|sum|count)$/, '');
+  expect([...families].filter((name) => !described.has(name))).toEqual([]);
+  // Some of Node's numbers come with what they count, as a kind of handle that is open.
+  const absent = [...described].filter((name) => !families.has(base(name)));
+  expect(absent.filter((name) => name.startsWith('weir_') || name.startsWith('kafka_'))).toEqual([]);
+});
+
+const noPromtool = missingProgram('promtool');
+describe.skipIf(noPromtool !== undefined)(`by promtool${noPromtool === undefined ? '' : ` (${noPromtool})`}`, () => {
+  test.each(['coordinator', 'broker', 'gateway'] as const)(
+    'the metrics of the %s are as Prometheus wants them',
+    async (kind) => {
+      const { text } = await http(`http://${cluster.service(kind).ops}/metrics`);
+      // Node's own have their names from prom-client, and those of kafka_exporter from there.
+      const ours = text
+        .split('\n')
+        .filter((line) => /^(# (HELP|TYPE) )?weir_/.test(line))
+        .join('\n');
+      const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
+        input: `${ours}\n`,
+        encoding: 'utf8',
+      });
+      expect(stdout + stderr).toBe('');
+      expect(status).toBe(0);
+    },
+  );
+});
+
+const noPrometheus = missingProgram('prometheus');
+describe.skipIf(noPrometheus !== undefined)(
+  `with a real Prometheus${noPrometheus === undefined ? '' : ` (${noPrometheus})`}`,
+  () => {
+    const prometheus = new PrometheusServer();
+    beforeAll(async () => {
+      const targets = Map.groupBy(cluster.services, ({ kind }) => `weir-${kind}`);
+      await prometheus.start(new Map([...targets].map(([job, services]) => [job, services.map(({ ops }) => ops)])));
+    });
+    afterAll(() => prometheus.stop());
+
+    test('every panel has data', async () => {
+      const deadline = Date.now() + DATA_MS_MAX;
+      let empty = panelQueries();
+      do {
+        const answers = await Promise.all(
+          empty.map(async (query) => ({
+            query,
+            answer: await prometheus.query(substituted(query.expr, RATE_INTERVAL)),
+          })),
+        );
+        for (const { query, answer } of answers) expect(answer.error, `${query.place}: ${query.expr}`).toBeUndefined();
+        empty = answers.filter(({ answer }) => answer.series === 0).map(({ query }) => query);
+      } while (empty.length > 0 && Date.now() < deadline && (await pause(200, true)));
+      expect(empty.map(({ place, expr }) => `${place}: ${expr}`)).toEqual([]);
+    });
+
+    test('no alert fires in health', async () => {
+      const firing: string[] = [];
+      for (const { place, expr } of alertQueries()) {
+        const { error, series } = await prometheus.query(expr);
+        expect(error, place).toBeUndefined();
+        if (series > 0) firing.push(place);
+      }
+      expect(firing.filter((alert) => !OF_THE_MACHINE.includes(alert))).toEqual([]);
+    });
+  },
+);
