@@ -86,7 +86,7 @@ ${table(process)}
 function table(metrics: readonly RegisteredMetric[]): string {
   const rows = metrics.map(
     ({ name, type, labelNames, help }) =>
-      `| \`${name}\` | ${type} | ${unitOf(name)} | ${labelNames.map((label) => `\`${label}\``).join(', ')} | ${help.replaceAll('|', '\\\\|')} |`,
+      `| \`${name}\` | ${type} | ${unitOf(name)} | ${labelNames.map((label) => `\`${label}\``).join(', ')} | ${help.replaceAll('|', String.raw`\|`)} |`,
   );
   return ['| Metric | Type | Unit | Labels | |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
 }

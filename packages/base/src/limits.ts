@@ -81,6 +81,8 @@ export const SLABS_USED_BYTES = 256 * MIB;
 export const APPEND_PENDING_BYTES_MAX = 64 * MIB;
 /** A broker that opens logs, because it starts or because the metadata says so, lets others run after so long. */
 export const APPLY_SLICE_MS = 20;
+/** A broker that cannot take up all its partitions is ready after so long all the same. */
+export const READY_FORCED_MS = 10 * 60_000;
 
 // Streams.
 /** One gRPC message. */
@@ -250,6 +252,12 @@ export const STOP_GRACE_MS = 10_000;
 export const DRAIN_TIME_MS_MAX = 10 * 60_000;
 /** How often a gateway that drains looks whether its clients have gone. */
 export const DRAIN_LOOK_MS = 50;
+/** Spans that wait to be sent have this long at a stop. */
+export const TRACES_FLUSH_MS = 2_000;
+/** How often it is said at most that spans cannot be sent. */
+export const TRACES_TROUBLE_MS = 60_000;
+/** Producers' spans that the span of one read is linked to. */
+export const POLL_LINKS_MAX = 64;
 /** Topic labels in metrics; further topics are counted as "other". */
 export const METRIC_TOPICS_MAX = 1_000;
 /** Partitions of one broker whose offsets are in its metrics, two numbers each; those of further ones are left out. */

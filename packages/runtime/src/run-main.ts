@@ -46,10 +46,10 @@ export async function runMain<Specs extends ServiceOptionSpecs>(
     return;
   }
   const { 'log-level': logLevel, ...options } = resolved.values as Record<string, unknown>;
-  const context = await startProcess({ logLevel: String(logLevel), fatal: () => process.exit(EXIT.fatal) });
   // Listened for before the start, which may take as long as a recovery does.
   const stopped = stopSignal();
   try {
+    const context = await startProcess({ logLevel: String(logLevel), fatal: () => process.exit(EXIT.fatal) });
     const running = await runService(kind, options as unknown as OptionValues<Specs>, context);
     const signal = await stopped;
     await running.stop(signal);

@@ -45,7 +45,13 @@ export interface ProcessContext {
 
 /** Sets up what the services of this process share. */
 export async function startProcess(options: Omit<ProcessContext, 'tracing'>): Promise<ProcessContext> {
-  return { ...options, tracing: await startTracing(process.env) };
+  const logger = createLogger(options);
+  const tracing = await startTracing({
+    environment: process.env,
+    version: VERSION,
+    trouble: (message) => logger.warn(message),
+  });
+  return { ...options, tracing };
 }
 
 /** A service that runs, with its ops port. */
@@ -97,7 +103,7 @@ export async function runService<Specs extends ServiceOptionSpecs>(
       transport: grpcTransport,
       logger,
       registry,
-      tracer: context.tracing.tracer(kind.kind),
+      tracer: context.tracing.tracer(kind.kind, String(id)),
       memoryLimitBytes: memoryLimitBytes(),
       openFilesLimit: openFilesLimit(),
       openDirectory,
@@ -126,7 +132,7 @@ export async function runService<Specs extends ServiceOptionSpecs>(
   };
 }
 
-function createLogger(context: ProcessContext): Logger {
+function createLogger(context: Pick<ProcessContext, 'logLevel' | 'logDestination'>): Logger {
   const options = { level: context.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime };
   return context.logDestination === undefined ? pino(options) : pino(options, context.logDestination);
 }

@@ -1,4 +1,4 @@
-import { ROOT_CONTEXT, SpanStatusCode, trace, TraceFlags } from '@opentelemetry/api';
+import { isSpanContextValid, ROOT_CONTEXT, SpanStatusCode, trace, TraceFlags } from '@opentelemetry/api';
 import type { Attributes, Span, SpanContext, SpanKind, Tracer } from '@opentelemetry/api';
 
 export { SpanKind, SpanStatusCode } from '@opentelemetry/api';
@@ -28,10 +28,26 @@ export function endSpan(span: Span, errorType?: string): void {
   span.end();
 }
 
+/** The span as its children continue it, also where nothing records it: what is not sampled stays so. Empty without a trace. */
+export function contextOf(span: Span): string {
+  const { traceId, spanId, traceFlags } = span.spanContext();
+  return isSpanContextValid(span.spanContext()) ? formatTraceparent(traceId, spanId, traceFlags) : '';
+}
+
+/** Links a span to others, by their traceparents. */
+export function linkSpan(span: Span, traceparents: Iterable<string>): void {
+  for (const traceparent of traceparents) {
+    const context = parseTraceparent(traceparent);
+    if (context !== undefined) span.addLink({ context });
+  }
+}
+
 /** The span as others may continue it; empty when nothing records it. */
 export function traceparentOf(span: Span): string {
-  const { traceId, spanId, traceFlags } = span.spanContext();
-  if (!span.isRecording()) return '';
+  return span.isRecording() ? contextOf(span) : '';
+}
+
+function formatTraceparent(traceId: string, spanId: string, traceFlags: number): string {
   return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
 }
 

@@ -1,41 +1,94 @@
-import { trace } from '@opentelemetry/api';
+import { diag, DiagLogLevel, trace } from '@opentelemetry/api';
 import type { Tracer } from '@opentelemetry/api';
+import { TRACES_FLUSH_MS, TRACES_TROUBLE_MS } from '@weir/base/limits.ts';
 
 /** Where spans go, and how to get rid of those that wait. */
 export interface Tracing {
-  tracer(service: string): Tracer;
+  /** The tracer of a service; `id` is its `service.instance.id`. */
+  tracer(service: string, id: string): Tracer;
+  /** Sends what waits, for TRACES_FLUSH_MS at most. */
   stop(): Promise<void>;
 }
 
-/** Tracing as the standard variables say: on when an OTLP endpoint is set, and not even loaded when none is. */
-export async function startTracing(environment: NodeJS.ProcessEnv): Promise<Tracing> {
+/** What the process says of itself and of trouble. */
+export interface TracingOptions {
+  readonly environment: NodeJS.ProcessEnv;
+  readonly version: string;
+  /** Told that spans cannot be sent, once in TRACES_TROUBLE_MS at most. */
+  readonly trouble: (message: string) => void;
+}
+
+const PROTOCOL = 'http/protobuf';
+
+/**
+ * Tracing as the standard variables say: on when an OTLP endpoint is set, and not even loaded when none is. Sampler,
+ * limits, timeouts and headers are read by OpenTelemetry's own code.
+ *
+ * @throws Error that names the variable when it asks for a protocol that is not spoken
+ */
+export async function startTracing({ environment, version, trouble }: TracingOptions): Promise<Tracing> {
   const endpoint = environment['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] ?? environment['OTEL_EXPORTER_OTLP_ENDPOINT'];
   if (endpoint === undefined || endpoint === '' || environment['OTEL_SDK_DISABLED'] === 'true') {
     return { tracer: (service) => trace.getTracer(service), stop: () => Promise.resolve() };
   }
-  const [{ BasicTracerProvider, BatchSpanProcessor }, { OTLPTraceExporter }, { resourceFromAttributes }] =
-    await Promise.all([
-      import('@opentelemetry/sdk-trace-base'),
-      import('@opentelemetry/exporter-trace-otlp-proto'),
-      import('@opentelemetry/resources'),
-    ]);
+  checkProtocol(environment);
+  const [{ BasicTracerProvider, BatchSpanProcessor }, { OTLPTraceExporter }, resources] = await Promise.all([
+    import('@opentelemetry/sdk-trace-base'),
+    import('@opentelemetry/exporter-trace-otlp-proto'),
+    import('@opentelemetry/resources'),
+  ]);
+  listenForTrouble(endpoint, trouble);
   // One provider a service: in `weir dev` three of them share the process and keep their names.
   const providers = new Map<string, InstanceType<typeof BasicTracerProvider>>();
   return {
-    tracer(service) {
+    tracer(service, id) {
       let provider = providers.get(service);
       if (provider === undefined) {
-        const name = environment['OTEL_SERVICE_NAME'] ?? `weir-${service}`;
+        const ours = resources.resourceFromAttributes({
+          'service.name': `weir-${service}`,
+          'service.namespace': 'weir',
+          'service.instance.id': id,
+          'service.version': version,
+        });
+        // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES have the last word.
+        const theirs = resources.detectResources({ detectors: [resources.envDetector] });
         provider = new BasicTracerProvider({
-          resource: resourceFromAttributes({ 'service.name': name, 'service.namespace': 'weir' }),
+          resource: ours.merge(theirs),
           spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter())],
         });
         providers.set(service, provider);
       }
-      return provider.getTracer('weir');
+      return provider.getTracer('weir', version);
     },
     async stop() {
-      await Promise.allSettled([...providers.values()].map((provider) => provider.shutdown()));
+      const flushed = Promise.allSettled([...providers.values()].map((provider) => provider.shutdown()));
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      // A collector that is away must not hold up a stop.
+      const timer = setTimeout(resolve, TRACES_FLUSH_MS);
+      await Promise.race([flushed, late]);
+      clearTimeout(timer);
     },
   };
+}
+
+function checkProtocol(environment: NodeJS.ProcessEnv): void {
+  for (const name of ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL']) {
+    const value = environment[name] ?? '';
+    if (value === '') continue;
+    if (value === PROTOCOL) return;
+    throw new Error(`${name} is ${value}: spans are sent over ${PROTOCOL} only (collectors take that on port 4318)`);
+  }
+}
+
+const ignore = (): void => {};
+
+/** The exporter tells of every batch that it could not send; a line now and then is enough. */
+function listenForTrouble(endpoint: string, trouble: (message: string) => void): void {
+  let saidMs = Number.NEGATIVE_INFINITY;
+  const tell = (message: string): void => {
+    if (performance.now() - saidMs < TRACES_TROUBLE_MS) return;
+    saidMs = performance.now();
+    trouble(`spans cannot be sent to ${endpoint}: ${message.slice(0, 200)}`);
+  };
+  diag.setLogger({ error: tell, warn: ignore, info: ignore, debug: ignore, verbose: ignore }, DiagLogLevel.ERROR);
 }

@@ -45,6 +45,7 @@ import { Partitions } from './partition/partitions.ts';
 import { Retention } from './partition/retention.ts';
 import type { FlushPolicy } from './partition/topic-settings.ts';
 import { Turn } from './partition/turn.ts';
+import { Readiness } from './readiness.ts';
 import { newIncarnation, registrationOf } from './registration.ts';
 import { Fetch } from './rpc/fetch.ts';
 import { deleteRecordsHandler } from './rpc/delete-records.ts';
@@ -92,6 +93,7 @@ export class Broker {
   readonly #checkpoints: CheckpointKeeper;
   readonly #retention: Retention;
   readonly #orphans: OrphanCheck;
+  readonly #readiness: Readiness;
   readonly #produce: Produce;
   readonly #fetch: Fetch;
   #listener: Listener | undefined;
@@ -99,7 +101,6 @@ export class Broker {
   #cancelCheckpoints: Cancel | undefined;
   /** The registration's revision; undefined before the first. */
   #brokerEpoch: number | undefined;
-  #waitsFor: string | undefined = 'recovering';
   #syncFailed = false;
   #stopped: Promise<void> | undefined;
 
@@ -147,8 +148,10 @@ export class Broker {
         },
         wentOffline: (partition, reason, cause) => this.#wentOffline(partition, reason, cause),
         syncFailed: (partition, error) => this.#failSync(partition, error),
+        takenUp: () => this.#readiness.takenUp(),
       },
     });
+    this.#readiness = new Readiness({ clock, logger: world.logger, toTakeUp: () => this.partitions.toTakeUp });
     this.#retention = new Retention({
       clock,
       partitions: () => this.partitions.all(),
@@ -185,6 +188,7 @@ export class Broker {
       diskReserveBytes: () => this.#room.reserveBytes,
       longestSyncMs: () => this.#syncWatch.longestMs,
       subscriptions: () => this.#fetch.subscriptions,
+      readyForced: () => this.#readiness.forced,
     });
   }
 
@@ -225,7 +229,7 @@ export class Broker {
     };
     if (doubtful.length > 0) logger.warn({ ...facts, doubtful }, 'recovered; some replicas are not to be trusted');
     else logger.info(facts, clean ? 'opened the logs' : 'recovered the logs after an unclean stop');
-    this.#waitsFor = 'not registered with a coordinator yet';
+    this.#readiness.recovered();
   }
 
   /**
@@ -270,7 +274,7 @@ export class Broker {
 
   /** Why clients should not come, or undefined. A coordinator that is away later changes nothing: what it leads, it serves. */
   notReady(): string | undefined {
-    return this.#waitsFor;
+    return this.#readiness.problem;
   }
 
   /** Takes nothing more, answers what it has taken, and lets go of everything in order. */
@@ -281,7 +285,7 @@ export class Broker {
 
   async #stop(): Promise<void> {
     const { clock, logger } = this.#world;
-    this.#waitsFor = 'stopping';
+    this.#readiness.stop();
     await new Promise<void>((resolve) => {
       const cancel = clock.after(STOP_GRACE_MS, resolve);
       this.#produce.stop(() => {
@@ -387,9 +391,9 @@ export class Broker {
     const { logger } = this.#world;
     return {
       changed: (image, changes) => {
+        this.#readiness.told();
         this.partitions.apply(image, changes);
         if (changes.some(({ kind }) => kind === 'all')) this.#orphans.check();
-        if (this.#stopped === undefined) this.#waitsFor = undefined;
       },
       welcomed: ({ clusterId, brokerEpoch, resumed }) => {
         try {
@@ -405,7 +409,7 @@ export class Broker {
       fenced: (why) => {
         if (ERRORS[why.code].retriable) {
           logger.warn({ code: why.code }, `the coordinator refuses the registration, trying again: ${why.message}`);
-          if (this.#brokerEpoch === undefined) this.#waitsFor = `not registered: ${why.message}`;
+          this.#readiness.refused(why.message);
         } else {
           this.#world.fatal(new Error(`the coordinator refuses this broker: ${why.code}: ${why.message}`));
         }

@@ -37,6 +37,7 @@ export interface BrokerGauges {
   diskReserveBytes(): number;
   longestSyncMs(): number;
   subscriptions(): number;
+  readyForced(): boolean;
 }
 
 /** A partition that this broker leads, as it is when somebody looks. */
@@ -147,10 +148,8 @@ export class BrokerMetrics {
       this.#recovered.labels(kind).inc(0);
     }
     // From the start: of a counter that appears with its first number, the rate of that number is never seen.
-    for (const code of USUAL_REFUSALS) {
-      this.refusals.labels(code).inc(0);
-      this.fetchRefusals.labels(code).inc(0);
-    }
+    for (const code of USUAL_REFUSALS.batches) this.refusals.labels(code).inc(0);
+    for (const code of USUAL_REFUSALS.fetches) this.fetchRefusals.labels(code).inc(0);
   }
 
   /** A topic's counters. Past METRIC_TOPICS_MAX topics the rest share the label "other". */
@@ -281,6 +280,11 @@ export class BrokerMetrics {
       help: 'Partitions that are being read, over all streams.',
       collect: (metric) => metric.set(gauges.subscriptions()),
     });
+    gauge(this.#registry, {
+      name: 'weir_ready_forced',
+      help: '1 while a broker is ready although it could not take up all its partitions.',
+      collect: (metric) => metric.set(gauges.readyForced() ? 1 : 0),
+    });
     this.#likeKafkaExporter(gauges);
   }
 
@@ -313,12 +317,10 @@ export class BrokerMetrics {
 }
 
 /** What partitions refuse with when something is wrong. */
-const USUAL_REFUSALS: readonly ErrorCode[] = [
-  'NOT_LEADER_OR_FOLLOWER',
-  'KAFKA_STORAGE_ERROR',
-  'OFFSET_OUT_OF_RANGE',
-  'THROTTLING_QUOTA_EXCEEDED',
-];
+const USUAL_REFUSALS = {
+  batches: ['NOT_LEADER_OR_FOLLOWER', 'KAFKA_STORAGE_ERROR', 'THROTTLING_QUOTA_EXCEEDED'],
+  fetches: ['NOT_LEADER_OR_FOLLOWER', 'KAFKA_STORAGE_ERROR', 'OFFSET_OUT_OF_RANGE'],
+} as const satisfies Record<string, readonly ErrorCode[]>;
 
 /** Under this all topics past the most are counted. Not a topic's name by accident: a topic of that name joins them. */
 const OTHER_TOPICS = 'other';

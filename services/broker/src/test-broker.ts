@@ -128,6 +128,8 @@ export class TestPartitions {
   readonly slabs = new Slabs({ slabBytes: 1024 * 1024, idleBytesMax: 8 * 1024 * 1024, poison: true });
   readonly journal: Journal;
   readonly events: string[] = [];
+  /** How many it led each time it said that it had taken up all. */
+  readonly takenUp: number[] = [];
   readonly waiter = new TestWaiter();
   /** Whether the disk takes the checkpoint that names a new partition. */
   takesNames = true;
@@ -174,6 +176,7 @@ export class TestPartitions {
         deletionFailed: ({ code }) => this.events.push(`deletion failed: ${code}`),
         syncFailed: (partition) => this.events.push(`sync failed: ${partition.name}`),
         wentOffline: (partition) => this.events.push(`offline: ${partition.name}`),
+        takenUp: () => this.takenUp.push(this.partitions.counts().leader),
       },
     });
   }

@@ -77,6 +77,6 @@ export class TopicSender {
   }
 }
 
-function maxBytesOf(info: TopicInfo): number {
+export function maxBytesOf(info: TopicInfo): number {
   return Number(info.configs['max.message.bytes'] ?? MESSAGE_BYTES_MAX);
 }

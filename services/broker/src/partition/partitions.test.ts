@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { offset, uuidToBytes } from '@weir/base/ids.ts';
+import { APPLY_SLICE_MS } from '@weir/base/limits.ts';
 import { refusal } from '@weir/base/errors.ts';
 import { seededRandom } from '@weir/base/random.ts';
 import { SimulatedDisk } from '@weir/base/simulated-disk.ts';
@@ -27,6 +28,16 @@ test('what the metadata places here is made, named on disk, and then led', () =>
   expect(broker.serving(3)).toBe('UNKNOWN_TOPIC_OR_PARTITION');
   expect(broker.serving(0, 1)).toBe('UNKNOWN_LEADER_EPOCH');
   expect(broker.partitions.counts()).toEqual({ leader: 1, standby: 1, unassigned: 0, offline: 0 });
+});
+
+test('that all is taken up is told after the last slice of the work, not after the first', () => {
+  const broker = new TestPartitions().recover();
+  // Each look at the clock finds a slice used up, so that each does one thing.
+  vi.spyOn(broker.clock, 'monotonicMs').mockImplementation(() => (broker.clock.nowMs += APPLY_SLICE_MS));
+  const partitions = Array.from({ length: 5 }, () => ({ leader: 1, epoch: 0 }));
+  broker.apply(...changesOf({ partitions }));
+  expect(broker.takenUp).toEqual([5]);
+  expect(broker.partitions.toTakeUp).toBe(0);
 });
 
 test('a topic id of another length is a bad request', () => {

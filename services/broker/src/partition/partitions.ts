@@ -36,6 +36,8 @@ export interface PartitionEvents {
   forgotten(): boolean;
   /** The disk refuses to remove deleted partitions; it is tried again. */
   deletionFailed(error: DiskError): void;
+  /** All that the metadata places here, as far as it is known, is led, followed or offline. */
+  takenUp(): void;
 }
 
 /** What the partitions need. */
@@ -93,6 +95,8 @@ export class Partitions {
   readonly #todo = new Map<string, Assignment>();
   /** Made, and the names of their folders are not durable yet. */
   readonly #unnamed = new Map<string, Partition>();
+  /** Those that the disk had no room for, and that are tried again. */
+  #postponed = 0;
   #working = false;
   #closed = false;
   #image: ClusterImage | undefined;
@@ -189,6 +193,11 @@ export class Partitions {
       }
     }
     if (!this.#working) this.#work();
+  }
+
+  /** How many the metadata places here that are not taken up yet. */
+  get toTakeUp(): number {
+    return this.#todo.size + this.#postponed;
   }
 
   /** Whether there is metadata that has not been acted upon. */
@@ -385,6 +394,7 @@ export class Partitions {
     if (this.#todo.size === 0) this.#nameFolders();
     this.#working = this.#todo.size > 0;
     if (this.#working) this.#clock.endOfTurn(() => this.#work());
+    else if (this.#postponed === 0 && !this.#closed) this.#parts.events.takenUp();
   }
 
   #make(folder: string, { key, topic }: Assignment): void {
@@ -414,7 +424,9 @@ export class Partitions {
 
   /** The disk has no room for it, or the process no descriptor: unless there is newer metadata by then, once more. */
   #againLater(assignment: Assignment): void {
+    this.#postponed++;
     this.#clock.after(WRITE_RETRY_MS, () => {
+      this.#postponed--;
       const folder = folderOf(assignment.key);
       if (this.#closed || this.#todo.has(folder)) return;
       const info = this.#image?.topicById(assignment.topic.id)?.partitions[assignment.key.index];

@@ -28,6 +28,7 @@ import type {
   ProduceResponse,
   ProduceResult,
 } from '@weir/proto/weir/broker/v1/broker_pb.js';
+import { BATCH_HEADER_BYTES, recordCountOf } from '@weir/records/batch-header.ts';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { endSpan, SpanKind, startSpan } from '@weir/runtime/trace.ts';
 import type { Span } from '@weir/runtime/trace.ts';
@@ -112,7 +113,7 @@ export class Produce {
         this.#refuse(pending, slot, found);
         continue;
       }
-      if (request.traceparent !== '') pending.trace(tracer, found.topic.name, request.traceparent);
+      if (request.traceparent !== '') pending.trace(tracer, found.topic.name, request);
       const problem = this.#append(found, batch, bytes, pending, slot);
       if (problem !== undefined) this.#refuse(pending, slot, problem);
     }
@@ -222,6 +223,9 @@ class ProduceStream {
   }
 }
 
+/** The conventions have this name for it. */
+const OFFSET_ATTRIBUTE = 'messaging.kafka.offset';
+
 /** A request whose batches are on their way; it is answered when the last of them is. */
 class PendingRequest implements AppendWaiter {
   readonly sinceMs: number;
@@ -252,22 +256,25 @@ class PendingRequest implements AppendWaiter {
     producer.unansweredBytes += bytes;
   }
 
-  /** One span for the request, named for the first topic that it reaches. */
-  trace(tracer: Tracer, topic: string, traceparent: string): void {
-    this.#span ??= startSpan(tracer, `append ${topic}`, {
-      kind: SpanKind.SERVER,
-      traceparent,
-      attributes: {
-        'messaging.system': 'weir',
-        'messaging.operation.name': 'append',
-        'messaging.destination.name': topic,
-        'messaging.batch.message_count': this.#results.length,
-        'messaging.message.envelope.size': this.#bytes,
-      },
+  /** One span for the request, named for the first topic that it reaches; it ends with the answer. */
+  trace(tracer: Tracer, topic: string, request: ProduceRequest): void {
+    if (this.#span !== undefined) return;
+    const span = startSpan(tracer, `append ${topic}`, { kind: SpanKind.SERVER, traceparent: request.traceparent });
+    this.#span = span;
+    if (!span.isRecording()) return;
+    const { batches } = request;
+    span.setAttributes({
+      'messaging.system': 'weir',
+      'messaging.operation.name': 'append',
+      'messaging.destination.name': topic,
+      'messaging.message.envelope.size': this.#bytes,
+      'messaging.batch.message_count': batches.reduce((sum, { records }) => sum + claimedRecordsOf(records), 0),
+      ...(batches.length === 1 ? { 'messaging.destination.partition.id': String(batches[0]!.partition) } : {}),
     });
   }
 
   appended(slot: number, baseOffset: Offset, logStartOffset: Offset): void {
+    if (this.#span !== undefined && this.#results.length === 1) this.#span.setAttribute(OFFSET_ATTRIBUTE, baseOffset);
     this.#results[slot] = create(PartitionResultSchema, {
       baseOffset: BigInt(baseOffset),
       logStartOffset: BigInt(logStartOffset),
@@ -300,6 +307,11 @@ class PendingRequest implements AppendWaiter {
     if (this.#span !== undefined) endSpan(this.#span, this.#failure);
     this.#answered(this);
   }
+}
+
+/** What a batch says that it holds, before it is checked. */
+function claimedRecordsOf(records: Uint8Array): number {
+  return records.length < BATCH_HEADER_BYTES ? 0 : recordCountOf(asBuffer(records), 0);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -14,7 +14,7 @@ export interface GatewayRequest {
   readonly body: Buffer;
   /** The body as it comes, for routes and media types that take it so. */
   readonly upload: Upload | undefined;
-  /** W3C traceparent, as sent. */
+  /** W3C traceparent for what is done for this request; undefined without a trace. */
   readonly traceparent: string | undefined;
   /** Aborts when the client goes away before it was answered. Made when first asked for. */
   readonly signal: AbortSignal;

@@ -130,15 +130,16 @@ function registerRoutes(app: FastifyInstance, serving: Serving, routes: readonly
       const message = `${path} does not have ${request.method}: it has ${allow}`;
       throw new HttpFailure('METHOD_NOT_ALLOWED', message, { headers: { allow } });
     };
-    register(others, path, { label: path, metrics, body: undefined, handle: refuse });
-    register(['OPTIONS'], path, { label: path, metrics, body: undefined, handle: () => optionsReply(allow) });
+    const bare = { label: path, metrics, body: undefined, traced: false };
+    register(others, path, { ...bare, handle: refuse });
+    register(['OPTIONS'], path, { ...bare, handle: () => optionsReply(allow) });
   }
   const metrics = serving.context.metrics.ofRoute('none');
   const answer = (request: IncomingMessage, response: ServerResponse, failure: HttpFailure): void => {
     const fail = (): never => {
       throw failure;
     };
-    serve(serving, { label: 'none', metrics, body: undefined, handle: fail }, { request, response }, {});
+    serve(serving, { label: 'none', metrics, body: undefined, traced: false, handle: fail }, { request, response }, {});
   };
   app.setNotFoundHandler((request, reply) => {
     reply.hijack();
@@ -167,6 +168,7 @@ function servedRoute(serving: Serving, route: Route): ServedRoute {
     label: route.path,
     metrics: serving.context.metrics.ofRoute(route.path),
     body: route.body,
+    traced: route.operation.tag !== 'operation',
     handle: (request) => route.handle(serving.context, request),
   };
 }

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf } from '@weir/base/errors.ts';
 import { HTTP_BODY_IDLE_MS, HTTP_LINGER_MS, HTTP_UPLOAD_IDLE_MS, HTTP_WRITE_STALL_MS } from '@weir/base/limits.ts';
-import { traceIdOf } from '@weir/runtime/trace.ts';
+import { contextOf, endSpan, SpanKind, startSpan, traceIdOf } from '@weir/runtime/trace.ts';
+import type { Span } from '@weir/runtime/trace.ts';
 import type { GatewayContext } from '../context.ts';
 import type { RouteMetrics } from '../metrics.ts';
 import { accessProblem, crossOriginHeaders } from './access-rule.ts';
@@ -16,6 +17,8 @@ export interface ServedRoute {
   readonly label: string;
   readonly metrics: RouteMetrics;
   readonly body: ((mediaType: string | undefined) => 'whole' | 'streamed') | undefined;
+  /** Whether its requests have spans: probes and scrapes have none. */
+  readonly traced: boolean;
   handle(request: GatewayRequest): GatewayReply | Promise<GatewayReply>;
 }
 
@@ -55,6 +58,8 @@ class Exchange implements GatewayRequest {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #startedMs: number;
+  /** From here to the end of the answer, streams included. */
+  readonly #span: Span | undefined;
   #bodyReader: BodyReader | undefined;
   #reader: StreamReader | undefined;
   #gone: AbortController | undefined;
@@ -78,6 +83,7 @@ class Exchange implements GatewayRequest {
     const at = url.indexOf('?');
     this.query = new Query(at === -1 ? '' : url.slice(at + 1));
     this.mediaType = mediaTypeOf(request.headers['content-type']);
+    if (route.traced) this.#span = this.#startSpan(at === -1 ? url : url.slice(0, at));
   }
 
   get method(): string {
@@ -89,6 +95,11 @@ class Exchange implements GatewayRequest {
   }
 
   get traceparent(): string | undefined {
+    const context = this.#span === undefined ? '' : contextOf(this.#span);
+    return context === '' ? this.#sentTraceparent : context;
+  }
+
+  get #sentTraceparent(): string | undefined {
     const value = this.#request.headers['traceparent'];
     return typeof value === 'string' ? value : undefined;
   }
@@ -99,6 +110,14 @@ class Exchange implements GatewayRequest {
       if (this.#isClosed) this.#gone.abort();
     }
     return this.#gone.signal;
+  }
+
+  #startSpan(path: string): Span {
+    return startSpan(this.#serving.context.tracer, `${this.method} ${this.#route.label}`, {
+      kind: SpanKind.SERVER,
+      attributes: { 'http.request.method': this.method, 'http.route': this.#route.label, 'url.path': path },
+      traceparent: this.#sentTraceparent,
+    });
   }
 
   begin(): void {
@@ -263,6 +282,10 @@ class Exchange implements GatewayRequest {
     context.budget.give((this.#bodyReader?.heldBytes ?? 0) + this.#replyBytes);
     if (this.#replyBytes > 0) context.metrics.bytesOut.inc(this.#replyBytes);
     this.#route.metrics.count(this.method, status);
+    if (this.#span !== undefined) {
+      this.#span.setAttribute('http.response.status_code', status);
+      endSpan(this.#span, status >= 499 ? String(status) : undefined);
+    }
     const ms = context.clock.monotonicMs() - this.#startedMs;
     if (this.#reader === undefined) this.#route.metrics.duration.observe(ms / 1_000);
     if (!finished) this.#gone?.abort();

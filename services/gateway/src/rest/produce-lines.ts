@@ -175,7 +175,7 @@ class LineUpload implements StreamReader, UploadHandlers {
     this.#current = undefined;
     this.#pieces.push(piece);
     const { context, topic, sending } = this.#parts;
-    context.client.producer.sendMany(topic, piece.records, sending.options, (outcome) => {
+    context.client.producer.sendMany(topic, sending.marked(piece.records), sending.options, (outcome) => {
       piece.outcome = outcome;
       context.metrics.recordsIn.inc(outcome.count - outcome.refusals.size);
       this.#firstRefusal ??= outcome.refusals.values().next().value;

@@ -6,9 +6,11 @@ import type { GatewayContext } from '../context.ts';
 import type { ReadResult } from '@weir/client/consumer/read.ts';
 import { rawJsonReply } from '../http/exchange.ts';
 import type { GatewayReply, GatewayRequest } from '../http/exchange.ts';
-import { HttpFailure } from '../http/failure.ts';
+import { failureOf, HttpFailure } from '../http/failure.ts';
 import { recordJson } from '../json/record-json.ts';
 import { encodeCursor } from '../stream/cursor.ts';
+import { beginPoll } from './poll.ts';
+import type { Poll } from './poll.ts';
 import { readParameters } from './read-parameters.ts';
 import type { ReadFrom, ReadParameters } from './read-parameters.ts';
 
@@ -17,16 +19,24 @@ export async function read(context: GatewayContext, request: GatewayRequest): Pr
   const asLines = acceptsLines(request);
   const topic = await knownTopic(context, request.params);
   const parameters = readParameters(request, topic);
-  const found = new Found(await startOffsets(context, topic, parameters), parameters.limit, asLines);
-  const reading: Reading = { context, topic, found, single: parameters.partitions.length === 1 };
-  const gone = AbortSignal.any([request.signal, context.stopping]);
-  if (reading.single) await readOne(reading, parameters.partitions[0]!, parameters.waitMs, gone);
-  else {
-    await readInTurn(reading, parameters.partitions);
-    if (found.lines.length === 0 && parameters.waitMs > 0) await awaitAny(reading, parameters, gone);
+  const poll = beginPoll(context, topic.name, request);
+  try {
+    const start = await startOffsets(context, topic, parameters);
+    const found = new Found(start, { limit: parameters.limit, oneLine: asLines, poll });
+    const reading: Reading = { context, topic, found, single: parameters.partitions.length === 1 };
+    const gone = AbortSignal.any([request.signal, context.stopping]);
+    if (reading.single) await readOne(reading, parameters.partitions[0]!, parameters.waitMs, gone);
+    else {
+      await readInTurn(reading, parameters.partitions);
+      if (found.lines.length === 0 && parameters.waitMs > 0) await awaitAny(reading, parameters, gone);
+    }
+    context.metrics.recordsOut.inc(found.lines.length);
+    poll?.end();
+    return asLines ? linesReply(topic, found) : objectReply(topic, found);
+  } catch (error) {
+    poll?.end(failureOf(error)?.code ?? 'UNKNOWN_SERVER_ERROR');
+    throw error;
   }
-  context.metrics.recordsOut.inc(found.lines.length);
-  return asLines ? linesReply(topic, found) : objectReply(topic, found);
 }
 
 /** What was read so far. */
@@ -35,12 +45,17 @@ class Found {
   readonly next: Map<number, number>;
   readonly #limit: number;
   readonly #oneLine: boolean;
+  readonly #poll: Poll | undefined;
   #bytes = 0;
 
-  constructor(start: Map<number, number>, limit: number, oneLine: boolean) {
+  constructor(
+    start: Map<number, number>,
+    options: { readonly limit: number; readonly oneLine: boolean; readonly poll: Poll | undefined },
+  ) {
     this.next = start;
-    this.#limit = limit;
-    this.#oneLine = oneLine;
+    this.#limit = options.limit;
+    this.#oneLine = options.oneLine;
+    this.#poll = options.poll;
   }
 
   get recordsLeft(): number {
@@ -58,6 +73,7 @@ class Found {
       const line = recordJson(partition, record, this.#oneLine);
       this.#bytes += line.length;
       this.lines.push(line);
+      this.#poll?.saw(record);
       this.next.set(partition, record.offset + 1);
     }
     this.next.set(partition, result.nextOffset);

@@ -1,12 +1,16 @@
 import { ERRORS, WeirError } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
+import { RECORD_HEADERS_MAX } from '@weir/base/limits.ts';
 import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
+import type { ProducerRecord, SendOptions, SendOutcome } from '@weir/client/producer/producer.ts';
+import { maxBytesOf } from '@weir/client/producer/topic-sender.ts';
+import { singleRecordBatchBytes } from '@weir/records/batch-builder.ts';
 import { endSpan, SpanKind, startSpan, traceparentOf } from '@weir/runtime/trace.ts';
 import { topicName, unknownTopic } from '../context.ts';
 import type { GatewayContext } from '../context.ts';
-import type { ProducerRecord, SendOptions, SendOutcome } from '@weir/client/producer/producer.ts';
 import type { GatewayRequest } from '../http/exchange.ts';
 import { HttpFailure, refusalJson } from '../http/failure.ts';
+import { TRACEPARENT_HEADER } from './poll.ts';
 
 /** The topic that a request produces to; it is created on the way where the cluster does that. @throws WeirError */
 export function targetTopic(context: GatewayContext, request: GatewayRequest): TopicInfo | Promise<TopicInfo> {
@@ -25,6 +29,8 @@ async function awaitedTopic(context: GatewayContext, name: string): Promise<Topi
 /** A send that is traced: one span over however many calls. */
 export interface Sending {
   readonly options: SendOptions;
+  /** The records as they are sent: where a span is recorded, with a header by which readers find it. */
+  marked(records: readonly ProducerRecord[]): readonly ProducerRecord[];
   /** Ends the span. */
   end(refused: Refusal | undefined): void;
 }
@@ -40,17 +46,32 @@ export function beginSending(
     kind: SpanKind.PRODUCER,
     attributes: {
       'messaging.system': 'weir',
+      'messaging.operation.name': 'send',
       'messaging.operation.type': 'send',
       'messaging.destination.name': topic,
     },
     traceparent: request.traceparent,
   });
   const traceparent = traceparentOf(span);
+  const known = context.client.topic(topic);
   const options = {
     ...(acks === undefined ? {} : { acks }),
     ...(traceparent === '' ? {} : { traceparent }),
   };
-  return { options, end: (refused) => endSpan(span, refused?.code) };
+  return {
+    options,
+    marked: (records) =>
+      traceparent === '' ? records : records.map((record) => withTraceparent(record, traceparent, known)),
+    end: (refused) => endSpan(span, refused?.code),
+  };
+}
+
+/** A header of that name that is there stays; a record does not become too large by ours. */
+function withTraceparent(record: ProducerRecord, traceparent: string, topic: TopicInfo | undefined): ProducerRecord {
+  const { headers = [] } = record;
+  if (headers.length >= RECORD_HEADERS_MAX || headers.some(({ key }) => key === TRACEPARENT_HEADER)) return record;
+  const marked = { ...record, headers: [...headers, { key: TRACEPARENT_HEADER, value: Buffer.from(traceparent) }] };
+  return topic !== undefined && singleRecordBatchBytes(marked) <= maxBytesOf(topic) ? marked : record;
 }
 
 /** Sends records and resolves once every one of them is acknowledged or refused. */
@@ -61,7 +82,7 @@ export function sendRecords(
   sending: Sending,
 ): Promise<SendOutcome> {
   return new Promise((resolve) => {
-    context.client.producer.sendMany(topic, records, sending.options, (outcome) => {
+    context.client.producer.sendMany(topic, sending.marked(records), sending.options, (outcome) => {
       sending.end(firstRefusal(outcome));
       context.metrics.recordsIn.inc(outcome.count - outcome.refusals.size);
       resolve(outcome);

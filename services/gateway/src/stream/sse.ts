@@ -9,6 +9,8 @@ import type { GatewayContext } from '../context.ts';
 import type { Subscription } from '@weir/client/consumer/subscription.ts';
 import type { GatewayReply, GatewayRequest, ReplySink, StreamReader } from '../http/exchange.ts';
 import { refusalJson } from '../http/failure.ts';
+import { beginPoll } from '../rest/poll.ts';
+import type { Poll } from '../rest/poll.ts';
 import { recordJson } from '../json/record-json.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 
@@ -47,8 +49,17 @@ export async function stream(context: GatewayContext, request: GatewayRequest): 
     status: 200,
     type: 'text/event-stream; charset=utf-8',
     headers: { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' },
-    start: (sink) => new EventStream(context, topic, next, sink),
+    start: (sink) => new EventStream({ context, topic, next, sink, poll: beginPoll(context, topic.name, request) }),
   };
+}
+
+interface EventStreamParts {
+  readonly context: GatewayContext;
+  readonly topic: TopicInfo;
+  /** The offset that each partition's next event has, at least. */
+  readonly next: Map<number, number>;
+  readonly sink: ReplySink;
+  readonly poll: Poll | undefined;
 }
 
 /**
@@ -63,6 +74,8 @@ class EventStream implements StreamReader {
   /** The offset that each partition's next event has, at least. */
   readonly #next: Map<number, number>;
   readonly #sink: ReplySink;
+  /** One span for the whole stream. */
+  readonly #poll: Poll | undefined;
   readonly #subscriptions = new Map<number, Subscription>();
   readonly #creditBytes: number;
   readonly #stopPings: Cancel;
@@ -70,12 +83,15 @@ class EventStream implements StreamReader {
   readonly #owed = new Map<number, number>();
   #blocked = false;
   #closed = false;
+  /** The error code that it ended with. */
+  #refused: string | undefined;
 
-  constructor(context: GatewayContext, topic: TopicInfo, next: Map<number, number>, sink: ReplySink) {
+  constructor({ context, topic, next, sink, poll }: EventStreamParts) {
     this.#context = context;
     this.#topic = topic;
     this.#next = next;
     this.#sink = sink;
+    this.#poll = poll;
     const share = Math.floor(STREAM_READ_AHEAD_BYTES_MAX / Math.max(1, next.size));
     this.#creditBytes = Math.max(CREDIT_BYTES_MIN, Math.min(STREAM_CREDIT_BYTES, share));
     const what = `${topic.name}, ${next.size} partition${next.size === 1 ? '' : 's'}`;
@@ -99,6 +115,7 @@ class EventStream implements StreamReader {
     this.#stopPings();
     for (const subscription of this.#subscriptions.values()) subscription.close();
     this.#context.streams.leave();
+    this.#poll?.end(this.#refused);
   }
 
   stopping(): void {
@@ -130,6 +147,7 @@ class EventStream implements StreamReader {
         if (record.offset < this.#next.get(partition)!) return;
         this.#next.set(partition, record.offset + 1);
         count++;
+        this.#poll?.saw(record);
         if (every) text += `id: ${encodeCursor(this.#topic, this.#next)}\n`;
         if (record.value === null) text += 'event: delete\n';
         text += `data: ${recordJson(partition, record, true)}\n\n`;
@@ -170,6 +188,7 @@ class EventStream implements StreamReader {
 
   #refuse(refused: Refusal): void {
     if (this.#closed) return;
+    this.#refused = refused.code;
     this.#write(`event: refused\ndata: ${refusalJson(refused)}\n\n`);
     this.#sink.end();
   }

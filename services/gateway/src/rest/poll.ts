@@ -1,0 +1,50 @@
+import { POLL_LINKS_MAX } from '@weir/base/limits.ts';
+import type { RecordView } from '@weir/records/read-records.ts';
+import { endSpan, linkSpan, SpanKind, startSpan } from '@weir/runtime/trace.ts';
+import type { Span } from '@weir/runtime/trace.ts';
+import type { GatewayContext } from '../context.ts';
+import type { GatewayRequest } from '../http/exchange.ts';
+
+/** The record header that has a W3C traceparent. */
+export const TRACEPARENT_HEADER = 'traceparent';
+
+/** The span of a read, linked to the spans in which the records were sent. */
+export class Poll {
+  readonly #span: Span;
+  readonly #producers = new Set<string>();
+  #records = 0;
+
+  constructor(span: Span) {
+    this.#span = span;
+  }
+
+  /** A record was handed out. */
+  saw({ headers }: RecordView): void {
+    this.#records++;
+    if (this.#producers.size >= POLL_LINKS_MAX) return;
+    for (const { key, value } of headers) {
+      if (key === TRACEPARENT_HEADER && value !== null) this.#producers.add(value.toString('latin1'));
+    }
+  }
+
+  end(errorType?: string): void {
+    linkSpan(this.#span, this.#producers);
+    this.#span.setAttribute('messaging.batch.message_count', this.#records);
+    endSpan(this.#span, errorType);
+  }
+}
+
+/** Begins the span of a read; undefined where nothing records it, so that no header is looked at. */
+export function beginPoll(context: GatewayContext, topic: string, request: GatewayRequest): Poll | undefined {
+  const span = startSpan(context.tracer, `poll ${topic}`, {
+    kind: SpanKind.CLIENT,
+    attributes: {
+      'messaging.system': 'weir',
+      'messaging.operation.name': 'poll',
+      'messaging.operation.type': 'receive',
+      'messaging.destination.name': topic,
+    },
+    traceparent: request.traceparent,
+  });
+  return span.isRecording() ? new Poll(span) : undefined;
+}
