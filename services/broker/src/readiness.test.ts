@@ -46,17 +46,18 @@ test('what happens once it was ready changes nothing until it stops', () => {
 });
 
 test('partitions that cannot be taken up keep it from being ready for so long and no longer, and it says so', () => {
-  const test = new TestReadiness();
-  test.readiness.recovered();
-  test.readiness.told();
-  test.toTakeUp = 1;
-  test.clock.advance(READY_FORCED_MS - 1);
-  expect(test.readiness.problem).toBe('taking up partitions: 1 to go');
-  test.clock.advance(1);
-  expect([test.readiness.problem, test.readiness.forced]).toEqual([undefined, true]);
-  expect(test.warnings).toEqual(['ready although 1 partitions could not be taken up for 10 minutes']);
-  test.readiness.takenUp();
-  expect([test.readiness.problem, test.readiness.forced]).toEqual([undefined, false]);
+  const broker = new TestReadiness();
+  const { readiness, clock, warnings } = broker;
+  readiness.recovered();
+  readiness.told();
+  broker.toTakeUp = 1;
+  clock.advance(READY_FORCED_MS - 1);
+  expect(readiness.problem).toBe('taking up partitions: 1 to go');
+  clock.advance(1);
+  expect([readiness.problem, readiness.forced]).toEqual([undefined, true]);
+  expect(warnings).toEqual(['ready although 1 partitions could not be taken up for 10 minutes']);
+  readiness.takenUp();
+  expect([readiness.problem, readiness.forced]).toEqual([undefined, false]);
 });
 
 test('a broker that stops while it takes up partitions does not become ready later', () => {

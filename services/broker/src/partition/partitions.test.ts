@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { offset, uuidToBytes } from '@weir/base/ids.ts';
-import { APPLY_SLICE_MS } from '@weir/base/limits.ts';
+import { APPLY_SLICE_MS, WRITE_RETRY_MS } from '@weir/base/limits.ts';
 import { refusal } from '@weir/base/errors.ts';
 import { seededRandom } from '@weir/base/random.ts';
 import { SimulatedDisk } from '@weir/base/simulated-disk.ts';
@@ -38,6 +38,17 @@ test('that all is taken up is told after the last slice of the work, not after t
   broker.apply(...changesOf({ partitions }));
   expect(broker.takenUp).toEqual([5]);
   expect(broker.partitions.toTakeUp).toBe(0);
+});
+
+test('a partition that the disk has no room to lead is not taken up until there is room', () => {
+  const broker = new TestPartitions().leading();
+  expect(broker.takenUp).toEqual([1]);
+  broker.disk.failNextAppend('ENOSPC');
+  broker.apply(...changesOf({ partitions: [{ leader: 1, epoch: 1 }] }));
+  expect([broker.takenUp.length, broker.partitions.toTakeUp]).toEqual([1, 1]);
+  broker.clock.advance(WRITE_RETRY_MS);
+  expect([broker.takenUp, broker.partitions.toTakeUp]).toEqual([[1, 1], 0]);
+  expect(broker.serving(0, 1)).toBe('served');
 });
 
 test('a topic id of another length is a bad request', () => {
