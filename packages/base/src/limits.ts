@@ -185,6 +185,8 @@ export const LINGER_MS = 2;
 export const BATCH_BYTES = 256 * KIB;
 /** Records and bytes that a producer holds; past it `send` refuses. */
 export const PRODUCER_BUFFER_BYTES_MAX = 64 * MIB;
+/** And at least so much, however little memory a gateway has. */
+export const PRODUCER_BUFFER_BYTES_MIN = 4 * MIB;
 /** A record that could not be delivered for so long fails. */
 export const DELIVERY_TIMEOUT_MS = 30_000;
 /** A request of several batches is closed at this size (a single larger batch still goes whole). */
@@ -228,6 +230,8 @@ export const HTTP_REQUESTS_PER_SOCKET_MAX = 100_000;
 export const HTTP_WRITE_STALL_MS = 30_000;
 /** Bodies being read or answered, over all requests; past it 503. */
 export const HTTP_IN_FLIGHT_BYTES_MAX = 256 * MIB;
+/** What a gateway takes by itself under load: Node, code, connections. Measured. */
+export const GATEWAY_PROCESS_BYTES = 160 * MIB;
 /** Most records and bytes of one read. */
 export const READ_RECORDS_MAX = 10_000;
 export const READ_RECORDS_DEFAULT = 100;

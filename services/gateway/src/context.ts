@@ -19,6 +19,8 @@ export interface GatewayContext {
   readonly metrics: GatewayMetrics;
   /** What all requests together may hold. */
   readonly budget: ByteBudget;
+  /** What the producer may hold. */
+  readonly producerBufferBytes: number;
   /** Streamed answers, of both directions, that are under way. */
   readonly streams: StreamCount;
   /** Aborts when the gateway stops, so that nobody waits any longer. */

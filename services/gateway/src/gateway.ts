@@ -1,13 +1,8 @@
-import {
-  HTTP_CONNECTIONS_MAX,
-  HTTP_FILES_SHARE,
-  HTTP_IN_FLIGHT_BYTES_MAX,
-  STOP_GRACE_MS,
-  STREAMS_MAX,
-} from '@weir/base/limits.ts';
+import { HTTP_CONNECTIONS_MAX, HTTP_FILES_SHARE, STOP_GRACE_MS, STREAMS_MAX } from '@weir/base/limits.ts';
 import { isLoopbackHost, listenProblem } from '@weir/runtime/listen-rule.ts';
 import { VERSION } from '@weir/runtime/run-service.ts';
 import type { Service, World } from '@weir/runtime/world.ts';
+import { budgetsFor } from './budgets.ts';
 import { StreamCount } from './context.ts';
 import type { GatewayContext } from './context.ts';
 import type { GatewayClient } from './gateway-client.ts';
@@ -17,16 +12,13 @@ import { GatewayMetrics } from './metrics.ts';
 import type { GatewayOptions } from './options.ts';
 import { allRoutes } from './routes.ts';
 
-/** The share of memory that bodies under way may take. */
-const IN_FLIGHT_SHARE = 0.25;
-
 /** Starts a gateway over a client, which is closed with it. It listens at once and is ready once it knows the cluster. */
 export async function startGateway(options: GatewayOptions, world: World, client: GatewayClient): Promise<Service> {
   const listen = options['http-listen'];
   const problem = listenProblem('http-listen', listen, options.insecure);
   if (problem !== undefined) throw new Error(problem);
-  const memoryLimit = options['memory-limit'] ?? world.memoryLimitBytes;
-  const budget = new ByteBudget(Math.min(HTTP_IN_FLIGHT_BYTES_MAX, Math.floor(memoryLimit * IN_FLIGHT_SHARE)));
+  const budgets = budgetsFor(options['memory-limit'] ?? world.memoryLimitBytes);
+  const budget = new ByteBudget(budgets.inFlightBytes);
   const streams = new StreamCount(STREAMS_MAX);
   const stopping = new AbortController();
   const notReady = (): string | undefined => {
@@ -46,6 +38,7 @@ export async function startGateway(options: GatewayOptions, world: World, client
     registry,
     metrics,
     budget,
+    producerBufferBytes: budgets.producerBufferBytes,
     streams,
     stopping: stopping.signal,
     notReady,

@@ -1,11 +1,6 @@
 import type { Cancel } from '@weir/base/clock.ts';
 import type { Refusal } from '@weir/base/errors.ts';
-import {
-  HTTP_LINE_BYTES_MAX,
-  HTTP_RECEIPT_BYTES_MAX,
-  HTTP_UPLOAD_IN_FLIGHT_BYTES,
-  PRODUCER_BUFFER_BYTES_MAX,
-} from '@weir/base/limits.ts';
+import { HTTP_LINE_BYTES_MAX, HTTP_RECEIPT_BYTES_MAX, HTTP_UPLOAD_IN_FLIGHT_BYTES } from '@weir/base/limits.ts';
 import type { GatewayContext } from '../context.ts';
 import type { ProducerRecord, SendOutcome } from '@weir/client/producer/producer.ts';
 import type {
@@ -240,7 +235,7 @@ class LineUpload implements StreamReader, UploadHandlers {
       this.#inFlightBytes >= HTTP_UPLOAD_IN_FLIGHT_BYTES ||
       sink.pendingBytes >= HTTP_RECEIPT_BYTES_MAX ||
       context.budget.isSpent ||
-      context.client.producer.bufferedBytes >= PRODUCER_BUFFER_BYTES_MAX / 2
+      context.client.producer.bufferedBytes >= context.producerBufferBytes / 2
     );
   }
 }

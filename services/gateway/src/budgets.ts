@@ -1,0 +1,28 @@
+import {
+  GATEWAY_PROCESS_BYTES,
+  HTTP_BODY_BYTES_MAX,
+  HTTP_IN_FLIGHT_BYTES_MAX,
+  PRODUCER_BUFFER_BYTES_MAX,
+  PRODUCER_BUFFER_BYTES_MIN,
+} from '@weir/base/limits.ts';
+
+/** What a gateway may hold in memory, over all requests. */
+export interface Budgets {
+  /** Bodies that are being read or answered; past it requests are refused. */
+  readonly inFlightBytes: number;
+  /** Records on their way to brokers; past half of it uploads are held back. */
+  readonly producerBufferBytes: number;
+}
+
+/**
+ * The budgets under a memory limit: a quarter each of what the process itself leaves of it. The other half is for what
+ * bytes take beside themselves: sockets' chunks, text in two forms, and what the collector has not come to yet.
+ */
+export function budgetsFor(memoryLimitBytes: number): Budgets {
+  const share = Math.floor(Math.max(0, memoryLimitBytes - GATEWAY_PROCESS_BYTES) / 4);
+  return {
+    // The largest body has to fit, or it would be refused as long as the gateway lives.
+    inFlightBytes: Math.min(HTTP_IN_FLIGHT_BYTES_MAX, Math.max(HTTP_BODY_BYTES_MAX, share)),
+    producerBufferBytes: Math.min(PRODUCER_BUFFER_BYTES_MAX, Math.max(PRODUCER_BUFFER_BYTES_MIN, share)),
+  };
+}
