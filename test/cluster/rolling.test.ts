@@ -1,0 +1,60 @@
+import { seededRandom } from '@weir/base/random.ts';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { History } from '../faults/history.ts';
+import { createTopic, Load, readAll } from '../faults/load.ts';
+import type { Cluster, Service } from '../harness/cluster.ts';
+import { processes } from '../harness/process-cluster.ts';
+
+/** Only a hang takes so long. */
+const TEST_MS_MAX = 180_000;
+const RECORDS_PER_STEP = 2_000;
+const PATIENT = { timeout: 60_000, interval: 20 };
+let cluster: Cluster<Service>;
+
+beforeAll(async () => {
+  cluster = await processes.create({ coordinator: 1, broker: 2, gateway: 1 });
+  await cluster.start();
+}, TEST_MS_MAX);
+afterAll(() => cluster?.remove(), TEST_MS_MAX);
+beforeEach(({ onTestFailed }) => {
+  onTestFailed(async () => console.error(await cluster.report()));
+});
+
+test(
+  'brokers and the coordinator are restarted one after another: no write fails, and none is stored twice',
+  { timeout: TEST_MS_MAX },
+  async () => {
+    const [gateway] = cluster.gateways;
+    const topic = { name: 'rolled', partitions: 2 };
+    await createTopic(gateway!, topic);
+    const history = new History();
+    // One after another on each partition as quickly as they are answered: something is always under way.
+    const loads = [0, 1].map((partition) =>
+      new Load(gateway!, history, topic, seededRandom(partition), { only: [partition] }).start(),
+    );
+    const progress = async (): Promise<void> => {
+      const marks = loads.map((load) => ({ load, until: load.acknowledged + RECORDS_PER_STEP }));
+      await expect.poll(() => marks.every(({ load, until }) => load.acknowledged >= until), PATIENT).toBe(true);
+    };
+    await progress();
+    for (const name of ['broker 1', 'coordinator 1', 'broker 2', 'broker 1', 'broker 2']) {
+      const service = cluster.named(name);
+      expect(await service.stop()).toBe(0);
+      await service.start();
+      await progress();
+    }
+    await Promise.all(loads.map((load) => load.stop()));
+    // A read waits for METADATA_WAIT_MS only: a start on a busy machine may take longer.
+    const failures = loads.flatMap((load) => load.failures).filter((why) => why.startsWith('write to '));
+    expect(failures).toEqual([]);
+    const { lost, changed, invented, misplaced, twice } = history.judge(await readAll(gateway!, topic));
+    // Whoever stops in order has answered what it took, so that nobody has to send it again.
+    expect({ lost, changed, invented, misplaced, twice }).toEqual({
+      lost: [],
+      changed: [],
+      invented: [],
+      misplaced: [],
+      twice: [],
+    });
+  },
+);
