@@ -1,6 +1,7 @@
 import { diag, DiagLogLevel, trace } from '@opentelemetry/api';
 import type { Tracer } from '@opentelemetry/api';
 import { TRACES_FLUSH_MS, TRACES_TROUBLE_MS } from '@weir/base/limits.ts';
+import { tracesEndpoint } from './otel-variables.ts';
 
 /** Where spans go, and how to get rid of those that wait. */
 export interface Tracing {
@@ -18,31 +19,29 @@ export interface TracingOptions {
   readonly trouble: (message: string) => void;
 }
 
-const PROTOCOL = 'http/protobuf';
-
 /**
  * Tracing as the standard variables say: on when an OTLP endpoint is set, and not even loaded when none is. Sampler,
  * limits, timeouts and headers are read by OpenTelemetry's own code.
  *
- * @throws Error that names the variable when it asks for a protocol that is not spoken
+ * @throws Error (as a rejection) that names the variable when it asks for what there is not
  */
 export async function startTracing({ environment, version, trouble }: TracingOptions): Promise<Tracing> {
-  const endpoint = environment['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] ?? environment['OTEL_EXPORTER_OTLP_ENDPOINT'];
-  if (endpoint === undefined || endpoint === '' || environment['OTEL_SDK_DISABLED'] === 'true') {
+  const endpoint = tracesEndpoint(environment);
+  if (endpoint === undefined) {
     return { tracer: (service) => trace.getTracer(service), stop: () => Promise.resolve() };
   }
-  checkProtocol(environment);
   const [{ BasicTracerProvider, BatchSpanProcessor }, { OTLPTraceExporter }, resources] = await Promise.all([
     import('@opentelemetry/sdk-trace-base'),
     import('@opentelemetry/exporter-trace-otlp-proto'),
     import('@opentelemetry/resources'),
   ]);
   listenForTrouble(endpoint, trouble);
-  // One provider a service: in `weir dev` three of them share the process and keep their names.
+  // One provider a service: in `weir dev` several share the process, and each keeps its name and id.
   const providers = new Map<string, InstanceType<typeof BasicTracerProvider>>();
   return {
     tracer(service, id) {
-      let provider = providers.get(service);
+      const key = `${service}/${id}`;
+      let provider = providers.get(key);
       if (provider === undefined) {
         const ours = resources.resourceFromAttributes({
           'service.name': `weir-${service}`,
@@ -56,7 +55,7 @@ export async function startTracing({ environment, version, trouble }: TracingOpt
           resource: ours.merge(theirs),
           spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter())],
         });
-        providers.set(service, provider);
+        providers.set(key, provider);
       }
       return provider.getTracer('weir', version);
     },
@@ -71,24 +70,30 @@ export async function startTracing({ environment, version, trouble }: TracingOpt
   };
 }
 
-function checkProtocol(environment: NodeJS.ProcessEnv): void {
-  for (const name of ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL']) {
-    const value = environment[name] ?? '';
-    if (value === '') continue;
-    if (value === PROTOCOL) return;
-    throw new Error(`${name} is ${value}: spans are sent over ${PROTOCOL} only (collectors take that on port 4318)`);
-  }
-}
+/** Of what was not told as JSON. */
+const TROUBLE_CHARACTERS_MAX = 200;
 
 const ignore = (): void => {};
 
 /** The exporter tells of every batch that it could not send; a line now and then is enough. */
 function listenForTrouble(endpoint: string, trouble: (message: string) => void): void {
+  const { origin } = new URL(endpoint);
   let saidMs = Number.NEGATIVE_INFINITY;
   const tell = (message: string): void => {
     if (performance.now() - saidMs < TRACES_TROUBLE_MS) return;
     saidMs = performance.now();
-    trouble(`spans cannot be sent to ${endpoint}: ${message.slice(0, 200)}`);
+    trouble(`spans cannot be sent to ${origin}: ${reasonIn(message)}`);
   };
   diag.setLogger({ error: tell, warn: ignore, info: ignore, debug: ignore, verbose: ignore }, DiagLogLevel.ERROR);
+}
+
+/** The SDK tells of an error as JSON with its stack. */
+function reasonIn(message: string): string {
+  try {
+    const { message: reason } = JSON.parse(message) as { message?: unknown };
+    if (typeof reason === 'string') return reason;
+  } catch {
+    // Told in words.
+  }
+  return message.slice(0, TROUBLE_CHARACTERS_MAX);
 }
