@@ -5,7 +5,9 @@ import { PRODUCE_WINDOW_BYTES, STREAM_ANSWERS_QUEUED_MAX, STREAM_RESULTS_QUEUED_
 import type { Handler, StreamHandlers, TransportFailure } from '@weir/base/transport.ts';
 import { Acks, ProduceRequestSchema } from '@weir/proto/weir/broker/v1/broker_pb.js';
 import type { ProduceRequest, ProduceResponse } from '@weir/proto/weir/broker/v1/broker_pb.js';
+import { recordingTracer } from '@weir/runtime/test-tracer.ts';
 import { testWorld } from '@weir/runtime/test-world.ts';
+import { SpanStatusCode } from '@weir/runtime/trace.ts';
 import type { Tracer } from '@weir/runtime/world.ts';
 import { batchOf, changesOf, TestPartitions, TOPIC_ID_BYTES } from '../test-broker.ts';
 import { Produce } from './produce.ts';
@@ -168,25 +170,46 @@ test('a producer that goes away is not answered, and what it sent is kept', () =
   expect(broker.partition().highWatermark).toBe(3);
 });
 
+const TRACE = { id: '0af7651916cd43dd8448eb211c80319c', parent: 'b7ad6b7169203331' };
+const TRACEPARENT = `00-${TRACE.id}-${TRACE.parent}-01`;
+
 test('a request with a traceparent has one span, which ends with its answer', () => {
-  const spans: string[] = [];
-  const { tracer } = testWorld();
-  const recording: Tracer = {
-    ...tracer,
-    startSpan: (name: string) => {
-      spans.push(name);
-      const span = tracer.startSpan(name);
-      span.end = () => void spans.push('end');
-      return span;
-    },
-  };
-  const { broker, open } = setUp(undefined, recording);
+  const { tracer, ended } = recordingTracer();
+  const { broker, open } = setUp(undefined, tracer);
   const producer = open();
   producer.send(1, [batchOf(1)]);
-  producer.send(2, [batchOf(1), batchOf(1)], [0, 1], '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01');
-  expect(spans).toEqual(['append orders']);
+  producer.send(2, [batchOf(2)], [0], TRACEPARENT);
+  producer.send(3, [batchOf(1), batchOf(1)], [0, 1], TRACEPARENT);
+  expect(ended()).toEqual([]);
   broker.settle();
-  expect(spans).toEqual(['append orders', 'end']);
+  const [one, two, ...others] = ended();
+  expect(others).toEqual([]);
+  expect(one!.name).toBe('append orders');
+  expect([one!.spanContext().traceId, one!.parentSpanContext?.spanId]).toEqual([TRACE.id, TRACE.parent]);
+  expect(one!.attributes).toMatchObject({
+    'messaging.destination.name': 'orders',
+    'messaging.destination.partition.id': '0',
+    'messaging.batch.message_count': 2,
+    'messaging.kafka.offset': 1,
+  });
+  // Of several partitions there is no one offset.
+  expect(two!.attributes).toMatchObject({ 'messaging.batch.message_count': 2 });
+  expect(two!.attributes).not.toHaveProperty('messaging.kafka.offset');
+});
+
+test('the span of what is refused says why, also where the broker does not know the topic', () => {
+  const { tracer, ended } = recordingTracer();
+  const { produce, open } = setUp(undefined, tracer);
+  const producer = open();
+  producer.send(1, [Buffer.from('junk')], [0], TRACEPARENT);
+  producer.send(2, [batchOf(1)], [7], TRACEPARENT);
+  produce.stop(() => {});
+  producer.send(3, [batchOf(1)], [0], TRACEPARENT);
+  expect(ended().map(({ name, status, attributes }) => [name, status.code, attributes['error.type']])).toEqual([
+    ['append orders', SpanStatusCode.ERROR, 'CORRUPT_MESSAGE'],
+    ['append', SpanStatusCode.ERROR, 'UNKNOWN_TOPIC_OR_PARTITION'],
+    ['append', SpanStatusCode.ERROR, 'SHUTTING_DOWN'],
+  ]);
 });
 
 test('answers that nobody reads are bounded by their results as well', () => {

@@ -105,6 +105,7 @@ export class Produce {
       this.#unanswered--;
       this.#checkIdle();
     });
+    if (request.traceparent !== '') pending.trace(tracer, request);
     const refused = this.#refusalOf(request);
     for (let slot = 0; slot < request.batches.length; slot++) {
       const batch = request.batches[slot]!;
@@ -113,7 +114,7 @@ export class Produce {
         this.#refuse(pending, slot, found);
         continue;
       }
-      if (request.traceparent !== '') pending.trace(tracer, found.topic.name, request);
+      pending.reached(found.topic.name);
       const problem = this.#append(found, batch, bytes, pending, slot);
       if (problem !== undefined) this.#refuse(pending, slot, problem);
     }
@@ -236,7 +237,9 @@ class PendingRequest implements AppendWaiter {
   readonly #results: PartitionResult[];
   /** Batches without a result, and one for the request itself while it is being taken. */
   #open: number;
+  /** Only where it is recorded. */
   #span: Span | undefined;
+  #isNamed = false;
   #failure: ErrorCode | undefined;
 
   constructor(
@@ -256,21 +259,26 @@ class PendingRequest implements AppendWaiter {
     producer.unansweredBytes += bytes;
   }
 
-  /** One span for the request, named for the first topic that it reaches; it ends with the answer. */
-  trace(tracer: Tracer, topic: string, request: ProduceRequest): void {
-    if (this.#span !== undefined) return;
-    const span = startSpan(tracer, `append ${topic}`, { kind: SpanKind.SERVER, traceparent: request.traceparent });
-    this.#span = span;
+  /** One span for the request, whatever becomes of it; it ends with the answer. */
+  trace(tracer: Tracer, request: ProduceRequest): void {
+    const span = startSpan(tracer, 'append', { kind: SpanKind.SERVER, traceparent: request.traceparent });
     if (!span.isRecording()) return;
+    this.#span = span;
     const { batches } = request;
     span.setAttributes({
       'messaging.system': 'weir',
       'messaging.operation.name': 'append',
-      'messaging.destination.name': topic,
       'messaging.message.envelope.size': this.#bytes,
       'messaging.batch.message_count': batches.reduce((sum, { records }) => sum + claimedRecordsOf(records), 0),
       ...(batches.length === 1 ? { 'messaging.destination.partition.id': String(batches[0]!.partition) } : {}),
     });
+  }
+
+  /** A batch found its partition: the span is named for the topic of the first that did. */
+  reached(topic: string): void {
+    if (this.#span === undefined || this.#isNamed) return;
+    this.#isNamed = true;
+    this.#span.updateName(`append ${topic}`).setAttribute('messaging.destination.name', topic);
   }
 
   appended(slot: number, baseOffset: Offset, logStartOffset: Offset): void {
