@@ -119,6 +119,9 @@ describe('with a collector', () => {
     gone.abort();
     const poll = await collector.span(named(reader.id, 'poll streamed'));
     expect(poll.links).toEqual([{ traceId: send.traceId, spanId: send.spanId }]);
+    // That its reader leaves is how a stream ends.
+    const request = await collector.span(named(reader.id, 'GET /v1/topics/{topic}/stream'));
+    expect(request).toMatchObject({ status: 0, attributes: { 'http.response.status_code': 200 } });
   });
 
   test('a header that the client gave stays', async () => {

@@ -2,12 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Verdict } from '../faults/history.ts';
 import type { Acknowledged, LoadResult } from './client.ts';
+import type { FloodResult } from './flood.ts';
 import type { Release } from './release.ts';
 import { ROOT, run, Running } from './tools.ts';
 
 const POD = 'weir-test-client';
 /** What runs in it: paths below test/, which are its paths below /test as well. */
-const FILES = ['kubernetes/client.ts', 'faults/history.ts'];
+const FILES = ['kubernetes/client.ts', 'kubernetes/flood.ts', 'faults/history.ts'];
 
 /** What security the restricted standard wants of every pod. */
 export const RESTRICTED = {
@@ -61,15 +62,27 @@ export class ClientPod {
       },
     );
     release.kubectl('wait', '--for=condition=Ready', `pod/${POD}`, '--timeout=120s');
-    this.exec(
-      'weir',
-      'topic',
-      'create',
-      this.#topic,
-      '--partitions',
-      String(this.#partitions),
-      ...this.#coordinators(),
-    );
+    this.createTopic(this.#topic, this.#partitions);
+  }
+
+  /** Creates a topic with the command line that is in the image. `configs`: as NAME=VALUE,… */
+  createTopic(name: string, partitions: number, configs?: string): void {
+    const words = ['weir', 'topic', 'create', name, '--partitions', String(partitions), ...this.#coordinators()];
+    this.exec(...words, ...(configs === undefined ? [] : ['--configs', configs]));
+  }
+
+  /** Sends and reads as much as there is room for until `finish` is called. */
+  flood(topic: string): { finish(): Promise<FloodResult> } {
+    const { namespace } = this.#release;
+    const words = ['--namespace', namespace, 'exec', '-i', POD, '--', 'node', '/test/kubernetes/flood.ts'];
+    const running = new Running('kubectl', [...words, '--url', this.#url, '--topic', topic]);
+    return {
+      async finish() {
+        const { ok, stdout, stderr } = await running.finish();
+        if (!ok) throw new Error(`the flood ended: ${stderr.trim()}`);
+        return JSON.parse(stdout) as FloodResult;
+      },
+    };
   }
 
   /** Runs a program in the pod. @throws Error when it fails */
@@ -106,11 +119,16 @@ export class ClientPod {
     return this.#release.tryKubectl('exec', POD, '--', 'node', '-e', script).ok;
   }
 
-  #words(mode: 'load' | 'judge'): string[] {
+  /** The gateways, as pods reach them. */
+  get #url(): string {
     const { name, namespace } = this.#release;
-    const url = `http://${name}-gateway.${namespace}.svc:8080`;
+    return `http://${name}-gateway.${namespace}.svc:8080`;
+  }
+
+  #words(mode: 'load' | 'judge'): string[] {
+    const { namespace } = this.#release;
     const inPod = ['--namespace', namespace, 'exec', '-i', POD, '--', 'node', '/test/kubernetes/client.ts', mode];
-    return inPod.concat('--url', url, '--topic', this.#topic, '--partitions', String(this.#partitions));
+    return inPod.concat('--url', this.#url, '--topic', this.#topic, '--partitions', String(this.#partitions));
   }
 
   #coordinators(): string[] {

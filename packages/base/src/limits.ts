@@ -236,6 +236,8 @@ export const GATEWAY_PROCESS_BYTES = 160 * MIB;
 export const READ_RECORDS_MAX = 10_000;
 export const READ_RECORDS_DEFAULT = 100;
 export const READ_BYTES_MAX = 8 * MIB;
+/** And as little, where a gateway has little memory. */
+export const READ_BYTES_MIN = MIB;
 /** Longest wait for records. */
 export const READ_WAIT_MS_MAX = 60_000;
 /** Streams (SSE) at a time. */

@@ -6,8 +6,8 @@ let receivedBytes = 0;
 let scavenge: (() => void) | undefined;
 
 /**
- * Tells of bytes that have come from a socket through node:http2, which takes fresh memory for every read of up to
- * 64 KiB. V8 counts that as external, and collects the whole heap for each 64 MiB of it: half of a broker's CPU time
+ * Tells of bytes that have come from a socket through node:http2 or node:http, which take fresh memory for every read of
+ * up to 64 KiB. V8 counts that as external, and collects the whole heap for each 64 MiB of it: half of a broker's CPU time
  * under load, as hardly anything else of it becomes garbage. By then nearly all of that memory is long unused, so that a
  * collection of the young generation alone frees it, at a twentieth of the cost.
  */

@@ -4,6 +4,7 @@ import {
   HTTP_BODY_BYTES_MAX,
   HTTP_IN_FLIGHT_BYTES_MAX,
   PRODUCER_BUFFER_BYTES_MAX,
+  READ_BYTES_MAX,
 } from '@weir/base/limits.ts';
 import { budgetsFor } from './budgets.ts';
 
@@ -25,5 +26,6 @@ test('a machine with much memory does not make a gateway hold much', () => {
   expect(budgetsFor(1_024 * 1_024 * MIB)).toEqual({
     inFlightBytes: HTTP_IN_FLIGHT_BYTES_MAX,
     producerBufferBytes: PRODUCER_BUFFER_BYTES_MAX,
+    readBytes: READ_BYTES_MAX,
   });
 });

@@ -4,6 +4,8 @@ import {
   HTTP_IN_FLIGHT_BYTES_MAX,
   PRODUCER_BUFFER_BYTES_MAX,
   PRODUCER_BUFFER_BYTES_MIN,
+  READ_BYTES_MAX,
+  READ_BYTES_MIN,
 } from '@weir/base/limits.ts';
 
 /** What a gateway may hold in memory, over all requests. */
@@ -12,6 +14,8 @@ export interface Budgets {
   readonly inFlightBytes: number;
   /** Records on their way to brokers; past half of it uploads are held back. */
   readonly producerBufferBytes: number;
+  /** What one read brings at most, but for its last record. */
+  readonly readBytes: number;
 }
 
 /**
@@ -20,9 +24,11 @@ export interface Budgets {
  */
 export function budgetsFor(memoryLimitBytes: number): Budgets {
   const share = Math.floor(Math.max(0, memoryLimitBytes - GATEWAY_PROCESS_BYTES) / 4);
+  // The largest body has to fit, or it would be refused as long as the gateway lives.
+  const inFlightBytes = Math.min(HTTP_IN_FLIGHT_BYTES_MAX, Math.max(HTTP_BODY_BYTES_MAX, share));
   return {
-    // The largest body has to fit, or it would be refused as long as the gateway lives.
-    inFlightBytes: Math.min(HTTP_IN_FLIGHT_BYTES_MAX, Math.max(HTTP_BODY_BYTES_MAX, share)),
+    inFlightBytes,
     producerBufferBytes: Math.min(PRODUCER_BUFFER_BYTES_MAX, Math.max(PRODUCER_BUFFER_BYTES_MIN, share)),
+    readBytes: Math.min(READ_BYTES_MAX, Math.max(READ_BYTES_MIN, Math.floor(inFlightBytes / 16))),
   };
 }

@@ -19,6 +19,8 @@ export interface GatewayContext {
   readonly metrics: GatewayMetrics;
   /** What all requests together may hold. */
   readonly budget: ByteBudget;
+  /** What one read brings at most, but for its last record. */
+  readonly readBytes: number;
   /** What the producer may hold. */
   readonly producerBufferBytes: number;
   /** Streamed answers, of both directions, that are under way. */

@@ -39,6 +39,7 @@ export async function startGateway(options: GatewayOptions, world: World, client
     metrics,
     budget,
     producerBufferBytes: budgets.producerBufferBytes,
+    readBytes: budgets.readBytes,
     streams,
     stopping: stopping.signal,
     notReady,

@@ -3,6 +3,7 @@ import type { Clock } from '@weir/base/clock.ts';
 import { HTTP_BODY_BYTES_MAX, HTTP_BODY_BYTES_PER_SECOND_MIN, HTTP_BODY_IDLE_MS } from '@weir/base/limits.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { Upload, UploadHandlers } from './exchange.ts';
+import { received } from '@weir/runtime/scavenge.ts';
 import { HttpFailure } from './failure.ts';
 
 /**
@@ -31,7 +32,10 @@ export class BodyReader {
       this.fail(tooLarge());
       return;
     }
-    request.on('data', (piece: Buffer) => this.#take(piece));
+    request.on('data', (piece: Buffer) => {
+      received(piece.length);
+      this.#take(piece);
+    });
     request.on('end', () => this.#end());
     request.on('error', () => this.#breakOff());
     request.on('close', () => this.#breakOff());
@@ -99,7 +103,10 @@ export class RequestUpload implements Upload {
 
   start(handlers: UploadHandlers): void {
     this.#handlers = handlers;
-    this.#request.on('data', (piece: Buffer) => this.#handlers?.chunk(piece));
+    this.#request.on('data', (piece: Buffer) => {
+      received(piece.length);
+      this.#handlers?.chunk(piece);
+    });
     this.#request.on('end', () => {
       const ended = this.#handlers;
       this.#handlers = undefined;

@@ -113,11 +113,27 @@ class Exchange implements GatewayRequest {
   }
 
   #startSpan(path: string): Span {
-    return startSpan(this.#serving.context.tracer, `${this.method} ${this.#route.label}`, {
+    const span = startSpan(this.#serving.context.tracer, `${this.method} ${this.#route.label}`, {
       kind: SpanKind.SERVER,
       attributes: { 'http.request.method': this.method, 'http.route': this.#route.label, 'url.path': path },
       traceparent: this.#sentTraceparent,
     });
+    if (span.isRecording()) {
+      span.setAttribute('url.scheme', 'http');
+      const host = this.#request.headers.host?.replace(/:\d*$/, '') ?? '';
+      if (host !== '') span.setAttribute('server.address', host);
+    }
+    return span;
+  }
+
+  /** By HTTP's conventions what a client did wrong is no error of its server; nor is it that a reader leaves a stream. */
+  #endSpan(finished: boolean): void {
+    const span = this.#span;
+    if (span === undefined) return;
+    const { headersSent, statusCode } = this.#response;
+    if (headersSent) span.setAttribute('http.response.status_code', statusCode);
+    if (headersSent && statusCode >= 500) endSpan(span, String(statusCode));
+    else endSpan(span, finished || this.#reader !== undefined ? undefined : 'CLIENT_GONE');
   }
 
   begin(): void {
@@ -282,10 +298,7 @@ class Exchange implements GatewayRequest {
     context.budget.give((this.#bodyReader?.heldBytes ?? 0) + this.#replyBytes);
     if (this.#replyBytes > 0) context.metrics.bytesOut.inc(this.#replyBytes);
     this.#route.metrics.count(this.method, status);
-    if (this.#span !== undefined) {
-      this.#span.setAttribute('http.response.status_code', status);
-      endSpan(this.#span, status >= 499 ? String(status) : undefined);
-    }
+    if (this.#span !== undefined) this.#endSpan(this.#span, this.#response);
     const ms = context.clock.monotonicMs() - this.#startedMs;
     if (this.#reader === undefined) this.#route.metrics.duration.observe(ms / 1_000);
     if (!finished) this.#gone?.abort();
@@ -293,11 +306,20 @@ class Exchange implements GatewayRequest {
       readers.delete(this.#reader);
       this.#reader.closed();
     }
+    // After those of what was done for it.
+    this.#endSpan(finished);
     if (finished && !this.#request.complete) this.#linger();
     if (context.logger.isLevelEnabled('debug')) {
       const trace_id = traceIdOf(this.traceparent);
       context.logger.debug({ method: this.method, url: this.#request.url, status, ms, trace_id }, 'request');
     }
+  }
+
+  /** A stream that its reader leaves was answered well; without an answer there is no status to tell. */
+  #endSpan(span: Span, { headersSent, statusCode }: ServerResponse): void {
+    if (!headersSent) return endSpan(span, 'CLIENT_GONE');
+    span.setAttribute('http.response.status_code', statusCode);
+    endSpan(span, statusCode >= 500 ? String(statusCode) : undefined);
   }
 
   /** The rest of a refused body is thrown away for a moment: a client that is cut while it sends may lose the answer. */

@@ -1,12 +1,17 @@
 import { POLL_LINKS_MAX } from '@weir/base/limits.ts';
 import type { RecordView } from '@weir/records/read-records.ts';
-import { endSpan, linkSpan, SpanKind, startSpan } from '@weir/runtime/trace.ts';
+import { endSpan, linkSpan, SpanKind, startSpan, traceIdOf } from '@weir/runtime/trace.ts';
 import type { Span } from '@weir/runtime/trace.ts';
 import type { GatewayContext } from '../context.ts';
 import type { GatewayRequest } from '../http/exchange.ts';
 
 /** The record header that has a W3C traceparent. */
 export const TRACEPARENT_HEADER = 'traceparent';
+/** Of what is one. Anything else that a record has under that name is not kept: it may be as large as a record. */
+const TRACEPARENT_BYTES = 55;
+
+/** Of version 00; whatever else stands there is none. */
+const TRACEPARENT_BYTES = 55;
 
 /** The span of a read, linked to the spans in which the records were sent. */
 export class Poll {
@@ -21,9 +26,10 @@ export class Poll {
   /** A record was handed out. */
   saw({ headers }: RecordView): void {
     this.#records++;
-    if (this.#producers.size >= POLL_LINKS_MAX) return;
     for (const { key, value } of headers) {
-      if (key === TRACEPARENT_HEADER && value !== null) this.#producers.add(value.toString('latin1'));
+      if (key !== TRACEPARENT_HEADER || value?.length !== TRACEPARENT_BYTES) continue;
+      if (this.#producers.size < POLL_LINKS_MAX) this.#producers.add(value.toString('latin1'));
+      return;
     }
   }
 

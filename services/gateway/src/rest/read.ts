@@ -1,5 +1,5 @@
 import { WeirError } from '@weir/base/errors.ts';
-import { READ_BYTES_MAX, READ_PARTITIONS_AT_ONCE } from '@weir/base/limits.ts';
+import { READ_PARTITIONS_AT_ONCE } from '@weir/base/limits.ts';
 import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import { knownTopic } from '../context.ts';
 import type { GatewayContext } from '../context.ts';
@@ -19,10 +19,14 @@ export async function read(context: GatewayContext, request: GatewayRequest): Pr
   const asLines = acceptsLines(request);
   const topic = await knownTopic(context, request.params);
   const parameters = readParameters(request, topic);
+  if (context.budget.isSpent) {
+    throw new HttpFailure('OVERLOADED', 'this gateway holds as many bytes as it may: try again a little later');
+  }
   const poll = beginPoll(context, topic.name, request);
+  let found: Found | undefined;
   try {
     const start = await startOffsets(context, topic, parameters);
-    const found = new Found(start, { limit: parameters.limit, oneLine: asLines, poll });
+    found = new Found(start, { limit: parameters.limit, oneLine: asLines, poll, context });
     const reading: Reading = { context, topic, found, single: parameters.partitions.length === 1 };
     const gone = AbortSignal.any([request.signal, context.stopping]);
     if (reading.single) await readOne(reading, parameters.partitions[0]!, parameters.waitMs, gone);
@@ -36,6 +40,9 @@ export async function read(context: GatewayContext, request: GatewayRequest): Pr
   } catch (error) {
     poll?.end(failureOf(error)?.code ?? 'UNKNOWN_SERVER_ERROR');
     throw error;
+  } finally {
+    // From here on the answer is counted as such.
+    if (found !== undefined) context.budget.give(found.bytes);
   }
 }
 
@@ -46,16 +53,24 @@ class Found {
   readonly #limit: number;
   readonly #oneLine: boolean;
   readonly #poll: Poll | undefined;
-  #bytes = 0;
+  readonly #context: GatewayContext;
+  /** Of all lines, as the gateway's budget knows them. */
+  bytes = 0;
 
   constructor(
     start: Map<number, number>,
-    options: { readonly limit: number; readonly oneLine: boolean; readonly poll: Poll | undefined },
+    options: {
+      readonly limit: number;
+      readonly oneLine: boolean;
+      readonly poll: Poll | undefined;
+      readonly context: GatewayContext;
+    },
   ) {
     this.next = start;
     this.#limit = options.limit;
     this.#oneLine = options.oneLine;
     this.#poll = options.poll;
+    this.#context = options.context;
   }
 
   get recordsLeft(): number {
@@ -63,7 +78,7 @@ class Found {
   }
 
   get isFull(): boolean {
-    return this.recordsLeft === 0 || this.#bytes >= READ_BYTES_MAX;
+    return this.recordsLeft === 0 || this.bytes >= this.#context.readBytes;
   }
 
   /** Takes what still fits; `next` goes on after the last record that did. */
@@ -71,7 +86,8 @@ class Found {
     for (const record of result.records) {
       if (this.isFull) return;
       const line = recordJson(partition, record, this.#oneLine);
-      this.#bytes += line.length;
+      this.bytes += line.length;
+      this.#context.budget.overdraw(line.length);
       this.lines.push(line);
       this.#poll?.saw(record);
       this.next.set(partition, record.offset + 1);
@@ -169,7 +185,7 @@ async function readPartition(
       partition,
       offset: found.next.get(partition)!,
       maxRecords: found.recordsLeft,
-      maxBytes: Math.ceil(READ_BYTES_MAX / sharedBy),
+      maxBytes: Math.ceil(context.readBytes / sharedBy),
       waitMs,
       ...(signal === undefined ? {} : { signal }),
     });

@@ -52,26 +52,32 @@ export function beginSending(
     },
     traceparent: request.traceparent,
   });
+  const withAcks = acks === undefined ? {} : { acks };
   const traceparent = traceparentOf(span);
+  if (traceparent === '') return { options: withAcks, marked: (records) => records, end: () => {} };
+  const header: RecordHeader = { key: TRACEPARENT_HEADER, value: Buffer.from(traceparent) };
   const known = context.client.topic(topic);
-  const options = {
-    ...(acks === undefined ? {} : { acks }),
-    ...(traceparent === '' ? {} : { traceparent }),
-  };
+  const maxBytes = known === undefined ? 0 : maxBytesOf(known);
+  let sent = 0;
   return {
-    options,
-    marked: (records) =>
-      traceparent === '' ? records : records.map((record) => withTraceparent(record, traceparent, known)),
-    end: (refused) => endSpan(span, refused?.code),
+    options: { ...withAcks, traceparent },
+    marked(records) {
+      sent += records.length;
+      return records.map((record) => withHeader(record, header, maxBytes));
+    },
+    end(refused) {
+      span.setAttribute('messaging.batch.message_count', sent);
+      endSpan(span, refused?.code);
+    },
   };
 }
 
 /** A header of that name that is there stays; a record does not become too large by ours. */
-function withTraceparent(record: ProducerRecord, traceparent: string, topic: TopicInfo | undefined): ProducerRecord {
+function withHeader(record: ProducerRecord, header: RecordHeader, maxBytes: number): ProducerRecord {
   const { headers = [] } = record;
-  if (headers.length >= RECORD_HEADERS_MAX || headers.some(({ key }) => key === TRACEPARENT_HEADER)) return record;
-  const marked = { ...record, headers: [...headers, { key: TRACEPARENT_HEADER, value: Buffer.from(traceparent) }] };
-  return topic !== undefined && singleRecordBatchBytes(marked) <= maxBytesOf(topic) ? marked : record;
+  if (headers.length >= RECORD_HEADERS_MAX || headers.some(({ key }) => key === header.key)) return record;
+  const marked = { ...record, headers: [...headers, header] };
+  return singleRecordBatchBytes(marked) <= maxBytes ? marked : record;
 }
 
 /** Sends records and resolves once every one of them is acknowledged or refused. */
