@@ -298,7 +298,6 @@ class Exchange implements GatewayRequest {
     context.budget.give((this.#bodyReader?.heldBytes ?? 0) + this.#replyBytes);
     if (this.#replyBytes > 0) context.metrics.bytesOut.inc(this.#replyBytes);
     this.#route.metrics.count(this.method, status);
-    if (this.#span !== undefined) this.#endSpan(this.#span, this.#response);
     const ms = context.clock.monotonicMs() - this.#startedMs;
     if (this.#reader === undefined) this.#route.metrics.duration.observe(ms / 1_000);
     if (!finished) this.#gone?.abort();
@@ -313,13 +312,6 @@ class Exchange implements GatewayRequest {
       const trace_id = traceIdOf(this.traceparent);
       context.logger.debug({ method: this.method, url: this.#request.url, status, ms, trace_id }, 'request');
     }
-  }
-
-  /** A stream that its reader leaves was answered well; without an answer there is no status to tell. */
-  #endSpan(span: Span, { headersSent, statusCode }: ServerResponse): void {
-    if (!headersSent) return endSpan(span, 'CLIENT_GONE');
-    span.setAttribute('http.response.status_code', statusCode);
-    endSpan(span, statusCode >= 500 ? String(statusCode) : undefined);
   }
 
   /** The rest of a refused body is thrown away for a moment: a client that is cut while it sends may lose the answer. */

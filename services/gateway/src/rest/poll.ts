@@ -7,10 +7,7 @@ import type { GatewayRequest } from '../http/exchange.ts';
 
 /** The record header that has a W3C traceparent. */
 export const TRACEPARENT_HEADER = 'traceparent';
-/** Of what is one. Anything else that a record has under that name is not kept: it may be as large as a record. */
-const TRACEPARENT_BYTES = 55;
-
-/** Of version 00; whatever else stands there is none. */
+/** Of what is one, in version 00. Anything else under that name is not kept: it may be as large as a record. */
 const TRACEPARENT_BYTES = 55;
 
 /** The span of a read, linked to the spans in which the records were sent. */
@@ -28,7 +25,9 @@ export class Poll {
     this.#records++;
     for (const { key, value } of headers) {
       if (key !== TRACEPARENT_HEADER || value?.length !== TRACEPARENT_BYTES) continue;
-      if (this.#producers.size < POLL_LINKS_MAX) this.#producers.add(value.toString('latin1'));
+      const traceparent = value.toString('latin1');
+      if (this.#producers.size < POLL_LINKS_MAX && traceIdOf(traceparent) !== undefined)
+        this.#producers.add(traceparent);
       return;
     }
   }

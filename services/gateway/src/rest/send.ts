@@ -5,6 +5,7 @@ import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import type { ProducerRecord, SendOptions, SendOutcome } from '@weir/client/producer/producer.ts';
 import { maxBytesOf } from '@weir/client/producer/topic-sender.ts';
 import { singleRecordBatchBytes } from '@weir/records/batch-builder.ts';
+import type { RecordHeader } from '@weir/records/record.ts';
 import { endSpan, SpanKind, startSpan, traceparentOf } from '@weir/runtime/trace.ts';
 import { topicName, unknownTopic } from '../context.ts';
 import type { GatewayContext } from '../context.ts';
