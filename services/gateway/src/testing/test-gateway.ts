@@ -16,8 +16,11 @@ export interface TestGateway {
 }
 
 /** Starts one on a free port. It has the topics "orders" (one partition) and "many" (four). */
-export async function startTestGateway(options: Record<string, string> = {}): Promise<TestGateway> {
-  const world = testWorld();
+export async function startTestGateway(
+  options: Record<string, string> = {},
+  parts: Partial<World> = {},
+): Promise<TestGateway> {
+  const world = testWorld(parts);
   const client = new FakeClient(world.clock);
   client.addTopic('orders', 1);
   client.addTopic('many', 4);
