@@ -11,7 +11,7 @@ const POD = 'weir-test-client';
 const FILES = ['kubernetes/client.ts', 'kubernetes/flood.ts', 'faults/history.ts'];
 
 /** What security the restricted standard wants of every pod. */
-export const RESTRICTED = {
+const RESTRICTED = {
   pod: { runAsNonRoot: true, runAsUser: 10_001, seccompProfile: { type: 'RuntimeDefault' } },
   container: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
 } as const;

@@ -13,7 +13,7 @@ export interface Step {
 }
 
 /** What a step works with. */
-export interface StepContext {
+interface StepContext {
   readonly release: Release;
   readonly client: ClientPod;
   readonly image: string;

@@ -13,7 +13,7 @@ export interface DashboardSpec {
 }
 
 /** A choice at the top of a dashboard. */
-export interface Variable {
+interface Variable {
   readonly name: string;
   readonly label: string;
   /** `label_values(...)` */

@@ -1,15 +1,5 @@
 /** How numbers are written: Grafana's names of units. */
-export type Unit =
-  | 'short'
-  | 's'
-  | 'bytes'
-  | 'Bps'
-  | 'cps'
-  | 'reqps'
-  | 'ops'
-  | 'percentunit'
-  | 'dateTimeFromNow'
-  | 'none';
+type Unit = 'short' | 's' | 'bytes' | 'Bps' | 'cps' | 'reqps' | 'ops' | 'percentunit' | 'dateTimeFromNow' | 'none';
 
 /** One query of a panel. */
 export interface Target {

@@ -80,7 +80,7 @@ function noFailures(report: Report, result: LoadResult, when: string): void {
 }
 
 /** A load's result in words. */
-export function spoken({ requests, failed, acknowledged, longestGapMs, seconds }: LoadResult): string {
+function spoken({ requests, failed, acknowledged, longestGapMs, seconds }: LoadResult): string {
   return (
     `${requests} requests in ${seconds} s, ${failed} failed, ${acknowledged.length} records acknowledged, ` +
     `longest time without an acknowledgement ${longestGapMs} ms`
