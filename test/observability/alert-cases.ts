@@ -58,6 +58,12 @@ export const alertCases: readonly AlertCase[] = [
     }),
   },
   {
+    alert: 'WeirOfflinePartitions',
+    at: '5m',
+    firing: steady({ 'weir_coordinator_leaderless_partitions{namespace="a"}': 2 }),
+    quiet: [{ series: 'weir_coordinator_leaderless_partitions{namespace="a"}', values: '0 0 0 2 0x30' }],
+  },
+  {
     alert: 'WeirLeadershipChurn',
     at: '20m',
     firing: [{ series: 'weir_coordinator_sessions_expired_total{namespace="a",reason="silent"}', values: '0+1x30' }],

@@ -144,7 +144,9 @@ export const broker: DashboardSpec = {
           description:
             'Since the process started: bytes that were scanned and cut, files made again, logs cut and damaged, groups from the journal. "damaged" needs somebody.',
           unit: 'short',
-          targets: [each('weir_broker_recovery_total', 'kind')],
+          targets: [
+            { expr: `sum by (kind) (weir_broker_recovery_total{${HERE},kind!~".*_bytes"})`, legend: '{{kind}}' },
+          ],
         }),
       ],
     },

@@ -182,7 +182,7 @@ export class Broker {
       journalBytes: () => this.#journal.bytes,
       openFiles: () => this.#files.count,
       topicLogBytes: () => topicSizes(this.partitions.all()),
-      leading: () => leadPartitions(this.partitions.all()),
+      leading: () => leadPartitions(this.partitions.all(), settings.brokerId),
       diskFreeBytes: () => this.#room.space.freeBytes,
       diskTotalBytes: () => this.#room.space.totalBytes,
       diskReserveBytes: () => this.#room.reserveBytes,

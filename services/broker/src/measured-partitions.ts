@@ -1,3 +1,4 @@
+import type { BrokerId } from '@weir/base/ids.ts';
 import { METRIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
 import type { LeadPartition } from './metrics.ts';
 import type { Partition } from './partition/partition.ts';
@@ -10,7 +11,7 @@ export function topicSizes(partitions: Iterable<Partition>): Map<string, number>
 }
 
 /** What is led, up to as many partitions as may be in the metrics. */
-export function* leadPartitions(partitions: Iterable<Partition>): Generator<LeadPartition> {
+export function* leadPartitions(partitions: Iterable<Partition>, leader: BrokerId): Generator<LeadPartition> {
   let count = 0;
   for (const partition of partitions) {
     if (partition.state.kind !== 'leader') continue;
@@ -18,6 +19,7 @@ export function* leadPartitions(partitions: Iterable<Partition>): Generator<Lead
     yield {
       topic: partition.topic.name,
       partition: partition.key.index,
+      leader,
       startOffset: partition.logStartOffset,
       highWatermark: partition.highWatermark,
     };

@@ -44,6 +44,8 @@ export interface BrokerGauges {
 export interface LeadPartition {
   readonly topic: string;
   readonly partition: number;
+  /** This broker's id. */
+  readonly leader: number;
   readonly startOffset: number;
   readonly highWatermark: number;
 }
@@ -312,6 +314,7 @@ export class BrokerMetrics {
       'The high watermark: the offset that the next committed record gets',
       (lead) => lead.highWatermark,
     );
+    ofPartitions('leader', 'Id of the broker that leads the partition', (lead) => lead.leader);
     ofPartitions('oldest_offset', 'The first offset that there is', (lead) => lead.startOffset);
   }
 }

@@ -29,7 +29,7 @@ export function coordinatorMetrics(registry: Registry, observed: Observed): Coor
   const watch = (name: string, help: string, read: () => number): void => {
     gauge(registry, { name: `weir_coordinator_${name}`, help, collect: (it) => it.set(read()) });
   };
-  watch('active', '1 on the coordinator that decides; 0 on others.', () => 1);
+  watch('active', '1: this coordinator decides.', () => 1);
   watch('sessions', 'Broker sessions that live.', observed.sessions);
   watch('streams', 'Clients that follow the metadata, brokers included.', observed.streams);
   watch('queued_commands', 'Commands that wait in the controller.', observed.queued);
