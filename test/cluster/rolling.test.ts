@@ -20,13 +20,38 @@ beforeEach(({ onTestFailed }) => {
   onTestFailed(async () => console.error(await cluster.report()));
 });
 
+/** Follows a topic over one event stream, and notes the offsets of each partition in the order in which they come. */
+async function follow(gateway: Service, topic: string, into: Map<number, number[]>, over: AbortSignal): Promise<void> {
+  const url = `http://${gateway.address('http')}/v1/topics/${topic}/stream?from=earliest`;
+  const response = await fetch(url, { signal: over });
+  let rest = '';
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop()!;
+    for (const line of lines) {
+      if (!line.startsWith('data: ')) continue;
+      const { partition, offset } = JSON.parse(line.slice('data: '.length)) as { partition: number; offset: number };
+      into.get(partition)!.push(offset);
+    }
+  }
+}
+
 test(
-  'brokers and the coordinator are restarted one after another: no write fails, and none is stored twice',
+  'brokers and the coordinator are restarted one after another: no write fails, none is stored twice, streams go on',
   { timeout: TEST_MS_MAX },
   async () => {
     const [gateway] = cluster.gateways;
     const topic = { name: 'rolled', partitions: 2 };
     await createTopic(gateway!, topic);
+    const followed = new Map<number, number[]>([
+      [0, []],
+      [1, []],
+    ]);
+    const enough = new AbortController();
+    const following = follow(cluster.named('gateway gw-1'), topic.name, followed, enough.signal).then(
+      () => 'the stream ended',
+      (error: unknown) => (enough.signal.aborted ? 'left' : String(error)),
+    );
     const history = new History();
     // One after another on each partition as quickly as they are answered: something is always under way.
     const loads = [0, 1].map((partition) =>
@@ -47,7 +72,8 @@ test(
     // A read waits for METADATA_WAIT_MS only: a start on a busy machine may take longer.
     const failures = loads.flatMap((load) => load.failures).filter((why) => why.startsWith('write to '));
     expect(failures).toEqual([]);
-    const { lost, changed, invented, misplaced, twice } = history.judge(await readAll(gateway!, topic));
+    const stored = await readAll(gateway!, topic);
+    const { lost, changed, invented, misplaced, twice } = history.judge(stored);
     // Whoever stops in order has answered what it took, so that nobody has to send it again.
     expect({ lost, changed, invented, misplaced, twice }).toEqual({
       lost: [],
@@ -56,5 +82,13 @@ test(
       misplaced: [],
       twice: [],
     });
+    // One connection was there all the time, and on it came every record once.
+    const offsets = [...stored.values()].map((records) => records.map(({ offset }) => offset));
+    await expect
+      .poll(() => [...followed.values()].map(({ length }) => length), PATIENT)
+      .toEqual(offsets.map(({ length }) => length));
+    enough.abort();
+    expect(await following).toBe('left');
+    expect([...followed.values()]).toEqual(offsets);
   },
 );
