@@ -37,7 +37,6 @@ export const memory: Step = {
       ended.map(({ name }) => name).join(', '),
     );
     report.check(records > 0 && read > 0, 'it was a load');
-    report.verdict(client.judge(), 'after five minutes');
   },
 };
 
