@@ -1,3 +1,4 @@
+import { METADATA_WAIT_MS } from '@weir/base/limits.ts';
 import { testWorld } from '@weir/runtime/test-world.ts';
 import { expect, test } from 'vitest';
 import { Client } from './client.ts';
@@ -36,6 +37,35 @@ test('while the coordinator is away the client goes on with what it knows', asyn
   const sent = client.producer.send('t', { key: null, value: Buffer.from('a') });
   await cluster.clock.advance(5);
   expect(await sent).toEqual({ partition: 0, offset: 0 });
+});
+
+test('what only the coordinator knows waits while it restarts, and is asked once', async () => {
+  const cluster = await FakeCluster.start();
+  const client = await cluster.client();
+  cluster.transport.stop('coordinator:1');
+  await cluster.clock.advance(100);
+  const creating = client.createTopics([{ name: 'a' }]);
+  const asking = codeOf(client.awaitTopic('nobody-knows'));
+  await cluster.clock.advance(2_000);
+  cluster.coordinator.autoCreates = false;
+  await cluster.transport.listen('coordinator:1', cluster.coordinator.handlers);
+  await cluster.clock.advance(2_000);
+  // A second time it would be there already.
+  expect(await creating).toEqual([{ name: 'a' }]);
+  expect(await asking).toBe('UNKNOWN_TOPIC_OR_PARTITION');
+});
+
+test('without a coordinator there is an answer in time, and at once when the client is closed', async () => {
+  const cluster = await FakeCluster.start();
+  const client = await cluster.client();
+  cluster.transport.stop('coordinator:1');
+  await cluster.clock.advance(100);
+  const creating = codeOf(client.createTopics([{ name: 'a' }]));
+  await cluster.clock.advance(METADATA_WAIT_MS);
+  expect(await creating).toBe('COORDINATOR_UNAVAILABLE');
+  const late = codeOf(client.createTopics([{ name: 'a' }]));
+  await client.close();
+  expect(await late).toBe('SHUTTING_DOWN');
 });
 
 test('over real gRPC: produce, list, read, follow, close', async () => {

@@ -1,11 +1,13 @@
 import { create } from '@bufbuild/protobuf';
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { sleep } from '@weir/base/clock.ts';
 import type { Cancel } from '@weir/base/clock.ts';
 import { ERRORS, isErrorCode, refusal, WeirError } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import {
   CALL_DEADLINE_MS,
   HEARTBEATS_PER_TIMEOUT,
+  METADATA_WAIT_MS,
   RECONNECT_MS_MAX,
   RECONNECT_MS_MIN,
   SESSION_TIMEOUT_MS,
@@ -102,6 +104,8 @@ export class CoordinatorSession {
   /** Wait for the answer to a heartbeat that was sent after they asked. */
   #catchUps: CatchUp[] = [];
   #nextCatchUps: ((caughtUp: boolean) => void)[] = [];
+  /** Those who wait for a welcome. */
+  readonly #waiting = new Set<() => void>();
   #cancelRetry: Cancel | undefined;
   #cancelWelcomeWait: Cancel | undefined;
   #cancelHeartbeats: Cancel | undefined;
@@ -140,24 +144,42 @@ export class CoordinatorSession {
     if (this.#catchUps.length === 0) this.#heartbeat();
   }
 
+  /** Returns once a coordinator has welcomed us, at once mostly, or when the time is over. */
+  untilAttached(timeoutMs = METADATA_WAIT_MS): Promise<void> {
+    if (this.attached || this.#closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        cancel();
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const cancel = this.#world.clock.after(timeoutMs, done);
+      this.#waiting.add(done);
+    });
+  }
+
   /**
-   * Asks the active coordinator something.
+   * Asks the active coordinator something. While there is none it waits (METADATA_WAIT_MS at most); nothing that may
+   * have arrived is sent again.
    *
    * @throws WeirError (as a rejection): COORDINATOR_UNAVAILABLE or REQUEST_TIMED_OUT, after which what was asked for may
    * have happened or not
    */
   async call<Request, Response>(method: Method<Request, Response>, request: Request): Promise<Response> {
-    if (this.#closed) throw new WeirError('SHUTTING_DOWN', 'the client is closed');
-    const address = this.#address();
-    try {
-      return await this.#connection(address).call(method, request, { deadlineMs: CALL_DEADLINE_MS });
-    } catch (error) {
-      if (!(error instanceof TransportError)) throw error;
-      const { kind, code, message } = error.failure;
-      if (kind === 'refused') throw new WeirError(code, message, { cause: error });
-      if (kind === 'deadline')
-        throw new WeirError('REQUEST_TIMED_OUT', `the coordinator: ${message}`, { cause: error });
-      throw new WeirError('COORDINATOR_UNAVAILABLE', `the coordinator at ${address}: ${message}`, { cause: error });
+    const { clock } = this.#world;
+    const untilMs = clock.monotonicMs() + METADATA_WAIT_MS;
+    for (;;) {
+      await this.untilAttached(Math.max(0, untilMs - clock.monotonicMs()));
+      if (this.#closed) throw new WeirError('SHUTTING_DOWN', 'the client is closed');
+      const address = this.#address();
+      try {
+        return await this.#connection(address).call(method, request, { deadlineMs: CALL_DEADLINE_MS });
+      } catch (error) {
+        if (!(error instanceof TransportError)) throw error;
+        const mayTryAgain = error.failure.kind === 'unreachable' && clock.monotonicMs() + RECONNECT_MS_MIN < untilMs;
+        if (!mayTryAgain) throw callFailure(error, address);
+        await sleep(clock, RECONNECT_MS_MIN);
+      }
     }
   }
 
@@ -167,6 +189,7 @@ export class CoordinatorSession {
     this.#closed = true;
     this.#cancelRetry?.();
     this.#cancelHeartbeats?.();
+    for (const done of this.#waiting) done();
     const attached = this.#detach();
     attached?.stream.end();
     attached?.stream.abort({ kind: 'broken', code: 'SHUTTING_DOWN', message: 'the client is closed' });
@@ -263,6 +286,7 @@ export class CoordinatorSession {
     this.#cancelHeartbeats?.();
     this.#cancelHeartbeats = this.#world.clock.every(timeoutMs / HEARTBEATS_PER_TIMEOUT, () => this.#tick());
     this.#handlers.welcomed({ clusterId: welcome.clusterId, brokerEpoch: Number(welcome.brokerEpoch), resumed });
+    for (const done of this.#waiting) done();
   }
 
   #applied(applied: Applied, what: string): void {
@@ -377,4 +401,11 @@ export class CoordinatorSession {
     this.#cancelRetry?.();
     this.#cancelRetry = this.#world.clock.after(waitMs, () => this.#attach());
   }
+}
+
+function callFailure(error: TransportError, address: string): WeirError {
+  const { kind, code, message } = error.failure;
+  if (kind === 'refused') return new WeirError(code, message, { cause: error });
+  if (kind === 'deadline') return new WeirError('REQUEST_TIMED_OUT', `the coordinator: ${message}`, { cause: error });
+  return new WeirError('COORDINATOR_UNAVAILABLE', `the coordinator at ${address}: ${message}`, { cause: error });
 }

@@ -142,7 +142,7 @@ export class Metadata {
   /** Deletes the topics that have these names now: not ones that take the names while the request is on its way. */
   async deleteTopics(names: readonly string[]): Promise<DeleteTopicsResponse> {
     await this.ready(METADATA_WAIT_MS);
-    await new Promise<boolean>((resolve) => this.#session.catchUp(resolve));
+    await this.#catchUp();
     const topics = names.map((name) => {
       const known = this.image.topic(name);
       return known === undefined ? { name } : { name, id: known.idBytes };
@@ -166,10 +166,16 @@ export class Metadata {
     return asked;
   }
 
+  /** Whether the image is as new as the coordinator's; false when there is none to compare with. */
+  async #catchUp(): Promise<boolean> {
+    await this.#session.untilAttached();
+    return new Promise((resolve) => this.#session.catchUp(resolve));
+  }
+
   async #askFor(name: string, mayCreate: boolean): Promise<TopicInfo> {
     await this.ready(METADATA_WAIT_MS);
     // The topic may be there for others already, and its delta on the way to us.
-    const caughtUp = await new Promise<boolean>((resolve) => this.#session.catchUp(resolve));
+    const caughtUp = await this.#catchUp();
     const known = this.image.topic(name);
     if (known !== undefined) return known;
     if (!mayCreate) {
