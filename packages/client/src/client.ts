@@ -198,16 +198,16 @@ export class Client {
     return listOffsets(this.#leaderCallParts, topic, queries);
   }
 
-  /** Sends what is buffered (STOP_GRACE_MS at most), refuses the rest, and lets go of every connection. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  /** Sends what is buffered (for `graceMs` at most), refuses the rest, and lets go of every connection. */
+  close(graceMs: number = STOP_GRACE_MS): Promise<void> {
+    this.#closing ??= this.#close(graceMs);
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
+  async #close(graceMs: number): Promise<void> {
     const flushed = new AbortController();
     const flushing = this.producer.flush().then(() => flushed.abort());
-    await Promise.race([flushing, sleep(this.#world.clock, STOP_GRACE_MS, flushed.signal)]);
+    await Promise.race([flushing, sleep(this.#world.clock, graceMs, flushed.signal)]);
     this.producer.close();
     this.#fetcher.close();
     this.#metadata.close();

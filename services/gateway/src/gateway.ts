@@ -61,8 +61,10 @@ export async function startGateway(options: GatewayOptions, world: World, client
     async stop() {
       stopping.abort();
       await server.drain(options['drain-time-ms']);
+      // One grace for requests and for records that are still on their way: whoever waits for a stop knows of one.
+      const deadlineMs = clock.monotonicMs() + STOP_GRACE_MS;
       await server.stop(STOP_GRACE_MS);
-      await client.close();
+      await client.close(Math.max(0, deadlineMs - clock.monotonicMs()));
     },
   };
 }

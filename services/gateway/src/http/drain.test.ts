@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { STOP_GRACE_MS } from '@weir/base/limits.ts';
+import { machineClock } from '@weir/runtime/machine.ts';
 import { startTestGateway } from '../testing/test-gateway.ts';
 
 /** Longer than any of these tests: who waits for it in vain has failed. */
@@ -60,6 +61,24 @@ test('a connection on which nothing comes holds it for the time of the drain, an
   await closed;
   // What is given to requests under way is not waited for.
   expect(performance.now() - startMs).toBeLessThan(STOP_GRACE_MS / 2);
+});
+
+test('a stop has one grace for requests under way and for records on their way', async () => {
+  let elapsedMs = 0;
+  const clock = { ...machineClock, monotonicMs: () => elapsedMs };
+  const gateway = await startTestGateway({}, { clock });
+  gateway.client.holdAcks = true;
+  const sent = new Promise<void>((resolve) => (gateway.client.onSend = () => resolve()));
+  const producing = send(gateway.url, new Agent());
+  await sent;
+  const stopped = gateway.stop();
+  // It takes no more connections: the grace has begun.
+  await vi.waitFor(() => expect(fetch(`${gateway.url}/healthy`)).rejects.toThrow('fetch failed'));
+  elapsedMs = STOP_GRACE_MS - 1_000;
+  gateway.client.releaseAcks();
+  expect((await producing).status).toBe(200);
+  await stopped;
+  expect(gateway.client.closeGraceMs).toBe(1_000);
 });
 
 test('a gateway is replaced under clients that keep their connections and never try again', async () => {

@@ -38,6 +38,8 @@ export class FakeClient implements GatewayClient {
   /** While true, sends are taken but not acknowledged. */
   holdAcks = false;
   closed = false;
+  /** What it was given to send the rest. */
+  closeGraceMs = Number.NaN;
   readonly followers = new Set<Follower>();
   readonly #clock: Clock;
   readonly #topics = new Map<string, FakeTopic>();
@@ -191,8 +193,9 @@ export class FakeClient implements GatewayClient {
     };
   }
 
-  close(): Promise<void> {
+  close(graceMs = Number.NaN): Promise<void> {
     this.closed = true;
+    this.closeGraceMs = graceMs;
     return Promise.resolve();
   }
 
