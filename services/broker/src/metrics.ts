@@ -1,20 +1,17 @@
 import type { ErrorCode } from '@weir/base/errors.ts';
 import { METRIC_PARTITIONS_MAX, METRIC_TOPICS_MAX } from '@weir/base/limits.ts';
 import type { RecoveryReport } from '@weir/log/recovery.ts';
-import { counter, gauge, histogram, LATENCY_BUCKETS_SECONDS } from '@weir/runtime/metrics.ts';
+import { counter, counterOf, gauge, histogram, LATENCY_BUCKETS_SECONDS } from '@weir/runtime/metrics.ts';
 import type { Counter, Gauge, Histogram, Registry } from '@weir/runtime/world.ts';
 
 const JOURNAL_GROUP_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
 
-/** One label's counter, looked up once. */
-export type CounterChild = Counter.Internal;
-
-/** The counters of one topic: whoever counts keeps this, so that no batch looks up a label. */
+/** What is counted of one topic since the start: whoever counts keeps this, so that a batch costs a few additions. */
 export interface TopicCounters {
-  readonly bytesIn: CounterChild;
-  readonly batchesIn: CounterChild;
-  readonly recordsIn: CounterChild;
-  readonly bytesOut: CounterChild;
+  bytesIn: number;
+  batchesIn: number;
+  recordsIn: number;
+  bytesOut: number;
 }
 
 /** What the gauges ask when somebody looks. */
@@ -55,15 +52,11 @@ export class BrokerMetrics {
   readonly appendSeconds: Histogram;
   readonly syncSeconds: Histogram;
   readonly journalGroups: Histogram;
-  readonly tailReads: CounterChild;
-  readonly coldReads: CounterChild;
+  /** Reads for readers, by where they found it. */
+  readonly reads = { cache: 0, disk: 0 };
   readonly refusals: Counter<'code'>;
   readonly fetchRefusals: Counter<'code'>;
   readonly #registry: Registry;
-  readonly #bytesIn: Counter<'topic'>;
-  readonly #batchesIn: Counter<'topic'>;
-  readonly #recordsIn: Counter<'topic'>;
-  readonly #bytesOut: Counter<'topic'>;
   readonly #recovered: Counter<'kind'>;
   readonly #retentionSegments: Counter;
   readonly #retentionBytes: Counter;
@@ -71,27 +64,10 @@ export class BrokerMetrics {
 
   constructor(registry: Registry) {
     this.#registry = registry;
-    const labelNames = ['topic'] as const;
-    this.#bytesIn = counter(registry, {
-      name: 'weir_broker_bytes_in_total',
-      help: 'Bytes of batches that were appended.',
-      labelNames,
-    });
-    this.#batchesIn = counter(registry, {
-      name: 'weir_broker_batches_in_total',
-      help: 'Batches that were appended.',
-      labelNames,
-    });
-    this.#recordsIn = counter(registry, {
-      name: 'weir_broker_records_in_total',
-      help: 'Records of those batches.',
-      labelNames,
-    });
-    this.#bytesOut = counter(registry, {
-      name: 'weir_broker_bytes_out_total',
-      help: 'Bytes of batches that were sent to readers.',
-      labelNames,
-    });
+    this.#ofTopics('bytes_in', 'Bytes of batches that were appended.', (topic) => topic.bytesIn);
+    this.#ofTopics('batches_in', 'Batches that were appended.', (topic) => topic.batchesIn);
+    this.#ofTopics('records_in', 'Records of those batches.', (topic) => topic.recordsIn);
+    this.#ofTopics('bytes_out', 'Bytes of batches that were sent to readers.', (topic) => topic.bytesOut);
     this.refusals = counter(registry, {
       name: 'weir_broker_refused_batches_total',
       help: 'Batches that were not appended, by error code.',
@@ -117,13 +93,15 @@ export class BrokerMetrics {
       help: 'Groups of different logs that one sync of the journal made durable.',
       buckets: JOURNAL_GROUP_BUCKETS,
     });
-    const reads = counter(registry, {
-      name: 'weir_broker_reads_total',
-      help: 'Reads for readers: a frame from the tail cache, or a few frames from disk.',
-      labelNames: ['source'],
-    });
-    this.tailReads = reads.labels('cache');
-    this.coldReads = reads.labels('disk');
+    counterOf(
+      registry,
+      {
+        name: 'weir_broker_reads_total',
+        help: 'Reads for readers: a frame from the tail cache, or a few frames from disk.',
+        labelNames: ['source'],
+      },
+      () => Object.entries(this.reads),
+    );
     this.#retentionSegments = counter(registry, {
       name: 'weir_broker_retention_removed_segments_total',
       help: 'Segments that were removed because their records were too old or too many.',
@@ -159,20 +137,15 @@ export class BrokerMetrics {
     const known = this.#topics.get(topic);
     if (known !== undefined) return known;
     if (this.#topics.size >= METRIC_TOPICS_MAX && topic !== OTHER_TOPICS) return this.forTopic(OTHER_TOPICS);
-    const counters: TopicCounters = {
-      bytesIn: this.#bytesIn.labels(topic),
-      batchesIn: this.#batchesIn.labels(topic),
-      recordsIn: this.#recordsIn.labels(topic),
-      bytesOut: this.#bytesOut.labels(topic),
-    };
+    const counters: TopicCounters = { bytesIn: 0, batchesIn: 0, recordsIn: 0, bytesOut: 0 };
     this.#topics.set(topic, counters);
     return counters;
   }
 
   /** A topic is gone: its label is free for another. */
   forgetTopic(topic: string): void {
-    if (!this.#topics.delete(topic)) return;
-    for (const metric of [this.#bytesIn, this.#batchesIn, this.#recordsIn, this.#bytesOut]) metric.remove(topic);
+    // Those that share a label go on counting there, also when one of them has its name.
+    if (topic !== OTHER_TOPICS) this.#topics.delete(topic);
   }
 
   /** Counts what retention removed. */
@@ -288,6 +261,12 @@ export class BrokerMetrics {
       collect: (metric) => metric.set(gauges.readyForced() ? 1 : 0),
     });
     this.#likeKafkaExporter(gauges);
+  }
+
+  #ofTopics(what: string, help: string, pick: (topic: TopicCounters) => number): void {
+    counterOf(this.#registry, { name: `weir_broker_${what}_total`, help, labelNames: ['topic'] }, () =>
+      this.#topics.entries().map(([topic, counters]) => [topic, pick(counters)] as const),
+    );
   }
 
   #collectTopicBytes(metric: Gauge<'topic'>, bytes: ReadonlyMap<string, number>): void {

@@ -246,9 +246,9 @@ export class Partition implements TurnMember {
     pending.bytes += batch.length;
     room.took(batch.length);
     const { counters } = this.topic;
-    counters.bytesIn.inc(batch.length);
-    counters.batchesIn.inc();
-    counters.recordsIn.inc(recordCountOf(batch, 0));
+    counters.bytesIn += batch.length;
+    counters.batchesIn++;
+    counters.recordsIn += recordCountOf(batch, 0);
     turn.appended(this);
     return undefined;
   }

@@ -101,7 +101,7 @@ export class Subscription implements TailReader {
           this.#phase = STARVED;
           return;
         }
-        this.#owner.metrics.tailReads.inc();
+        this.#owner.metrics.reads.cache++;
         this.#send(read.buffers, read.nextOffset);
         this.#enqueue();
         return;
@@ -138,7 +138,7 @@ export class Subscription implements TailReader {
         this.#enqueue();
         return false;
       }
-      metrics.coldReads.inc();
+      metrics.reads.disk++;
       this.partition.readCold(plan, (error, buffers) => {
         this.#readDone(error, buffers);
         for (const buffer of buffers) this.#owner.slabs.release(buffer);
@@ -180,7 +180,7 @@ export class Subscription implements TailReader {
     this.#credit -= bytes;
     this.#next = nextOffset;
     this.#toldEnd = false;
-    this.partition.topic.counters.bytesOut.inc(bytes);
+    this.partition.topic.counters.bytesOut += bytes;
     this.#owner.frame(this, buffers);
   }
 
