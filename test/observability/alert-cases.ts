@@ -66,8 +66,18 @@ export const alertCases: readonly AlertCase[] = [
   {
     alert: 'WeirLeadershipChurn',
     at: '20m',
-    firing: [{ series: 'weir_coordinator_sessions_expired_total{namespace="a",reason="silent"}', values: '0+1x30' }],
-    quiet: [{ series: 'weir_coordinator_sessions_expired_total{namespace="a",reason="silent"}', values: '0x10 1x20' }],
+    firing: [
+      ...steady({ 'weir_coordinator_brokers{namespace="a"}': 5 }),
+      { series: 'weir_coordinator_sessions_expired_total{namespace="a",reason="silent"}', values: '0+1x30' },
+    ],
+    // Five brokers restarted one after another, as in an upgrade.
+    quiet: [
+      ...steady({ 'weir_coordinator_brokers{namespace="a"}': 5 }),
+      {
+        series: 'weir_coordinator_sessions_expired_total{namespace="a",reason="disconnected"}',
+        values: '0x10 1 2 3 4 5x20',
+      },
+    ],
   },
   {
     alert: 'WeirDiskLow',
