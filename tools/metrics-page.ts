@@ -91,7 +91,8 @@ function table(metrics: readonly RegisteredMetric[]): string {
   return ['| Metric | Type | Unit | Labels | |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
 }
 
-/** A name tells its unit; one that does not counts something. */
+/** A name tells its unit; one that does not counts something, but for those that say which or whether. */
 function unitOf(name: string): string {
+  if (/_(active|forced|info|leader|revision)$/.test(name)) return 'none';
   return /_(seconds|bytes|offset)(_|$)/.exec(name)?.[1] ?? 'count';
 }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DevCluster } from '../cluster/dev-cluster.ts';
 import { http } from '../cluster/http-client.ts';
 import { PrometheusServer } from './prometheus-server.ts';
-import { alertQueries, analyse, panelQueries, substituted } from './queries.ts';
+import { alertQueries, analyse, panelQueries, substituted, variableQueries } from './queries.ts';
 import { missingProgram } from './rules.ts';
 
 /** Labels that come from Prometheus or from who tells it what to scrape. */
@@ -85,7 +85,7 @@ test('every query is PromQL, and every metric and label in it is exported', asyn
 });
 
 function problemsOf(metrics: ReadonlyMap<string, ReadonlySet<string>>): string[] {
-  return [...panelQueries(), ...alertQueries()].flatMap(({ place, expr, legend }) => {
+  return [...panelQueries(), ...variableQueries(), ...alertQueries()].flatMap(({ place, expr, legend }) => {
     const spoken = analyse(substituted(expr, RATE_INTERVAL));
     const known = new Set(OF_THE_SCRAPE);
     const problems = spoken.metrics.flatMap(({ name, labels }) => {
@@ -121,10 +121,10 @@ describe.skipIf(noPromtool !== undefined)(`by promtool${noPromtool === undefined
     'the metrics of the %s are as Prometheus wants them',
     async (kind) => {
       const { text } = await http(`http://${cluster.service(kind).ops}/metrics`);
-      // Node's own have their names from prom-client, and those of kafka_exporter from there.
+      // Node's own have their names from prom-client.
       const ours = text
         .split('\n')
-        .filter((line) => /^(# (HELP|TYPE) )?weir_/.test(line))
+        .filter((line) => /^(# (HELP|TYPE) )?(weir|kafka)_/.test(line))
         .join('\n');
       const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
         input: `${ours}\n`,

@@ -16,7 +16,7 @@ const START_MS_MAX = 20_000;
 export interface QueryAnswer {
   /** What is wrong with the query, or undefined. */
   readonly error: string | undefined;
-  /** How many series came back. */
+  /** How many series came back with a number: NaN, as of nothing divided by nothing, is none. */
   readonly series: number;
 }
 
@@ -66,8 +66,9 @@ export class PrometheusServer {
       method: 'POST',
       body: new URLSearchParams({ query: expr }),
     });
-    const answer = (await response.json()) as { error?: string; data?: { result: unknown[] } };
-    return { error: answer.error, series: answer.data?.result.length ?? 0 };
+    const answer = (await response.json()) as { error?: string; data?: { result: { value: [number, string] }[] } };
+    const numbers = answer.data?.result.filter(({ value: [, text] }) => text !== 'NaN') ?? [];
+    return { error: answer.error, series: numbers.length };
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,6 @@
 import { parser } from '@prometheus-io/lezer-promql';
 import type { SyntaxNode, SyntaxNodeRef } from '@lezer/common';
+import { variablesOf } from '../../deploy/grafana/src/dashboard.ts';
 import { dashboards } from '../../deploy/grafana/src/dashboards.ts';
 import { alertRules } from './rules.ts';
 
@@ -9,7 +10,7 @@ export interface Query {
   readonly place: string;
   /** As it is written, with Grafana's variables. */
   readonly expr: string;
-  /** Labels that its legend shows. */
+  /** Labels that its legend or a choice shows. */
   readonly legend: readonly string[];
 }
 
@@ -25,6 +26,17 @@ export function panelQueries(): Query[] {
         })),
       ),
     ),
+  );
+}
+
+/** What the choices at the top of every dashboard list. */
+export function variableQueries(): Query[] {
+  return dashboards.flatMap((spec) =>
+    variablesOf(spec).map(({ name, series, values }) => ({
+      place: `${spec.name} / $${name}`,
+      expr: series,
+      legend: [values],
+    })),
   );
 }
 

@@ -12,12 +12,13 @@ export interface DashboardSpec {
   readonly rows: readonly Row[];
 }
 
-/** A choice at the top of a dashboard. */
+/** A choice at the top of a dashboard: the values that a label has in some series. */
 interface Variable {
   readonly name: string;
   readonly label: string;
-  /** `label_values(...)` */
-  readonly query: string;
+  readonly series: string;
+  /** That label. */
+  readonly values: string;
 }
 
 const COLUMNS = 24;
@@ -25,19 +26,20 @@ const GRAPH = { width: 8, height: 8 };
 const STAT = { width: 4, height: 4 };
 const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
 
-/** The dashboard as Grafana imports it. */
-export function dashboardJson(spec: DashboardSpec): object {
-  const variables: Variable[] = [
-    { name: 'namespace', label: 'Namespace', query: 'label_values(weir_build_info, namespace)' },
-    {
-      name: 'instance',
-      label: 'Instance',
-      query: `label_values(${spec.instancesOf}{namespace=~"$namespace"}, instance)`,
-    },
-    ...(spec.variables ?? []),
+/** The choices of a dashboard, in the order in which one makes them. */
+export function variablesOf({ instancesOf, variables = [] }: DashboardSpec): readonly Variable[] {
+  const instances = `${instancesOf}{namespace=~"$namespace"}`;
+  return [
+    { name: 'namespace', label: 'Namespace', series: 'weir_build_info', values: 'namespace' },
+    { name: 'instance', label: 'Instance', series: instances, values: 'instance' },
+    ...variables,
   ];
+}
+
+/** The dashboard as Grafana imports it. `all`: those that it links to. */
+export function dashboardJson(spec: DashboardSpec, all: readonly DashboardSpec[]): object {
   return {
-    uid: `weir-${spec.name}`,
+    uid: uidOf(spec),
     title: spec.title,
     description: spec.description,
     tags: ['weir'],
@@ -47,21 +49,11 @@ export function dashboardJson(spec: DashboardSpec): object {
     refresh: '30s',
     time: { from: 'now-1h', to: 'now' },
     timezone: 'browser',
-    links: [
-      {
-        title: 'Weir',
-        type: 'dashboards',
-        tags: ['weir'],
-        asDropdown: true,
-        includeVars: true,
-        keepTime: true,
-        icon: 'external link',
-      },
-    ],
+    links: all.filter((other) => other !== spec).map(linkTo),
     templating: {
       list: [
         { name: 'datasource', label: 'Data source', type: 'datasource', query: 'prometheus', hide: 0 },
-        ...variables.map(variableJson),
+        ...variablesOf(spec).map(variableJson),
       ],
     },
     annotations: { list: [] },
@@ -69,8 +61,29 @@ export function dashboardJson(spec: DashboardSpec): object {
   };
 }
 
+function uidOf({ name }: DashboardSpec): string {
+  return `weir-${name}`;
+}
+
+/** Takes the cluster along, and not the instance: what is chosen among brokers is nothing among gateways. */
+function linkTo(dashboard: DashboardSpec): object {
+  return {
+    title: dashboard.title,
+    tooltip: dashboard.description,
+    type: 'link',
+    url: `/d/${uidOf(dashboard)}?\${datasource:queryparam}&\${namespace:queryparam}`,
+    icon: 'dashboard',
+    tags: [],
+    asDropdown: false,
+    includeVars: false,
+    keepTime: true,
+    targetBlank: false,
+  };
+}
+
 /** Several values may be chosen; all of them is `.*`, which also fits targets without the label. */
-function variableJson({ name, label, query }: Variable): object {
+function variableJson({ name, label, series, values }: Variable): object {
+  const query = `label_values(${series}, ${values})`;
   return {
     name,
     label,

@@ -11,5 +11,7 @@ export const dashboards: readonly DashboardSpec[] = [overview, topics, broker, g
 
 /** Files of dashboards by their names, as Grafana imports them. */
 export function dashboardFiles(): Map<string, string> {
-  return new Map(dashboards.map((spec) => [`${spec.name}.json`, `${JSON.stringify(dashboardJson(spec), null, 2)}\n`]));
+  return new Map(
+    dashboards.map((spec) => [`${spec.name}.json`, `${JSON.stringify(dashboardJson(spec, dashboards), null, 2)}\n`]),
+  );
 }

@@ -13,7 +13,8 @@ export const topics: DashboardSpec = {
     {
       name: 'topic',
       label: 'Topic',
-      query: 'label_values(weir_broker_records_in_total{namespace=~"$namespace"}, topic)',
+      series: 'weir_broker_records_in_total{namespace=~"$namespace"}',
+      values: 'topic',
     },
   ],
   rows: [
@@ -87,9 +88,8 @@ export const topics: DashboardSpec = {
           ],
         }),
         graph({
-          title: 'High watermark of each partition',
-          description:
-            'How fast each partition grows, in records a second. One that stands out has a key that stands out.',
+          title: 'Growth of each partition',
+          description: 'Records a second by which each high watermark moves. One that stands out has a key that does.',
           unit: 'cps',
           width: 24,
           targets: [
