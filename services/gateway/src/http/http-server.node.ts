@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fastify } from 'fastify';
 import type { FastifyInstance, HTTPMethods } from 'fastify';
@@ -62,7 +62,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   }
   return {
     address: `${host}:${(app.server.address() as AddressInfo).port}`,
-    drain: (drainMs) => drain(app, serving, drainMs),
+    drain: (drainMs) => drain(sockets, serving, drainMs),
     stop: (graceMs) => stop(app, sockets, graceMs),
   };
 }
@@ -233,16 +233,10 @@ function unparsable(code: string | undefined): [number, HttpFailure] {
   }
 }
 
-async function drain({ server }: FastifyInstance, serving: Serving, drainMs: number): Promise<void> {
+async function drain(sockets: ReadonlySet<Socket>, serving: Serving, drainMs: number): Promise<void> {
   for (const reader of serving.readers) reader.stopping();
   const deadlineMs = performance.now() + drainMs;
-  while (performance.now() < deadlineMs && (await connectionsOf(server)) > 0) await pause(limits.DRAIN_LOOK_MS);
-}
-
-function connectionsOf(server: Server): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
-  });
+  while (performance.now() < deadlineMs && sockets.size > 0) await pause(limits.DRAIN_LOOK_MS);
 }
 
 async function stop(app: FastifyInstance, sockets: ReadonlySet<Socket>, graceMs: number): Promise<void> {
