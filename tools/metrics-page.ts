@@ -29,6 +29,7 @@ export function registeredMetrics(): Record<'coordinator' | 'broker' | 'gateway'
         sessions: nothing,
         streams: nothing,
         queued: nothing,
+        problem: () => undefined,
       }),
     ),
     broker: registered((registry) => new BrokerMetrics(registry).watch({} as BrokerGauges)),

@@ -35,6 +35,16 @@ export const alertCases: readonly AlertCase[] = [
     quiet: steady({ [`weir_build_info{${A}}`]: 1, 'weir_coordinator_active{namespace="a"}': 1 }),
   },
   {
+    alert: 'WeirNoActiveCoordinator',
+    at: '5m',
+    // It is there, and its store is full.
+    firing: steady({ [`weir_build_info{${A}}`]: 1, 'weir_coordinator_active{namespace="a"}': 0 }),
+    quiet: [
+      ...steady({ [`weir_build_info{${A}}`]: 1 }),
+      { series: 'weir_coordinator_active{namespace="a"}', values: '1 1 0 1x30' },
+    ],
+  },
+  {
     alert: 'WeirBrokerDown',
     at: '5m',
     firing: steady({ 'weir_coordinator_brokers{namespace="a"}': 3, 'weir_coordinator_sessions{namespace="a"}': 2 }),

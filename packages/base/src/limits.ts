@@ -185,8 +185,6 @@ export const LINGER_MS = 2;
 export const BATCH_BYTES = 256 * KIB;
 /** Records and bytes that a producer holds; past it `send` refuses. */
 export const PRODUCER_BUFFER_BYTES_MAX = 64 * MIB;
-/** And at least so much, however little memory a gateway has. */
-export const PRODUCER_BUFFER_BYTES_MIN = 4 * MIB;
 /** A record that could not be delivered for so long fails. */
 export const DELIVERY_TIMEOUT_MS = 30_000;
 /** A request of several batches is closed at this size (a single larger batch still goes whole). */

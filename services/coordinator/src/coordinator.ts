@@ -74,6 +74,7 @@ export class Coordinator {
       sessions: () => this.#sessions.size,
       streams: () => this.#members.size,
       queued: () => this.#controller.queued,
+      problem: () => this.notReady(),
     });
     this.#committer = new Committer(store, world, this.#metrics);
     for (const sessionId of image.sessions.keys()) this.#beginSession(sessionId);

@@ -21,6 +21,8 @@ export interface Observed {
   readonly sessions: () => number;
   readonly streams: () => number;
   readonly queued: () => number;
+  /** Why it decides nothing at the moment, or undefined. */
+  readonly problem: () => string | undefined;
 }
 
 /** Registers the coordinator's metrics. */
@@ -29,7 +31,9 @@ export function coordinatorMetrics(registry: Registry, observed: Observed): Coor
   const watch = (name: string, help: string, read: () => number): void => {
     gauge(registry, { name: `weir_coordinator_${name}`, help, collect: (it) => it.set(read()) });
   };
-  watch('active', '1: this coordinator decides.', () => 1);
+  watch('active', '1: this coordinator decides; 0: its store cannot be written, or it stops.', () =>
+    observed.problem() === undefined ? 1 : 0,
+  );
   watch('sessions', 'Broker sessions that live.', observed.sessions);
   watch('streams', 'Clients that follow the metadata, brokers included.', observed.streams);
   watch('queued_commands', 'Commands that wait in the controller.', observed.queued);

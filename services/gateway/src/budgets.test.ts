@@ -19,7 +19,10 @@ test.each([256, 512, 1_024, 65_536])(
 );
 
 test('the largest body fits, however little memory there is', () => {
-  expect(budgetsFor(64 * MIB).inFlightBytes).toBe(HTTP_BODY_BYTES_MAX);
+  expect(budgetsFor(64 * MIB)).toMatchObject({
+    inFlightBytes: HTTP_BODY_BYTES_MAX,
+    producerBufferBytes: HTTP_BODY_BYTES_MAX,
+  });
 });
 
 test('a machine with much memory does not make a gateway hold much', () => {

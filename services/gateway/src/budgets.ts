@@ -3,7 +3,6 @@ import {
   HTTP_BODY_BYTES_MAX,
   HTTP_IN_FLIGHT_BYTES_MAX,
   PRODUCER_BUFFER_BYTES_MAX,
-  PRODUCER_BUFFER_BYTES_MIN,
   READ_BYTES_MAX,
   READ_BYTES_MIN,
 } from '@weir/base/limits.ts';
@@ -24,11 +23,11 @@ export interface Budgets {
  */
 export function budgetsFor(memoryLimitBytes: number): Budgets {
   const share = Math.floor(Math.max(0, memoryLimitBytes - GATEWAY_PROCESS_BYTES) / 4);
-  // The largest body has to fit, or it would be refused as long as the gateway lives.
+  // The largest body has to fit into both, or it would be refused as long as the gateway lives.
   const inFlightBytes = Math.min(HTTP_IN_FLIGHT_BYTES_MAX, Math.max(HTTP_BODY_BYTES_MAX, share));
   return {
     inFlightBytes,
-    producerBufferBytes: Math.min(PRODUCER_BUFFER_BYTES_MAX, Math.max(PRODUCER_BUFFER_BYTES_MIN, share)),
+    producerBufferBytes: Math.min(PRODUCER_BUFFER_BYTES_MAX, Math.max(HTTP_BODY_BYTES_MAX, share)),
     readBytes: Math.min(READ_BYTES_MAX, Math.max(READ_BYTES_MIN, Math.floor(inFlightBytes / 16))),
   };
 }

@@ -26,7 +26,14 @@ function setUp() {
   const store = new FaultyStore();
   const fatal: Error[] = [];
   const world = testWorld({ fatal: (error) => void fatal.push(error) });
-  const observed = { image: new ClusterImage('c'), sessions: () => 0, streams: () => 0, queued: () => 0 };
+  const none = (): number => 0;
+  const observed = {
+    image: new ClusterImage('c'),
+    sessions: none,
+    streams: none,
+    queued: none,
+    problem: () => undefined,
+  };
   const committer = new Committer(store, world, coordinatorMetrics(world.registry, observed));
   const commit = (changeId: string, value: string): Promise<number> =>
     new Promise((resolve) => {

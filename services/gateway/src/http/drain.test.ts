@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { expect, test, vi } from 'vitest';
 import { STOP_GRACE_MS } from '@weir/base/limits.ts';
 import { machineClock } from '@weir/runtime/machine.ts';
@@ -47,6 +48,28 @@ test('who connects while it drains is served', async () => {
   const stopped = gateway.stop();
   expect(await send(gateway.url, new Agent())).toEqual({ status: 200, connection: 'close' });
   idle.destroy();
+  await stopped;
+});
+
+test('lines that are sent while it drains are taken, those of an upload under way as well', async () => {
+  const gateway = await startTestGateway(DRAIN);
+  const path = `${gateway.url}/v1/topics/orders/records`;
+  const lines = { method: 'POST', headers: { 'content-type': 'application/x-ndjson' } };
+  const underWay = request(path, lines);
+  const answered = once(underWay, 'response') as Promise<[IncomingMessage]>;
+  underWay.write('{"n":1}\n');
+  const [early] = await answered;
+  const stopped = gateway.stop();
+  const late = await fetch(path, { ...lines, body: '{"n":3}\n{"n":4}\n' });
+  expect((await late.text()).trim().split('\n')).toEqual([
+    expect.stringContaining('"offset"'),
+    expect.stringContaining('"offset"'),
+  ]);
+  underWay.end('{"n":2}\n');
+  expect((await text(early)).trim().split('\n')).toEqual([
+    expect.stringContaining('"offset"'),
+    expect.stringContaining('"offset"'),
+  ]);
   await stopped;
 });
 

@@ -70,6 +70,8 @@ export interface StreamReader {
   drained(): void;
   /** The client went away, or all was sent. Called once. */
   closed(): void;
+  /** The gateway is going to stop, and still serves: end if the client loses nothing by going on elsewhere. */
+  draining(): void;
   /** The gateway stops: say goodbye and end. */
   stopping(): void;
 }

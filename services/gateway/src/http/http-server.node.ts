@@ -42,7 +42,7 @@ const CLOSE_IDLE_MS = 50;
 
 /** Serves routes over HTTP/1.1. Fastify finds the route; what happens then is ours (serve.ts). */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const serving: Serving = { context: options.context, access: options.access, readers: new Set() };
+  const serving: Serving = { context: options.context, access: options.access, readers: new Set(), closing: false };
   const app = createApp();
   app.server.maxConnections = options.connectionsMax;
   const sockets = new Set<Socket>();
@@ -63,7 +63,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   return {
     address: `${host}:${(app.server.address() as AddressInfo).port}`,
     drain: (drainMs) => drain(sockets, serving, drainMs),
-    stop: (graceMs) => stop(app, sockets, graceMs),
+    stop: (graceMs) => stop(app, sockets, serving, graceMs),
   };
 }
 
@@ -234,14 +234,21 @@ function unparsable(code: string | undefined): [number, HttpFailure] {
 }
 
 async function drain(sockets: ReadonlySet<Socket>, serving: Serving, drainMs: number): Promise<void> {
-  for (const reader of serving.readers) reader.stopping();
+  for (const reader of serving.readers) reader.draining();
   const deadlineMs = performance.now() + drainMs;
   while (performance.now() < deadlineMs && sockets.size > 0) await pause(limits.DRAIN_LOOK_MS);
 }
 
-async function stop(app: FastifyInstance, sockets: ReadonlySet<Socket>, graceMs: number): Promise<void> {
+async function stop(
+  app: FastifyInstance,
+  sockets: ReadonlySet<Socket>,
+  serving: Serving,
+  graceMs: number,
+): Promise<void> {
   const { server } = app;
   const closed = app.close();
+  serving.closing = true;
+  for (const reader of serving.readers) reader.stopping();
   const closeIdle = setInterval(() => {
     server.closeIdleConnections();
     // Node takes one that has never said anything for busy.

@@ -28,6 +28,8 @@ export interface Serving {
   readonly access: AccessRule;
   /** Streamed answers under way, to tell of a stop. */
   readonly readers: Set<StreamReader>;
+  /** Whether the drain is over: streams that begin now end at once. */
+  closing: boolean;
 }
 
 const NO_BODY = Buffer.alloc(0);
@@ -260,7 +262,8 @@ class Exchange implements GatewayRequest {
     this.#reader = reader;
     this.#serving.readers.add(reader);
     response.on('drain', () => reader.drained());
-    if (this.#serving.context.stopping.aborted) reader.stopping();
+    if (this.#serving.closing) reader.stopping();
+    else if (this.#serving.context.stopping.aborted) reader.draining();
   }
 
   #headersOf(reply: GatewayReply): Record<string, string | number> {

@@ -130,6 +130,10 @@ class LineUpload implements StreamReader, UploadHandlers {
     this.#parts.sending.end(this.#firstRefusal);
   }
 
+  draining(): void {
+    // It has as long as any other request: whoever sends it need not know how to go on in the middle.
+  }
+
   stopping(): void {
     // What was read is still answered; the sender goes on elsewhere after the last receipt.
     if (this.#over) return;

@@ -1,3 +1,4 @@
+import { WeirError } from '@weir/base/errors.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestGateway } from '../testing/test-gateway.ts';
 import type { TestGateway } from '../testing/test-gateway.ts';
@@ -116,4 +117,26 @@ test.each([
 test('a form of answer that is not there is refused', async () => {
   const response = await fetch(`${gateway.url}/v1/topics/orders/records`, { headers: { accept: 'text/csv' } });
   expect(response.status).toBe(406);
+});
+
+test('a partition that fails while several are waited for leaves nothing in the budget', async () => {
+  const own = await startTestGateway();
+  const { client } = own;
+  const wait = client.read.bind(client);
+  let late = 0;
+  client.read = async (asked) => {
+    if (asked.waitMs === 0) return wait(asked);
+    if (asked.partition === 0) throw new WeirError('KAFKA_STORAGE_ERROR', 'its disk is broken');
+    // Comes after the answer, and brings something.
+    const { records } = await wait({ ...asked, offset: 0, topic: 'orders', partition: 0, waitMs: 20 });
+    late++;
+    return { records, nextOffset: records.length, highWatermark: records.length, logStartOffset: 0 };
+  };
+  await fetch(`${own.url}/v1/topics/orders/records`, { method: 'POST', body: 'kept' });
+  const response = await fetch(`${own.url}/v1/topics/many/records?wait=5s`);
+  expect(response.status).toBe(503);
+  await expect.poll(() => late, { interval: 1 }).toBe(3);
+  const metrics = await (await fetch(`${own.url}/metrics`)).text();
+  expect(metrics).toMatch(/^weir_gateway_in_flight_bytes 0$/m);
+  await own.stop();
 });

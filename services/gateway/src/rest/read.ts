@@ -42,7 +42,7 @@ export async function read(context: GatewayContext, request: GatewayRequest): Pr
     throw error;
   } finally {
     // From here on the answer is counted as such.
-    if (found !== undefined) context.budget.give(found.bytes);
+    found?.close();
   }
 }
 
@@ -55,7 +55,8 @@ class Found {
   readonly #poll: Poll | undefined;
   readonly #context: GatewayContext;
   /** Of all lines, as the gateway's budget knows them. */
-  bytes = 0;
+  #bytes = 0;
+  #closed = false;
 
   constructor(
     start: Map<number, number>,
@@ -78,15 +79,22 @@ class Found {
   }
 
   get isFull(): boolean {
-    return this.recordsLeft === 0 || this.bytes >= this.#context.readBytes;
+    return this.recordsLeft === 0 || this.#bytes >= this.#context.readBytes;
+  }
+
+  /** Gives its bytes back; what comes later, of a partition that was still waited for, is not taken any more. */
+  close(): void {
+    this.#closed = true;
+    this.#context.budget.give(this.#bytes);
   }
 
   /** Takes what still fits; `next` goes on after the last record that did. */
   take(partition: number, result: ReadResult): void {
+    if (this.#closed) return;
     for (const record of result.records) {
       if (this.isFull) return;
       const line = recordJson(partition, record, this.#oneLine);
-      this.bytes += line.length;
+      this.#bytes += line.length;
       this.#context.budget.overdraw(line.length);
       this.lines.push(line);
       this.#poll?.saw(record);
@@ -161,14 +169,19 @@ async function readOne(reading: Reading, partition: number, waitMs: number, sign
 async function awaitAny(reading: Reading, { partitions, waitMs }: ReadParameters, gone: AbortSignal): Promise<void> {
   const enough = new AbortController();
   const signal = AbortSignal.any([gone, enough.signal]);
-  await Promise.all(
-    partitions.map(async (partition) => {
-      const result = await readPartition(reading, partition, partitions.length, waitMs, signal);
-      if (result === undefined || result.records.length === 0 || reading.found.isFull) return;
-      reading.found.take(partition, result);
-      enough.abort();
-    }),
-  );
+  try {
+    await Promise.all(
+      partitions.map(async (partition) => {
+        const result = await readPartition(reading, partition, partitions.length, waitMs, signal);
+        if (result === undefined || result.records.length === 0 || reading.found.isFull) return;
+        reading.found.take(partition, result);
+        enough.abort();
+      }),
+    );
+  } finally {
+    // One that fails ends the wait for the others.
+    enough.abort();
+  }
 }
 
 /** What a partition has; undefined when it has nothing there, or the wait was broken off. */

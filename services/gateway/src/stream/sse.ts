@@ -118,6 +118,10 @@ class EventStream implements StreamReader {
     this.#poll?.end(this.#refused);
   }
 
+  draining(): void {
+    this.stopping();
+  }
+
   stopping(): void {
     if (this.#closed) return;
     this.#write(`retry: ${RETRY_MS}\n: this gateway stops, connect again\n\n`);
