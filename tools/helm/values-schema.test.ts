@@ -37,6 +37,11 @@ const REFUSED: readonly (readonly [title: string, words: readonly string[], ...n
   ['a variable without a name', ['--set', 'broker.extraEnv[0].value=x'], 'broker.extraEnv.0', 'name'],
   ['an endpoint without a scheme', ['--set', 'tracing.endpoint=collector:4318'], 'tracing.endpoint', 'pattern'],
   ['a sampler', ['--set', 'tracing.sampler=jaeger_remote'], 'tracing.sampler', 'always_on'],
+  [
+    'network policies that keep the scrapers away',
+    ['--set', 'networkPolicy.enabled=true,metrics.scrapeAnnotations=true'],
+    'name who scrapes in networkPolicy.scrapers',
+  ],
   ['traces without an endpoint', ['--set', 'tracing.enabled=true'], 'tracing.enabled needs tracing.endpoint'],
   [
     'a gateway that would be killed while it stops',

@@ -45,7 +45,7 @@ export function buildImage({ tag = IMAGE, base, say }: BuildOptions): { tag: str
       '--label',
       `${TREE_LABEL}=${hash}`,
       '--label',
-      `org.opencontainers.image.version=${tag.split(':')[1] ?? ''}`,
+      `org.opencontainers.image.version=${versionIn(tag)}`,
     ];
     const revision = tryRun('git', ['rev-parse', 'HEAD']);
     if (revision.ok) labels.push('--label', `org.opencontainers.image.revision=${revision.stdout.trim()}`);
@@ -75,6 +75,11 @@ function chooseBase(say: (line: string) => void): string {
   if (problem !== undefined) throw new Error(`${why}, and ${problem}. Name another base: --base IMAGE`);
   say(why);
   return localBase(say);
+}
+
+/** The tag of an image's name, whose registry may have a port; empty without one. */
+function versionIn(name: string): string {
+  return /:([^:/]+)$/.exec(name)?.[1] ?? '';
 }
 
 /** The engine's processor, in Node's words. */

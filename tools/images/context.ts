@@ -41,7 +41,7 @@ export function sources(): string[] {
 /** Names what an image of this tree has in it: another hash, another image. */
 export function treeHash(): string {
   const hash = createHash('sha256');
-  for (const path of [...sources(), 'deploy/docker/Dockerfile', 'deploy/docker/weir']) {
+  for (const path of [...sources(), 'deploy/docker/Dockerfile', 'deploy/docker/weir', 'tools/images/context.ts']) {
     const contents = readFileSync(join(ROOT, path));
     hash.update(`${path} ${contents.length}\n`).update(contents);
   }

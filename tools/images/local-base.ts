@@ -33,7 +33,7 @@ export function localBaseProblem(): string | undefined {
  */
 export function localBase(say: (line: string) => void): string {
   const node = join(ROOT, 'node_modules/node/bin/node');
-  const name = `weir-base:${SUITE}-node${process.version.slice(1)}`;
+  const name = `weir-base:${SUITE}-node${run(node, ['--version']).trim().slice(1)}`;
   if (tryRun('docker', ['image', 'inspect', name]).ok) return name;
   const problem = localBaseProblem();
   if (problem !== undefined) throw new Error(problem);

@@ -128,7 +128,7 @@ export const overview: DashboardSpec = {
         graph({
           title: 'Disk free',
           description:
-            'Share of the data directory’s file system that is free. Below a reserve (5 %) a broker refuses batches.',
+            'Share of the data directory’s file system that is free. Below a reserve (5 %, at most 1 GiB) a broker refuses batches.',
           unit: 'percentunit',
           targets: [
             {
