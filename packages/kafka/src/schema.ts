@@ -1,0 +1,361 @@
+import { WireError } from './wire-reader.ts';
+import type { WireReader } from './wire-reader.ts';
+import type { WireWriter } from './wire-writer.ts';
+
+/**
+ * Messages as they are written in Kafka's protocol guide: a struct of fields, each with the versions in which it is
+ * there. From one such description come the reader and the writer of every version, and the TypeScript types.
+ */
+
+/** How one type is read and written in one version of a message. */
+export interface WireCodec<Read, Write> {
+  /** The least that a value takes. */
+  readonly bytesMin: number;
+  read(from: WireReader): Read;
+  write(to: WireWriter, value: Write): void;
+}
+
+/** A type of the protocol: what is read of it, and what may be given to be written. */
+export interface WireType<Read, Write = Read> {
+  readonly kind: 'type';
+  /** What a field has where neither the message nor its writer says. */
+  readonly zero: Read & Write;
+  /** `flexible`: the version has compact lengths and tagged fields (KIP-482). */
+  at(version: number, flexible: boolean): WireCodec<Read, Write>;
+}
+
+/** A type with the versions that have it, and what stands for it in all others. */
+export interface Field<Read, Write = Read> {
+  readonly kind: 'field';
+  readonly type: WireType<Read, Write>;
+  readonly from: number;
+  readonly to: number;
+  /** Undefined: the field has a place of its own. */
+  readonly tag: number | undefined;
+  readonly fallback: Read & Write;
+}
+
+type AnyMember = WireType<any, any> | Field<any, any>;
+/** A struct's fields by name, in the order of the wire. */
+export type Shape = Readonly<Record<string, AnyMember>>;
+
+type ReadOf<Member> =
+  Member extends Field<infer Read, any> ? Read : Member extends WireType<infer Read, any> ? Read : never;
+type WriteOf<Member> =
+  Member extends Field<any, infer Write> ? Write : Member extends WireType<any, infer Write> ? Write : never;
+type FieldNames<S> = { [Name in keyof S]: S[Name] extends Field<any, any> ? Name : never }[keyof S];
+
+/** A struct as it is read: all of it is there, whatever the version. */
+export type StructRead<S extends Shape> = { readonly [Name in keyof S]: ReadOf<S[Name]> };
+/** A struct to be written: what not every version has may be left out. */
+export type StructWrite<S extends Shape> = {
+  readonly [Name in Exclude<keyof S, FieldNames<S>>]: WriteOf<S[Name]>;
+} & { readonly [Name in FieldNames<S>]?: WriteOf<S[Name]> };
+
+/** What is read of a type. */
+export type Read<T extends WireType<any, any>> = ReadOf<T>;
+/** What may be given to be written as a type. */
+export type Write<T extends WireType<any, any>> = WriteOf<T>;
+
+/** The field is there from a version on. */
+export function from<R, W>(version: number, type: WireType<R, W>, fallback?: R & W): Field<R, W> {
+  return between(version, Number.POSITIVE_INFINITY, type, fallback);
+}
+
+/** The field is there up to a version. */
+export function until<R, W>(version: number, type: WireType<R, W>, fallback?: R & W): Field<R, W> {
+  return between(0, version, type, fallback);
+}
+
+/** The field is there from a version to another one. */
+export function between<R, W>(first: number, last: number, type: WireType<R, W>, fallback?: R & W): Field<R, W> {
+  return { kind: 'field', type, from: first, to: last, tag: undefined, fallback: fallback ?? type.zero };
+}
+
+/** The field is tagged: from a version on it is there where it is not what `fallback` says. */
+export function tagged<R, W>(tag: number, version: number, type: WireType<R, W>, fallback?: R & W): Field<R, W> {
+  return { kind: 'field', type, from: version, to: Number.POSITIVE_INFINITY, tag, fallback: fallback ?? type.zero };
+}
+
+function fixed<T>(zero: T, codec: WireCodec<T, T>): WireType<T> {
+  return { kind: 'type', zero, at: () => codec };
+}
+
+export const int8 = fixed<number>(0, { bytesMin: 1, read: (r) => r.int8(), write: (w, value) => w.int8(value) });
+export const int16 = fixed<number>(0, { bytesMin: 2, read: (r) => r.int16(), write: (w, value) => w.int16(value) });
+export const int32 = fixed<number>(0, { bytesMin: 4, read: (r) => r.int32(), write: (w, value) => w.int32(value) });
+/** A number: see WireReader.int64. */
+export const int64 = fixed<number>(0, { bytesMin: 8, read: (r) => r.int64(), write: (w, value) => w.int64(value) });
+export const boolean = fixed<boolean>(false, {
+  bytesMin: 1,
+  read: (r) => r.boolean(),
+  write: (w, value) => w.int8(value ? 1 : 0),
+});
+
+/** The UUID that stands for none. */
+export const NO_UUID: Uint8Array = new Uint8Array(16);
+
+/** Its 16 bytes. What is read is a view of the message. */
+export const uuid = fixed<Uint8Array>(NO_UUID, {
+  bytesMin: 16,
+  read: (r) => r.view(16),
+  write: (w, value) => w.raw(value),
+});
+
+/** How a version tells lengths: compact ones are one more than they say, and 0 is null. */
+interface Lengths {
+  readonly bytesMin: number;
+  /** -1: null. */
+  read(from: WireReader): number;
+  write(to: WireWriter, length: number): void;
+}
+
+const compact: Lengths = {
+  bytesMin: 1,
+  read: (r) => r.uvarint() - 1,
+  write: (w, length) => w.uvarint(length + 1),
+};
+const inInt16: Lengths = { bytesMin: 2, read: (r) => r.int16(), write: (w, length) => w.int16(length) };
+const inInt32: Lengths = { bytesMin: 4, read: (r) => r.int32(), write: (w, length) => w.int32(length) };
+
+function readLength(r: WireReader, lengths: Lengths, what: string): number {
+  const length = lengths.read(r);
+  if (length < -1) throw new WireError(`${what} has ${length} as its length`);
+  return length;
+}
+
+function present(length: number, what: string): number {
+  if (length === -1) throw new WireError(`${what} is null where there has to be one`);
+  return length;
+}
+
+function writeText(w: WireWriter, lengths: Lengths, value: string): void {
+  const bytes = Buffer.byteLength(value);
+  lengths.write(w, bytes);
+  w.text(value, bytes);
+}
+
+export const string: WireType<string> = {
+  kind: 'type',
+  zero: '',
+  at: (_version, flexible) => {
+    const lengths = flexible ? compact : inInt16;
+    return {
+      bytesMin: lengths.bytesMin,
+      read: (r) => r.text(present(readLength(r, lengths, 'a string'), 'a string')),
+      write: (w, value) => writeText(w, lengths, value),
+    };
+  },
+};
+
+/** A string, or null from a version on. */
+export function nullableString(since = 0): WireType<string | null> {
+  return {
+    kind: 'type',
+    zero: null,
+    at: (version, flexible) => {
+      if (version < since) {
+        const { bytesMin, read, write } = string.at(version, flexible);
+        return { bytesMin, read, write: (w, value) => write(w, value ?? '') };
+      }
+      const lengths = flexible ? compact : inInt16;
+      return {
+        bytesMin: lengths.bytesMin,
+        read: (r) => {
+          const length = readLength(r, lengths, 'a string');
+          return length === -1 ? null : r.text(length);
+        },
+        write: (w, value) => (value === null ? lengths.write(w, -1) : writeText(w, lengths, value)),
+      };
+    },
+  };
+}
+
+/** Bytes or null. What is read is a view of the message; what is written goes out as it is, uncopied. */
+export const records: WireType<Buffer | null, readonly Uint8Array[] | null> = {
+  kind: 'type',
+  zero: null,
+  at: (_version, flexible) => {
+    const lengths = flexible ? compact : inInt32;
+    return {
+      bytesMin: lengths.bytesMin,
+      read: (r) => {
+        const length = readLength(r, lengths, 'the records');
+        return length === -1 ? null : r.view(length);
+      },
+      write: (w, parts) => {
+        if (parts === null) return lengths.write(w, -1);
+        let bytes = 0;
+        for (const part of parts) bytes += part.length;
+        lengths.write(w, bytes);
+        w.payload(parts, bytes);
+      },
+    };
+  },
+};
+
+function readElements<R>(r: WireReader, count: number, element: WireCodec<R, unknown>): R[] {
+  r.expectElements(count, element.bytesMin);
+  const values: R[] = [];
+  for (let i = 0; i < count; i++) values.push(element.read(r));
+  return values;
+}
+
+function writeElements<W>(w: WireWriter, lengths: Lengths, values: readonly W[], element: WireCodec<unknown, W>): void {
+  lengths.write(w, values.length);
+  for (const value of values) element.write(w, value);
+}
+
+/** Any number of values. */
+export function array<R, W>(type: WireType<R, W>): WireType<readonly R[], readonly W[]> {
+  return {
+    kind: 'type',
+    zero: [],
+    at: (version, flexible) => {
+      const lengths = flexible ? compact : inInt32;
+      const element = type.at(version, flexible);
+      return {
+        bytesMin: lengths.bytesMin,
+        read: (r) => readElements(r, present(readLength(r, lengths, 'an array'), 'an array'), element),
+        write: (w, values) => writeElements(w, lengths, values, element),
+      };
+    },
+  };
+}
+
+/** Any number of values, or null from a version on; before that an empty array says what null does. */
+export function nullableArray<R, W>(
+  type: WireType<R, W>,
+  since = 0,
+): WireType<readonly R[] | null, readonly W[] | null> {
+  return {
+    kind: 'type',
+    zero: null,
+    at: (version, flexible) => {
+      const lengths = flexible ? compact : inInt32;
+      const element = type.at(version, flexible);
+      return {
+        bytesMin: lengths.bytesMin,
+        read: (r) => {
+          const length = readLength(r, lengths, 'an array');
+          if (length === -1 && version < since) throw new WireError('an array is null where there has to be one');
+          return length === -1 ? null : readElements(r, length, element);
+        },
+        write: (w, values) => {
+          if (values === null && version >= since) lengths.write(w, -1);
+          else writeElements(w, lengths, values ?? [], element);
+        },
+      };
+    },
+  };
+}
+
+/** A struct, or null, which a byte in front tells. */
+export function nullable<R, W>(type: WireType<R, W>): WireType<R | null, W | null> {
+  return {
+    kind: 'type',
+    zero: null as (R & W) | null,
+    at: (version, flexible) => {
+      const inner = type.at(version, flexible);
+      return {
+        bytesMin: 1,
+        read: (r) => (r.int8() < 0 ? null : inner.read(r)),
+        write: (w, value) => {
+          w.int8(value === null ? -1 : 1);
+          if (value !== null) inner.write(w, value);
+        },
+      };
+    },
+  };
+}
+
+interface PlacedField {
+  readonly name: string;
+  /** Undefined: the version does not have it. */
+  readonly codec: WireCodec<unknown, unknown> | undefined;
+  readonly fallback: unknown;
+}
+
+interface TaggedField extends PlacedField {
+  readonly tag: number;
+  readonly codec: WireCodec<unknown, unknown>;
+}
+
+/** Fields after each other; in flexible versions the tagged ones come last. */
+export function struct<S extends Shape>(shape: S): WireType<StructRead<S>, StructWrite<S>> {
+  const zero: Record<string, unknown> = {};
+  for (const [name, member] of Object.entries(shape)) {
+    zero[name] = member.kind === 'field' ? member.fallback : member.zero;
+  }
+  return {
+    kind: 'type',
+    zero: zero as StructRead<S> & StructWrite<S>,
+    at: (version, flexible) =>
+      structCodec(shape, version, flexible) as unknown as WireCodec<StructRead<S>, StructWrite<S>>,
+  };
+}
+
+type AnyStruct = Record<string, unknown>;
+
+function structCodec(shape: Shape, version: number, flexible: boolean): WireCodec<AnyStruct, AnyStruct> {
+  const placed: PlacedField[] = [];
+  const tags: TaggedField[] = [];
+  for (const [name, member] of Object.entries(shape)) {
+    if (member.kind === 'type') {
+      placed.push({ name, codec: member.at(version, flexible), fallback: member.zero });
+      continue;
+    }
+    const there = version >= member.from && version <= member.to;
+    const codec = there ? member.type.at(version, flexible) : undefined;
+    const { fallback } = member;
+    if (member.tag === undefined || codec === undefined) placed.push({ name, codec, fallback });
+    else tags.push({ name, codec, fallback, tag: member.tag });
+  }
+  tags.sort((a, b) => a.tag - b.tag);
+  let bytesMin = flexible ? 1 : 0;
+  for (const { codec } of placed) bytesMin += codec?.bytesMin ?? 0;
+  return {
+    bytesMin,
+    read: (r) => {
+      const value: AnyStruct = {};
+      for (const { name, codec, fallback } of placed) value[name] = codec === undefined ? fallback : codec.read(r);
+      for (const { name, fallback } of tags) value[name] = fallback;
+      if (flexible) readTags(r, tags, value);
+      return value;
+    },
+    write: (w, value) => {
+      for (const { name, codec, fallback } of placed) {
+        if (codec === undefined) continue;
+        const given = value[name];
+        codec.write(w, given === undefined ? fallback : given);
+      }
+      if (flexible) writeTags(w, tags, value);
+    },
+  };
+}
+
+function readTags(r: WireReader, tags: readonly TaggedField[], value: AnyStruct): void {
+  const count = r.uvarint();
+  for (let i = 0; i < count; i++) {
+    const tag = r.uvarint();
+    const size = r.uvarint();
+    const end = r.at + size;
+    const field = tags.find((known) => known.tag === tag);
+    if (field === undefined) {
+      // Of a newer version of the protocol, which those that do not know it pass over.
+      r.skip(size);
+      continue;
+    }
+    value[field.name] = field.codec.read(r);
+    if (r.at !== end) throw new WireError(`tagged field ${tag} has ${size} bytes, and its value ends elsewhere`);
+  }
+}
+
+function writeTags(w: WireWriter, tags: readonly TaggedField[], value: AnyStruct): void {
+  const given = tags.filter(({ name, fallback }) => value[name] !== undefined && value[name] !== fallback);
+  w.uvarint(given.length);
+  for (const { name, tag, codec } of given) {
+    w.uvarint(tag);
+    w.sized(() => codec.write(w, value[name]));
+  }
+}
