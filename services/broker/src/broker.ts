@@ -261,7 +261,7 @@ export class Broker {
           kind: 'broker',
           registration: () => {
             const { identity } = this.#directory;
-            const parts = { identity, grpcAddress: grpc, rack: network.rack, incarnationId };
+            const parts = { identity, grpcAddress: grpc, kafkaAddress: '', rack: network.rack, incarnationId };
             return registrationOf(parts, this.partitions.doubtful());
           },
         },

@@ -15,6 +15,8 @@ export interface RegistrationParts {
   readonly identity: Identity;
   /** host:port as others reach it. */
   readonly grpcAddress: string;
+  /** host:port that Kafka clients are told; empty when it does not listen for them. */
+  readonly kafkaAddress: string;
   readonly rack: string;
   /** UUID of this start of the process. */
   readonly incarnationId: string;
@@ -32,6 +34,7 @@ export function registrationOf(parts: RegistrationParts, doubtful: readonly Doub
     directoryId: uuidToBytes(parts.identity.directoryId),
     incarnationId: uuidToBytes(parts.incarnationId),
     grpcAddress: parts.grpcAddress,
+    kafkaAddress: parts.kafkaAddress,
     rack: parts.rack,
     doubtfulReplicas: doubtful.map(({ key, doubt }) => ({
       topicId: uuidToBytes(key.topicId),

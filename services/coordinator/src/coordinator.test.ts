@@ -178,6 +178,26 @@ describe('a session', () => {
     );
   });
 
+  test('followers are told where Kafka clients reach a broker, in deltas and in snapshots', async () => {
+    const { service } = await startCoordinator();
+    const follower = new TestClient(service).hello(observer);
+    await follower.welcome();
+    await new TestClient(service).hello(broker({ kafkaAddress: 'broker-1:9092' })).welcome();
+    await expect.poll(() => follower.brokers.get(1)).toMatchObject({ kafkaAddress: 'broker-1:9092' });
+    const later = new TestClient(service).hello(observer);
+    await later.welcome();
+    expect(later.brokers.get(1)).toMatchObject({ kafkaAddress: 'broker-1:9092' });
+  });
+
+  test('a broker that registers an address that is none is refused', async () => {
+    const { service } = await startCoordinator();
+    const member = new TestClient(service).hello(broker({ kafkaAddress: 'nonsense' }));
+    expect(await member.fenced()).toMatchObject({
+      code: 'INVALID_REQUEST',
+      message: expect.stringContaining('Kafka address "nonsense"'),
+    });
+  });
+
   test('heartbeats are answered with their number and the newest revision', async () => {
     const { service } = await startCoordinator();
     const member = new TestClient(service).hello(broker());

@@ -154,6 +154,7 @@ export class Coordinator {
       registered.directoryId === broker.directoryId &&
       registered.incarnationId === broker.incarnationId &&
       registered.grpcAddress === broker.grpcAddress &&
+      registered.kafkaAddress === broker.kafkaAddress &&
       registered.rack === broker.rack;
     if (!isSame) return false;
     const before = this.#attached.get(sessionId);

@@ -18,6 +18,8 @@ export interface BrokerInfo {
   readonly epoch: number;
   /** host:port. */
   readonly grpcAddress: string;
+  /** host:port that Kafka clients are told; empty when it does not listen for them. */
+  readonly kafkaAddress: string;
   /** Failure domain; empty for none. */
   readonly rack: string;
   /** False: its session ended and it leads nothing. */
@@ -95,6 +97,7 @@ class Contents {
       id: brokerId(broker.id),
       epoch: Number(broker.epoch),
       grpcAddress: broker.grpcAddress,
+      kafkaAddress: broker.kafkaAddress,
       rack: broker.rack,
       active: broker.state === BrokerState.ACTIVE,
     };

@@ -11,6 +11,8 @@ export interface BrokerRecord {
   readonly incarnationId: string;
   /** host:port. */
   readonly grpcAddress: string;
+  /** host:port that Kafka clients are told; empty when it does not listen for them. */
+  readonly kafkaAddress: string;
   /** Empty for none. */
   readonly rack: string;
 }

@@ -73,6 +73,7 @@ export class TestController {
       directoryId: options.directory ?? `directory-${id}`,
       incarnationId: newId(),
       grpcAddress: `127.0.0.1:${9000 + id}`,
+      kafkaAddress: '',
       rack: options.rack ?? '',
     };
     const { doubtful = [], dieAfter } = options;

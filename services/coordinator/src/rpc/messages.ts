@@ -66,9 +66,9 @@ function topicFacts(image: ClusterImage, name: string): Fact[] {
 export function changeMessage(fact: Fact): ChangeMessage {
   switch (fact.kind) {
     case 'broker': {
-      const { id, grpcAddress, rack } = fact.broker;
+      const { id, grpcAddress, kafkaAddress, rack } = fact.broker;
       const state = fact.active ? BrokerState.ACTIVE : BrokerState.FENCED;
-      const value = { id, epoch: BigInt(fact.epoch), grpcAddress, rack, state };
+      const value = { id, epoch: BigInt(fact.epoch), grpcAddress, kafkaAddress, rack, state };
       return create(ChangeSchema, { change: { case: 'broker', value } });
     }
     case 'topic':

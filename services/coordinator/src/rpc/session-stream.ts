@@ -170,12 +170,15 @@ class SessionStream implements Member {
 }
 
 function registrationProblem(registration: BrokerRegistration): string | undefined {
-  const { brokerId: id, directoryId, incarnationId, grpcAddress, rack, doubtfulReplicas } = registration;
+  const { brokerId: id, directoryId, incarnationId, grpcAddress, kafkaAddress, rack, doubtfulReplicas } = registration;
   if (id < 0) return `a broker's id is 0 or more, not ${id}`;
   if (directoryId.length !== 16) return `a directory id has 16 bytes, not ${directoryId.length}`;
   if (incarnationId.length !== 16) return `an incarnation id has 16 bytes, not ${incarnationId.length}`;
   if (addressProblem(grpcAddress) !== undefined) {
     return `the broker's gRPC address ${JSON.stringify(grpcAddress.slice(0, 100))} is not host:port`;
+  }
+  if (kafkaAddress !== '' && addressProblem(kafkaAddress) !== undefined) {
+    return `the broker's Kafka address ${JSON.stringify(kafkaAddress.slice(0, 100))} is not host:port`;
   }
   if (rack.length > CONFIG_VALUE_LENGTH_MAX) return `a rack's name has at most ${CONFIG_VALUE_LENGTH_MAX} characters`;
   if (doubtfulReplicas.length > CLUSTER_PARTITIONS_MAX) {
@@ -191,6 +194,7 @@ function brokerOf(registration: BrokerRegistration): BrokerRecord {
     directoryId: uuidFromBytes(registration.directoryId),
     incarnationId: uuidFromBytes(registration.incarnationId),
     grpcAddress: registration.grpcAddress,
+    kafkaAddress: registration.kafkaAddress,
     rack: registration.rack,
   };
 }

@@ -53,8 +53,8 @@ export function keyOf(change: Change): string {
 export function valueOf(change: Change): string | undefined {
   switch (change.kind) {
     case 'broker': {
-      const { directoryId, incarnationId, grpcAddress, rack } = change.broker;
-      return encodeValue({ directoryId, incarnationId, grpcAddress, rack });
+      const { directoryId, incarnationId, grpcAddress, kafkaAddress, rack } = change.broker;
+      return encodeValue({ directoryId, incarnationId, grpcAddress, kafkaAddress, rack });
     }
     case 'sessionBegan':
       return encodeValue({ brokerId: change.session.brokerId });
@@ -128,11 +128,13 @@ function decodeChange(item: KeyValue): Change {
       directoryId: string;
       incarnationId: string;
       grpcAddress: string;
+      /** Absent in what was written before brokers listened for Kafka clients. */
+      kafkaAddress?: string;
       rack: string;
     };
-    const { directoryId, incarnationId, grpcAddress, rack } = stored;
+    const { directoryId, incarnationId, grpcAddress, kafkaAddress = '', rack } = stored;
     const id = brokerId(Number(key.slice(KEYS.brokers.length)));
-    return { kind: 'broker', broker: { id, directoryId, incarnationId, grpcAddress, rack } };
+    return { kind: 'broker', broker: { id, directoryId, incarnationId, grpcAddress, kafkaAddress, rack } };
   }
   if (key.startsWith(KEYS.sessions)) {
     const stored = decodeValue(item) as { brokerId: number };

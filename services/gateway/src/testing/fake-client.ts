@@ -98,7 +98,7 @@ export class FakeClient implements GatewayClient {
   }
 
   brokers(): BrokerInfo[] {
-    return [{ id: brokerId(1), epoch: 3, grpcAddress: '127.0.0.1:7071', rack: '', active: true }];
+    return [{ id: brokerId(1), epoch: 3, grpcAddress: '127.0.0.1:7071', kafkaAddress: '', rack: '', active: true }];
   }
 
   createTopics(topics: readonly NewTopicSpec[]): Promise<readonly CreatedTopic[]> {

@@ -157,6 +157,13 @@ export declare type BrokerRegistration = Message<"weir.coordinator.v1.BrokerRegi
    * @generated from field: repeated weir.coordinator.v1.ReplicaId doubtful_replicas = 6;
    */
   doubtfulReplicas: ReplicaId[];
+
+  /**
+   * Where Kafka clients reach it, as host:port, which is what they are told; empty when it does not listen for them.
+   *
+   * @generated from field: string kafka_address = 7;
+   */
+  kafkaAddress: string;
 };
 
 /**
@@ -440,6 +447,13 @@ export declare type Broker = Message<"weir.coordinator.v1.Broker"> & {
    * @generated from field: weir.coordinator.v1.BrokerState state = 5;
    */
   state: BrokerState;
+
+  /**
+   * As it was registered; empty for none.
+   *
+   * @generated from field: string kafka_address = 6;
+   */
+  kafkaAddress: string;
 };
 
 /**

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { brokerId, revision } from '@weir/base/ids.ts';
+import type { Change } from '../controller/image.ts';
+import { changeOf, keyOf, valueOf } from './records.ts';
+
+/** A change as it is read from the store that it was written to. */
+function throughStore(change: Change): Change {
+  return stored(keyOf(change), valueOf(change)!);
+}
+
+function stored(key: string, value: string): Change {
+  return changeOf({ key, value, createRevision: revision(1), modRevision: revision(1), version: 1 });
+}
+
+const BROKER = {
+  id: brokerId(3),
+  directoryId: '11111111-1111-4111-8111-111111111111',
+  incarnationId: '22222222-2222-4222-8222-222222222222',
+  grpcAddress: 'broker-3:7071',
+  kafkaAddress: 'broker-3:9092',
+  rack: 'r1',
+};
+
+test('a broker is read as it was written', () => {
+  expect(throughStore({ kind: 'broker', broker: BROKER })).toEqual({ kind: 'broker', broker: BROKER });
+});
+
+test('a broker that was written before brokers listened for Kafka clients has no address for them', () => {
+  const { id: _, kafkaAddress: __, ...before } = BROKER;
+  expect(stored('/brokers/3', JSON.stringify({ v: 1, ...before }))).toEqual({
+    kind: 'broker',
+    broker: { ...BROKER, kafkaAddress: '' },
+  });
+});
+
+test('a value of a newer version is refused by name', () => {
+  expect(() => stored('/brokers/3', '{"v":2}')).toThrow('/brokers/3 has version 2, and this Weir knows 1');
+});
