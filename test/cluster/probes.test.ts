@@ -69,7 +69,14 @@ test('who starts before the coordinator waits for it, and stays ready when it go
     number,
   ];
   const coordinators = ['--coordinators', `127.0.0.1:${coordinatorPort}`];
-  const data = ['--grpc-listen', '127.0.0.1:0', '--data-dir', join(directory, 'broker')];
+  const data = [
+    '--grpc-listen',
+    '127.0.0.1:0',
+    '--kafka-listen',
+    '127.0.0.1:0',
+    '--data-dir',
+    join(directory, 'broker'),
+  ];
   const broker = start('broker', brokerOps, ...coordinators, ...data);
   const gateway = start('gateway', gatewayOps, ...coordinators, '--http-listen', '127.0.0.1:0');
   const waits = { livez: 200, startupz: 503, readyz: 503 };

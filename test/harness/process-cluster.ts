@@ -51,7 +51,17 @@ function wordsOf(
       return [...common, '--grpc-listen', place.grpc, '--store', `sqlite:${place.directory}/coordinator/metadata.db`];
     case 'broker': {
       const data = join(place.directory, `broker-${id}`);
-      return [...common, '--coordinators', place.coordinator(), '--grpc-listen', ANY_PORT, '--data-dir', data];
+      return [
+        ...common,
+        '--coordinators',
+        place.coordinator(),
+        '--grpc-listen',
+        ANY_PORT,
+        '--kafka-listen',
+        ANY_PORT,
+        '--data-dir',
+        data,
+      ];
     }
     case 'gateway':
       return [...common, '--coordinators', place.coordinator(), '--http-listen', ANY_PORT];

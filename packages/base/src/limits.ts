@@ -132,6 +132,42 @@ export const RECONNECT_MS_MAX = 1_000;
 export const KEEPALIVE_MS = 10_000;
 export const KEEPALIVE_TIMEOUT_MS = 5_000;
 
+// The Kafka protocol.
+/** One request: Kafka's `socket.request.max.bytes`. */
+export const KAFKA_REQUEST_BYTES_MAX = 100 * MIB;
+/** Requests that are arriving or wait to be begun, over all connections: Kafka's `queued.max.request.bytes`. */
+export const KAFKA_REQUEST_BYTES_USED_MAX = 64 * MIB;
+/** Requests of one connection that were read and not answered; past it nothing more is read from it. */
+export const KAFKA_REQUESTS_IN_FLIGHT_MAX = 128;
+/** And their bytes. */
+export const KAFKA_IN_FLIGHT_BYTES_MAX = 16 * MIB;
+/** Answers that a connection's reader has not taken; past it none of its requests is begun. */
+export const KAFKA_ANSWER_BYTES_QUEUED_MAX = 1 * MIB;
+/** Bytes of records in one answer to a fetch, whatever the reader asks for: Kafka's `fetch.max.bytes`, smaller. */
+export const KAFKA_FETCH_BYTES_MAX = 16 * MIB;
+/** Of them, what is read from disk. */
+export const KAFKA_FETCH_COLD_BYTES_MAX = 4 * MIB;
+/** What one answer to a fetch brings while payload memory is scarce. */
+export const KAFKA_FETCH_BYTES_SCARCE = 128 * KIB;
+/** Longest time that a fetch may wait. */
+export const KAFKA_FETCH_WAIT_MS_MAX = 5 * 60_000;
+/** Fetch sessions: Kafka's `max.incremental.fetch.session.cache.slots`. */
+export const KAFKA_FETCH_SESSIONS_MAX = 1_000;
+/** Where bytes are read into before it is known where they belong; one for all connections. */
+export const KAFKA_SCRATCH_BYTES = 64 * KIB;
+/** What is left of a request is read straight into its place when it is at least so much. */
+export const KAFKA_DIRECT_READ_BYTES = 8 * KIB;
+/** Connections of all listeners of a broker. */
+export const KAFKA_CONNECTIONS_MAX = 10_000;
+/** Of one address. */
+export const KAFKA_CONNECTIONS_PER_ADDRESS_MAX = 5_000;
+/** A connection that asks for nothing is closed after so long: Kafka's `connections.max.idle.ms`. */
+export const KAFKA_IDLE_MS = 10 * 60_000;
+/** A request that has begun to arrive, or an answer that has begun to be taken, moves within so long. */
+export const KAFKA_STALL_MS = 60_000;
+/** How often connections are looked at for both, and produce requests for their deadlines. */
+export const KAFKA_SWEEP_MS = 500;
+
 // Sessions and metadata.
 /** A broker's session without a heartbeat. */
 export const SESSION_TIMEOUT_MS = 6_000;

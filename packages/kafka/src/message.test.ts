@@ -45,15 +45,15 @@ test.each(VERSIONS.map(({ api, version }) => [api.name, version, api] as const))
   },
 );
 
-test('any bytes are a message or a WireError, and never more', () => {
+test('any bytes are a message or a WireError', () => {
   const apis = fc.constantFrom(...VERSIONS);
   fc.assert(
     fc.property(apis, fc.uint8Array({ maxLength: 300 }), ({ api, version }, bytes) => {
-      readOrRefuse(() => readResponse(api, version, Buffer.from(bytes)));
       const head = Buffer.alloc(8);
       head.writeInt16BE(api.key, 0);
       head.writeInt16BE(version, 2);
-      readOrRefuse(() => readRequest(api, Buffer.concat([head, bytes])));
+      expect(() => readOrRefuse(() => readResponse(api, version, Buffer.from(bytes)))).not.toThrow();
+      expect(() => readOrRefuse(() => readRequest(api, Buffer.concat([head, bytes])))).not.toThrow();
     }),
     { numRuns: 20_000 },
   );
@@ -72,7 +72,7 @@ test('a message with a few bytes changed is a message or a WireError', () => {
         bytes.subarray(0, Math.max(8, seed % 7 === 0 ? bytes.length - (seed % 40) : bytes.length)),
       );
       for (const [at, byte] of changes) cut[8 + (at % Math.max(1, cut.length - 8))] = byte;
-      readOrRefuse(() => readRequest(api, cut));
+      expect(() => readOrRefuse(() => readRequest(api, cut))).not.toThrow();
     }),
     { numRuns: 10_000 },
   );

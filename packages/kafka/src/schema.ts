@@ -52,11 +52,6 @@ export type StructWrite<S extends Shape> = {
   readonly [Name in Exclude<keyof S, FieldNames<S>>]: WriteOf<S[Name]>;
 } & { readonly [Name in FieldNames<S>]?: WriteOf<S[Name]> };
 
-/** What is read of a type. */
-export type Read<T extends WireType<any, any>> = ReadOf<T>;
-/** What may be given to be written as a type. */
-export type Write<T extends WireType<any, any>> = WriteOf<T>;
-
 /** The field is there from a version on. */
 export function from<R, W>(version: number, type: WireType<R, W>, fallback?: R & W): Field<R, W> {
   return between(version, Number.POSITIVE_INFINITY, type, fallback);
@@ -155,8 +150,12 @@ export function nullableString(since = 0): WireType<string | null> {
     zero: null,
     at: (version, flexible) => {
       if (version < since) {
-        const { bytesMin, read, write } = string.at(version, flexible);
-        return { bytesMin, read, write: (w, value) => write(w, value ?? '') };
+        const inner = string.at(version, flexible);
+        return {
+          bytesMin: inner.bytesMin,
+          read: (r) => inner.read(r),
+          write: (w, value) => inner.write(w, value ?? ''),
+        };
       }
       const lengths = flexible ? compact : inInt16;
       return {

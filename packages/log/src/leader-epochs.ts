@@ -69,6 +69,18 @@ export class LeaderEpochs {
     return -1;
   }
 
+  /**
+   * Where an epoch ended: the largest epoch up to it that there was, and the offset at which the next one begins. -1
+   * twice: no epoch that late has begun here (KIP-101).
+   */
+  endOf(epoch: number, logEnd: Offset): { readonly epoch: number; readonly endOffset: number } {
+    if (epoch < 0 || epoch > this.latest) return { epoch: -1, endOffset: -1 };
+    const next = this.#entries.findIndex((entry) => entry.epoch > epoch);
+    if (next === -1) return { epoch: this.latest, endOffset: logEnd };
+    // Before the first that is known: nothing of it is left, and what is known begins there.
+    return { epoch: this.#entries[next - 1]?.epoch ?? epoch, endOffset: this.#entries[next]!.startOffset };
+  }
+
   /** Adds an epoch in memory. Earlier epochs that got no record are forgotten. */
   note(epoch: LeaderEpoch, startOffset: Offset): void {
     assert(epoch > this.latest, `epoch ${epoch} begins after epoch ${this.latest}`);

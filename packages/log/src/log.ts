@@ -125,6 +125,21 @@ export class Log {
     return this.#epochs.latest;
   }
 
+  /** See LeaderEpochs.endOf. */
+  epochEnd(epoch: number): { readonly epoch: number; readonly endOffset: number } {
+    return this.#epochs.endOf(epoch, this.endOffset);
+  }
+
+  /** The epoch that an offset was appended in; -1 when it is not known. */
+  epochAt(value: number): LeaderEpoch | -1 {
+    return this.#epochs.at(value);
+  }
+
+  /** The latest timestamp of all its batches; -1 without any. */
+  get maxTimestampMs(): number {
+    return this.#segments.snapshot().reduce((latest, segment) => Math.max(latest, segment.maxTimestampMs), -1);
+  }
+
   /** Bytes that were appended and do not count yet. */
   get pendingBytes(): number {
     return this.#writer.pendingBytes;

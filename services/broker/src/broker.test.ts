@@ -93,7 +93,13 @@ async function startBroker(
   options: Record<string, unknown> = {},
   world = testWorld(),
 ): Promise<Service> {
-  const values = { 'data-dir': dataDir, coordinators: coordinator.address, 'grpc-listen': '127.0.0.1:0', ...options };
+  const values = {
+    'data-dir': dataDir,
+    coordinators: coordinator.address,
+    'grpc-listen': '127.0.0.1:0',
+    'kafka-listen': '127.0.0.1:0',
+    ...options,
+  };
   const resolved = resolveOptions(brokerOptions, [{ label: (name) => `--${name}`, values }]);
   if (!resolved.ok) throw new Error(resolved.problems.join('; '));
   const service = await start(resolved.values, world);

@@ -9,6 +9,7 @@ import type { BrokerId, TopicId } from '@weir/base/ids.ts';
 import {
   APPLY_SLICE_MS,
   CHECKPOINT_INTERVAL_MS,
+  COLD_READS_MAX,
   JOURNAL_FILE_BYTES,
   JOURNAL_FILE_BYTES_MIN,
   JOURNAL_FILE_DISK_SHARE,
@@ -47,6 +48,9 @@ import type { FlushPolicy } from './partition/topic-settings.ts';
 import { Turn } from './partition/turn.ts';
 import { Readiness } from './readiness.ts';
 import { newIncarnation, registrationOf } from './registration.ts';
+import { FrontDoor } from './kafka/front-door.ts';
+import type { KafkaNetwork } from './kafka/front-door.ts';
+import { ColdGate } from './rpc/cold-gate.ts';
 import { Fetch } from './rpc/fetch.ts';
 import { deleteRecordsHandler } from './rpc/delete-records.ts';
 import { listOffsetsHandler } from './rpc/list-offsets.ts';
@@ -71,6 +75,7 @@ export interface BrokerSettings {
 
 /** Where it is reached, and whom it reaches. */
 export interface BrokerNetwork {
+  readonly kafka: KafkaNetwork;
   readonly listen: string;
   readonly advertise: string | undefined;
   readonly coordinators: readonly string[];
@@ -96,6 +101,7 @@ export class Broker {
   readonly #readiness: Readiness;
   readonly #produce: Produce;
   readonly #fetch: Fetch;
+  readonly #kafka: FrontDoor;
   #listener: Listener | undefined;
   #session: CoordinatorSession | undefined;
   #cancelCheckpoints: Cancel | undefined;
@@ -169,7 +175,20 @@ export class Broker {
       this.#endAfterSync('the checkpoint', error),
     );
     this.#produce = new Produce({ partitions: this.partitions, clock, tracer, metrics: this.#metrics, slabs });
-    this.#fetch = new Fetch({ partitions: this.partitions, turn, metrics: this.#metrics, slabs });
+    const coldGate = new ColdGate(COLD_READS_MAX);
+    const shared = { partitions: this.partitions, turn, metrics: this.#metrics, slabs, coldGate };
+    this.#fetch = new Fetch(shared);
+    const { brokerId, path, budgets } = settings;
+    this.#kafka = new FrontDoor({
+      ...shared,
+      world,
+      room: this.#room,
+      brokerId,
+      path,
+      budgets,
+      session: () => this.#session,
+      brokerEpoch: () => this.#brokerEpoch,
+    });
     this.#syncWatch = new SyncWatch(() => this.#syncing(), world.logger);
     this.#metrics.watch({
       partitions: () => this.partitions.counts(),
@@ -189,6 +208,7 @@ export class Broker {
       longestSyncMs: () => this.#syncWatch.longestMs,
       subscriptions: () => this.#fetch.subscriptions,
       readyForced: () => this.#readiness.forced,
+      kafka: this.#kafka,
     });
   }
 
@@ -237,8 +257,9 @@ export class Broker {
    *
    * @throws Error (as a rejection) that names the address when it cannot be bound
    */
-  async serve(network: BrokerNetwork): Promise<{ readonly grpc: string }> {
+  async serve(network: BrokerNetwork): Promise<{ readonly grpc: string; readonly kafka: string }> {
     const { clock, transport, random } = this.#world;
+    const kafka = await this.#kafka.serve(network.kafka);
     this.#listener = await transport.listen(network.listen, [
       this.#produce.handler,
       this.#fetch.handler,
@@ -261,7 +282,7 @@ export class Broker {
           kind: 'broker',
           registration: () => {
             const { identity } = this.#directory;
-            const parts = { identity, grpcAddress: grpc, kafkaAddress: '', rack: network.rack, incarnationId };
+            const parts = { identity, grpcAddress: grpc, kafkaAddress: kafka, rack: network.rack, incarnationId };
             return registrationOf(parts, this.partitions.doubtful());
           },
         },
@@ -269,7 +290,7 @@ export class Broker {
       this.#world,
       this.#sessionHandlers(),
     );
-    return { grpc };
+    return { grpc, kafka };
   }
 
   /** Why clients should not come, or undefined. A coordinator that is away later changes nothing: what it leads, it serves. */
@@ -288,14 +309,17 @@ export class Broker {
     this.#readiness.stop();
     await new Promise<void>((resolve) => {
       const cancel = clock.after(STOP_GRACE_MS, resolve);
+      // Whoever was taken from is answered, by either road.
       this.#produce.stop(() => {
-        cancel();
-        resolve();
+        this.#kafka.stopProducing(() => {
+          cancel();
+          resolve();
+        });
       });
     });
     this.#fetch.stop(SHUTTING_DOWN);
     this.#produce.end();
-    await this.#listener?.close(STOP_GRACE_MS);
+    await Promise.all([this.#listener?.close(STOP_GRACE_MS), this.#kafka.close(STOP_GRACE_MS)]);
     this.#session?.close();
     this.#cancelCheckpoints?.();
     this.#retention.stop();

@@ -1,5 +1,6 @@
 import {
   APPEND_PENDING_BYTES_MAX,
+  KAFKA_REQUEST_BYTES_USED_MAX,
   READ_AHEAD_BYTES_MAX,
   SLABS_USED_BYTES,
   TAIL_CACHE_BYTES,
@@ -15,6 +16,8 @@ export interface Budgets {
   readonly slabIdleBytes: number;
   /** Payload memory in use, by all of the above and by what is being sent; above it what waits to be sent is copied. */
   readonly slabUsedBytes: number;
+  /** Requests of Kafka clients that are arriving or wait to be begun. */
+  readonly kafkaRequestBytes: number;
   /** What was read from segments for readers that will come for it. */
   readonly readAheadBytes: number;
 }
@@ -30,6 +33,7 @@ export function budgetsFor(memoryLimitBytes: number): Budgets {
     appendPendingBytes: Math.min(APPEND_PENDING_BYTES_MAX, share),
     slabIdleBytes: Math.min(TAIL_CACHE_BYTES, share),
     slabUsedBytes: Math.min(SLABS_USED_BYTES, 4 * share),
+    kafkaRequestBytes: Math.min(KAFKA_REQUEST_BYTES_USED_MAX, share),
     readAheadBytes: Math.min(READ_AHEAD_BYTES_MAX, Math.floor(share / 4)),
   };
 }

@@ -14,6 +14,14 @@ export interface TopicCounters {
   bytesOut: number;
 }
 
+/** What is measured at the front door for Kafka clients. */
+export interface KafkaGauges {
+  readonly connections: number;
+  readonly fetchesWaiting: number;
+  readonly requestBytes: number;
+  readonly ended: Readonly<Record<string, number>>;
+}
+
 /** What the gauges ask when somebody looks. */
 export interface BrokerGauges {
   partitions(): { leader: number; standby: number; unassigned: number; offline: number };
@@ -35,6 +43,7 @@ export interface BrokerGauges {
   longestSyncMs(): number;
   subscriptions(): number;
   readyForced(): boolean;
+  readonly kafka: KafkaGauges;
 }
 
 /** A partition that this broker leads, as it is when somebody looks. */
@@ -61,6 +70,8 @@ export class BrokerMetrics {
   readonly #retentionSegments: Counter;
   readonly #retentionBytes: Counter;
   readonly #topics = new Map<string, TopicCounters>();
+  /** By API. */
+  readonly #kafkaRequests = new Map<string, { count: number; seconds: number }>();
 
   constructor(registry: Registry) {
     this.#registry = registry;
@@ -101,6 +112,26 @@ export class BrokerMetrics {
         labelNames: ['source'],
       },
       () => Object.entries(this.reads),
+    );
+    const ofKafka = (pick: (api: { count: number; seconds: number }) => number) => () =>
+      this.#kafkaRequests.entries().map(([api, measured]) => [api, pick(measured)] as const);
+    counterOf(
+      registry,
+      {
+        name: 'weir_broker_kafka_requests_total',
+        help: "Requests in Kafka's protocol that were answered.",
+        labelNames: ['api'],
+      },
+      ofKafka(({ count }) => count),
+    );
+    counterOf(
+      registry,
+      {
+        name: 'weir_broker_kafka_request_seconds_total',
+        help: 'Time from their arrival to their answers; that of Fetch has the wait for records in it.',
+        labelNames: ['api'],
+      },
+      ofKafka(({ seconds }) => seconds),
     );
     this.#retentionSegments = counter(registry, {
       name: 'weir_broker_retention_removed_segments_total',
@@ -146,6 +177,17 @@ export class BrokerMetrics {
   forgetTopic(topic: string): void {
     // Those that share a label go on counting there, also when one of them has its name.
     if (topic !== OTHER_TOPICS) this.#topics.delete(topic);
+  }
+
+  /** Counts a request of Kafka's protocol. */
+  kafkaRequest(api: string, seconds: number): void {
+    const known = this.#kafkaRequests.get(api);
+    if (known === undefined) {
+      this.#kafkaRequests.set(api, { count: 1, seconds });
+      return;
+    }
+    known.count++;
+    known.seconds += seconds;
   }
 
   /** Counts what retention removed. */
@@ -255,6 +297,30 @@ export class BrokerMetrics {
       help: 'Partitions that are being read, over all streams.',
       collect: (metric) => metric.set(gauges.subscriptions()),
     });
+    gauge(this.#registry, {
+      name: 'weir_broker_kafka_connections',
+      help: "Connections of clients that speak Kafka's protocol.",
+      collect: (metric) => metric.set(gauges.kafka.connections),
+    });
+    gauge(this.#registry, {
+      name: 'weir_broker_kafka_fetches_waiting',
+      help: 'Fetches of them that wait for records.',
+      collect: (metric) => metric.set(gauges.kafka.fetchesWaiting),
+    });
+    gauge(this.#registry, {
+      name: 'weir_broker_kafka_request_bytes',
+      help: 'Memory of their requests that are arriving or wait to be begun.',
+      collect: (metric) => metric.set(gauges.kafka.requestBytes),
+    });
+    counterOf(
+      this.#registry,
+      {
+        name: 'weir_broker_kafka_ended_connections_total',
+        help: 'Connections of them that this broker ended or did not take, by reason.',
+        labelNames: ['reason'],
+      },
+      () => Object.entries(gauges.kafka.ended),
+    );
     gauge(this.#registry, {
       name: 'weir_ready_forced',
       help: '1 while a broker is ready although it could not take up all its partitions.',

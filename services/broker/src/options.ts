@@ -1,5 +1,6 @@
 import { addressListProblem, addressProblem, declareOptions } from '@weir/base/options.ts';
 import type { OptionValues } from '@weir/base/options.ts';
+import { listenersProblem } from './kafka/listeners.ts';
 
 /** The least that a broker can work with: its code, its windows and a little cache. */
 const MEMORY_LIMIT_BYTES_MIN = 128 * 1024 * 1024;
@@ -33,6 +34,20 @@ export const brokerOptions = declareOptions({
     placeholder: 'HOST:PORT',
     check: addressProblem,
     description: 'Where others reach that listener, when it is not where it listens',
+  },
+  'kafka-listen': {
+    type: 'string',
+    default: '127.0.0.1:9092',
+    placeholder: 'HOST:PORT',
+    check: listenersProblem,
+    description: "Where clients that speak Kafka's protocol are served; several as NAME=HOST:PORT,…",
+  },
+  'kafka-advertise': {
+    type: 'string',
+    optional: true,
+    placeholder: 'HOST:PORT',
+    check: listenersProblem,
+    description: 'Where those clients reach it, when it is not where it listens; with names as in --kafka-listen',
   },
   rack: { type: 'string', optional: true, description: 'The failure domain: replicas are spread over them' },
   flush: {

@@ -4,6 +4,8 @@ import { listenProblem } from '@weir/runtime/listen-rule.ts';
 import type { Service, World } from '@weir/runtime/world.ts';
 import { Broker } from './broker.ts';
 import { budgetsFor } from './budgets.ts';
+import { parseListeners } from './kafka/listeners.ts';
+import { listenForSockets } from './kafka/socket-server.node.ts';
 import type { BrokerOptions } from './options.ts';
 
 /**
@@ -15,7 +17,10 @@ import type { BrokerOptions } from './options.ts';
 export async function start(options: BrokerOptions, world: World): Promise<Service> {
   const listen = options['grpc-listen'];
   const advertise = options['grpc-advertise'];
-  const problem = listenProblem('grpc-listen', listen, options.insecure) ?? advertiseProblem(listen, advertise);
+  const problem =
+    listenProblem('grpc-listen', listen, options.insecure) ??
+    advertiseProblem('grpc', listen, advertise) ??
+    kafkaProblem(options);
   if (problem !== undefined) throw new Error(problem);
   const path = options['data-dir'];
   const directory = world.openDirectory(path);
@@ -34,6 +39,11 @@ export async function start(options: BrokerOptions, world: World): Promise<Servi
     const addresses = await broker.serve({
       listen,
       advertise,
+      kafka: {
+        listen: options['kafka-listen'],
+        advertise: options['kafka-advertise'],
+        sockets: listenForSockets,
+      },
       coordinators: options.coordinators.split(','),
       rack: options.rack ?? '',
     });
@@ -45,8 +55,21 @@ export async function start(options: BrokerOptions, world: World): Promise<Servi
 }
 
 /** Where a broker listens on all addresses, nobody can reach it under the one it listens on. */
-function advertiseProblem(listen: string, advertise: string | undefined): string | undefined {
+function advertiseProblem(of: 'grpc' | 'kafka', listen: string, advertise: string | undefined): string | undefined {
   const host = listen.slice(0, listen.lastIndexOf(':'));
   if (advertise !== undefined || (host !== '0.0.0.0' && host !== '[::]')) return undefined;
-  return `--grpc-listen ${listen} is not an address that others can connect to: say --grpc-advertise HOST:PORT as well`;
+  return `--${of}-listen ${listen} is not an address that others can connect to: say --${of}-advertise HOST:PORT as well`;
+}
+
+/** The same for each of the Kafka listeners. */
+function kafkaProblem(options: BrokerOptions): string | undefined {
+  const told = options['kafka-advertise'];
+  const advertise = new Map(told === undefined ? [] : parseListeners(told).map(({ name, address }) => [name, address]));
+  for (const { name, address } of parseListeners(options['kafka-listen'])) {
+    const problem =
+      listenProblem('kafka-listen', address, options.insecure) ??
+      advertiseProblem('kafka', address, advertise.get(name));
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
 }

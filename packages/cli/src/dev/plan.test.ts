@@ -22,6 +22,7 @@ test('the first of each kind gets the default ports and the rest free ones', () 
   expect(first).toMatchObject({ kind: 'broker', id: '1' });
   expect(first.args[0]).toBe('broker');
   expect(optionsOf(first.args)).toMatchObject({
+    'kafka-listen': '127.0.0.1:9092',
     'grpc-listen': '127.0.0.1:7071',
     'ops-listen': '127.0.0.1:7080',
     'data-dir': '/data/broker',
@@ -30,6 +31,7 @@ test('the first of each kind gets the default ports and the rest free ones', () 
   const second = planService('broker', 1, ['127.0.0.1:7070'], INPUT);
   expect(second.id).toBe('2');
   expect(optionsOf(second.args)).toMatchObject({
+    'kafka-listen': '127.0.0.1:0',
     'grpc-listen': '127.0.0.1:0',
     'ops-listen': '127.0.0.1:0',
     'data-dir': '/data/broker-2',
@@ -42,7 +44,7 @@ test('with automatic ports nothing has a fixed one', () => {
   for (const kind of ['coordinator', 'broker', 'gateway'] as const) {
     const options = optionsOf(planService(kind, 0, [], { ...INPUT, ports: 'auto' }).args);
     const addresses = Object.entries(options).filter(([name]) => name.endsWith('-listen'));
-    expect(addresses).toHaveLength(2);
+    expect(addresses).toHaveLength(kind === 'broker' ? 3 : 2);
     for (const [, address] of addresses) expect(address).toBe('127.0.0.1:0');
   }
 });

@@ -22,7 +22,7 @@ export interface PlanInput {
 /** Where services of each kind listen unless somebody says otherwise. */
 const LISTENERS: Readonly<Record<Kind, Readonly<Record<string, string>>>> = {
   coordinator: { 'grpc-listen': '127.0.0.1:7070', 'ops-listen': '127.0.0.1:7079' },
-  broker: { 'grpc-listen': '127.0.0.1:7071', 'ops-listen': '127.0.0.1:7080' },
+  broker: { 'kafka-listen': '127.0.0.1:9092', 'grpc-listen': '127.0.0.1:7071', 'ops-listen': '127.0.0.1:7080' },
   gateway: { 'http-listen': '127.0.0.1:8080', 'ops-listen': '127.0.0.1:8081' },
 };
 

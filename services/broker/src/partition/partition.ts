@@ -127,6 +127,21 @@ export class Partition implements TurnMember {
     return this.#served().durableEnd;
   }
 
+  /** Where an epoch ended in its log; -1 twice when the log does not know one that late. */
+  epochEnd(epoch: number): { readonly epoch: number; readonly endOffset: number } {
+    return this.#served().epochEnd(epoch);
+  }
+
+  /** The epoch that an offset was appended in, or would be; -1 when it is not known. */
+  epochAt(value: number): number {
+    return this.#served().epochAt(value);
+  }
+
+  /** The latest timestamp of all its batches; -1 without any. */
+  get maxTimestampMs(): number {
+    return this.#served().maxTimestampMs;
+  }
+
   get sizeBytes(): number {
     return this.#log?.sizeBytes ?? 0;
   }

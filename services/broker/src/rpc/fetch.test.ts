@@ -8,6 +8,7 @@ import { FetchRequestSchema } from '@weir/proto/weir/broker/v1/broker_pb.js';
 import type { FetchRequest, SubscribeSchema } from '@weir/proto/weir/broker/v1/broker_pb.js';
 import { baseOffsetOf, lastOffsetOf } from '@weir/records/batch-header.ts';
 import { batchOf, changesOf, TestPartitions, TOPIC_ID_BYTES } from '../test-broker.ts';
+import { ColdGate } from './cold-gate.ts';
 import { Fetch } from './fetch.ts';
 import type { FetchFrame } from './fetch-frame.ts';
 
@@ -64,7 +65,7 @@ class Reader {
 function setUp(options: ConstructorParameters<typeof TestPartitions>[0] = {}) {
   const broker = new TestPartitions(options).leading();
   const { partitions, turn, metrics, slabs } = broker;
-  const fetch = new Fetch({ partitions, turn, metrics, slabs });
+  const fetch = new Fetch({ partitions, turn, metrics, slabs, coldGate: new ColdGate(16) });
   const append = (batch: Buffer): void => {
     const why = broker.partition().append(batch, -1, broker.waiter, 0);
     if (why !== undefined) throw new Error(why.message);

@@ -1,12 +1,7 @@
 import { ERRORS, refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { offset } from '@weir/base/ids.ts';
-import {
-  COLD_READS_MAX,
-  FETCH_FRAMES_PER_TURN_MAX,
-  STREAM_ANSWERS_QUEUED_MAX,
-  SUBSCRIPTIONS_MAX,
-} from '@weir/base/limits.ts';
+import { FETCH_FRAMES_PER_TURN_MAX, STREAM_ANSWERS_QUEUED_MAX, SUBSCRIPTIONS_MAX } from '@weir/base/limits.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
 import { onBulkStream } from '@weir/base/transport.ts';
 import type { Handler, Stream, StreamHandlers } from '@weir/base/transport.ts';
@@ -17,7 +12,7 @@ import type { BrokerMetrics } from '../metrics.ts';
 import { Partition } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type { Turn } from '../partition/turn.ts';
-import { ColdGate } from './cold-gate.ts';
+import type { ColdGate } from './cold-gate.ts';
 import { fetchFrameCodec } from './fetch-frame.ts';
 import type { FetchFrame } from './fetch-frame.ts';
 import { Subscription } from './subscription.ts';
@@ -30,13 +25,13 @@ export interface FetchParts {
   readonly metrics: BrokerMetrics;
   /** Where the log keeps batches in memory. */
   readonly slabs: Slabs;
+  readonly coldGate: ColdGate;
 }
 
 /** Serves readers. */
 export class Fetch {
   readonly handler: Handler;
   readonly #parts: FetchParts;
-  readonly #coldGate = new ColdGate(COLD_READS_MAX);
   readonly #streams = new Set<FetchStream>();
   #stopping = false;
 
@@ -61,7 +56,7 @@ export class Fetch {
   }
 
   #accept(stream: Stream<FetchFrame>): StreamHandlers<FetchRequest> {
-    const reader = new FetchStream(stream, this.#parts, this.#coldGate);
+    const reader = new FetchStream(stream, this.#parts);
     if (this.#stopping) reader.stop(refusal('SHUTTING_DOWN', 'this broker is shutting down'));
     else this.#streams.add(reader);
     return {
@@ -91,13 +86,13 @@ class FetchStream implements SubscriptionOwner {
   #open = true;
   readonly #pump = (): void => this.#send();
 
-  constructor(stream: Stream<FetchFrame>, parts: FetchParts, coldGate: ColdGate) {
+  constructor(stream: Stream<FetchFrame>, parts: FetchParts) {
     this.#stream = stream;
     this.#partitions = parts.partitions;
     this.#turn = parts.turn;
     this.metrics = parts.metrics;
     this.slabs = parts.slabs;
-    this.coldGate = coldGate;
+    this.coldGate = parts.coldGate;
   }
 
   get size(): number {

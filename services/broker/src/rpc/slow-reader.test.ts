@@ -12,6 +12,7 @@ import { writeBaseOffset, writeLeaderEpoch } from '@weir/records/batch-header.ts
 import { grpcTransport } from '@weir/runtime/grpc-transport.ts';
 import { testWorld } from '@weir/runtime/test-world.ts';
 import { batchOf, TestPartitions, TOPIC_ID_BYTES } from '../test-broker.ts';
+import { ColdGate } from './cold-gate.ts';
 import { Fetch } from './fetch.ts';
 import { Produce } from './produce.ts';
 
@@ -35,7 +36,7 @@ async function until(broker: TestPartitions, condition: () => boolean): Promise<
 async function setUp() {
   const broker = new TestPartitions({ tailCacheBytes: TAIL_CACHE_BYTES, appendPendingBytesMax: 64 * MIB }).leading();
   const { partitions, turn: turns, metrics, slabs, clock } = broker;
-  const fetch = new Fetch({ partitions, turn: turns, metrics, slabs });
+  const fetch = new Fetch({ partitions, turn: turns, metrics, slabs, coldGate: new ColdGate(16) });
   const produce = new Produce({ partitions, clock, metrics, slabs, tracer: testWorld().tracer });
   const listener = await grpcTransport.listen('127.0.0.1:0', [fetch.handler, produce.handler]);
   closers.push(() => listener.close(0));

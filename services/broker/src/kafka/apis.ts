@@ -1,0 +1,76 @@
+import type { Clock } from '@weir/base/clock.ts';
+import { apiVersions } from '@weir/kafka/apis/api-versions.ts';
+import { createPartitions } from '@weir/kafka/apis/create-partitions.ts';
+import { createTopics } from '@weir/kafka/apis/create-topics.ts';
+import { deleteRecords } from '@weir/kafka/apis/delete-records.ts';
+import { deleteTopics } from '@weir/kafka/apis/delete-topics.ts';
+import { describeCluster } from '@weir/kafka/apis/describe-cluster.ts';
+import { describeLogDirs } from '@weir/kafka/apis/describe-log-dirs.ts';
+import { describeTopicPartitions } from '@weir/kafka/apis/describe-topic-partitions.ts';
+import { fetch } from '@weir/kafka/apis/fetch.ts';
+import { findCoordinator } from '@weir/kafka/apis/find-coordinator.ts';
+import { initProducerId } from '@weir/kafka/apis/init-producer-id.ts';
+import { listOffsets } from '@weir/kafka/apis/list-offsets.ts';
+import { metadata } from '@weir/kafka/apis/metadata.ts';
+import { offsetForLeaderEpoch } from '@weir/kafka/apis/offset-for-leader-epoch.ts';
+import { produce } from '@weir/kafka/apis/produce.ts';
+import type { DiskRoom } from '../disk-room.ts';
+import type { Partitions } from '../partition/partitions.ts';
+import type { Admin } from './admin.ts';
+import { answerApiVersions } from './api-versions.ts';
+import type { ClusterView } from './cluster-view.ts';
+import { answerDescribeCluster, answerDescribeTopicPartitions } from './describe-topics.ts';
+import { on, onPipelined } from './exchange.ts';
+import type { Handler } from './exchange.ts';
+import type { KafkaFetch } from './fetch.ts';
+import { answerFindCoordinator } from './find-coordinator.ts';
+import { answerListOffsets } from './list-offsets.ts';
+import { answerMetadata } from './metadata.ts';
+import { answerOffsetForLeaderEpoch } from './offset-for-leader-epoch.ts';
+import type { ProducerIds } from './producer-ids.ts';
+import type { KafkaProduce } from './produce.ts';
+import { answerDeleteRecords, answerDescribeLogDirs } from './record-admin.ts';
+import { answerCreatePartitions, answerCreateTopics, answerDeleteTopics } from './topic-admin.ts';
+
+/** What answers need. */
+export interface ApiParts {
+  readonly cluster: ClusterView;
+  readonly partitions: Partitions;
+  readonly clock: Clock;
+  readonly admin: Admin;
+  readonly produce: KafkaProduce;
+  readonly fetch: KafkaFetch;
+  readonly producerIds: ProducerIds;
+  readonly room: DiskRoom;
+  /** The data directory. */
+  readonly path: string;
+}
+
+/** Every API that is served, by key: what is not here is not listed, and refused. */
+export function kafkaApis(parts: ApiParts): ReadonlyMap<number, Handler> {
+  const { cluster, partitions, clock, admin, room, path } = parts;
+  const handlers = new Map<number, Handler>();
+  const all: Handler[] = [
+    onPipelined(
+      produce,
+      (exchange) => parts.produce.handle(exchange),
+      () => parts.produce.admits(),
+    ),
+    on(fetch, (exchange) => parts.fetch.handle(exchange)),
+    on(listOffsets, (exchange) => answerListOffsets(cluster, partitions, exchange)),
+    on(metadata, (exchange) => answerMetadata(cluster, admin, exchange)),
+    on(apiVersions, (exchange) => answerApiVersions(handlers, exchange)),
+    on(findCoordinator, answerFindCoordinator),
+    on(initProducerId, (exchange) => parts.producerIds.answer(exchange)),
+    on(offsetForLeaderEpoch, (exchange) => answerOffsetForLeaderEpoch(cluster, partitions, exchange)),
+    on(createTopics, (exchange) => answerCreateTopics(admin, exchange)),
+    on(deleteTopics, (exchange) => answerDeleteTopics(cluster, admin, exchange)),
+    on(createPartitions, (exchange) => answerCreatePartitions(admin, exchange)),
+    on(deleteRecords, (exchange) => answerDeleteRecords(cluster, partitions, clock, exchange)),
+    on(describeLogDirs, (exchange) => answerDescribeLogDirs({ cluster, partitions, room, path }, exchange)),
+    on(describeCluster, (exchange) => answerDescribeCluster(cluster, exchange)),
+    on(describeTopicPartitions, (exchange) => answerDescribeTopicPartitions(cluster, exchange)),
+  ];
+  for (const handler of all) handlers.set(handler.api.key, handler);
+  return handlers;
+}

@@ -1,0 +1,25 @@
+import { ERRORS } from '@weir/base/errors.ts';
+import type { ErrorCode } from '@weir/base/errors.ts';
+
+/** The protocol's answer to a version that is not served. It never leaves the protocol. */
+export const UNSUPPORTED_VERSION = 35;
+/** To a fetch session that is not known (any more), and to one out of step. */
+export const FETCH_SESSION_ID_NOT_FOUND = 70;
+export const INVALID_FETCH_SESSION_EPOCH = 71;
+/** To whoever looks for a group's coordinator while there is none: every client tries again later. */
+export const COORDINATOR_NOT_AVAILABLE = 15;
+/** To options that Kafka has and this does not. */
+export const INVALID_REQUEST = 42;
+
+/** What clients of Kafka are told for the codes that Kafka does not have: retriable ones, as these are. */
+const STAND_INS: Partial<Record<ErrorCode, ErrorCode>> = {
+  COORDINATOR_UNAVAILABLE: 'REQUEST_TIMED_OUT',
+  SESSION_EXPIRED: 'REQUEST_TIMED_OUT',
+  // They ask for the metadata anew, and find who leads now.
+  SHUTTING_DOWN: 'NOT_LEADER_OR_FOLLOWER',
+};
+
+/** A refusal's number on Kafka's wire. */
+export function errorNumber(code: ErrorCode): number {
+  return ERRORS[STAND_INS[code] ?? code].number;
+}

@@ -1,0 +1,85 @@
+import { refusal } from '@weir/base/errors.ts';
+import type { Refusal } from '@weir/base/errors.ts';
+import type { listOffsets, ListOffsetsResponse } from '@weir/kafka/apis/list-offsets.ts';
+import { Partition } from '../partition/partition.ts';
+import type { Partitions } from '../partition/partitions.ts';
+import type { ClusterView } from './cluster-view.ts';
+import { errorNumber } from './error-number.ts';
+import type { Exchange } from './exchange.ts';
+
+type PartitionAnswer = ListOffsetsResponse['topics'][number]['partitions'][number];
+type Question = { readonly partitionIndex: number; readonly currentLeaderEpoch: number; readonly timestamp: number };
+
+/** What stands for an offset where a timestamp is asked for. */
+const LATEST = -1;
+const EARLIEST = -2;
+const MAX_TIMESTAMP = -3;
+/** The first that is on this broker's own disk, and the last that is in a tier: there are no tiers. */
+const EARLIEST_LOCAL = -4;
+const LATEST_TIERED = -5;
+const EARLIEST_PENDING_UPLOAD = -6;
+
+/** Answers first, last and by-timestamp offsets of partitions that this broker leads. */
+export async function answerListOffsets(
+  cluster: ClusterView,
+  partitions: Partitions,
+  exchange: Exchange<typeof listOffsets>,
+): Promise<void> {
+  const topics: { name: string; partitions: PartitionAnswer[] }[] = [];
+  for (const { name, partitions: asked } of exchange.request.topics) {
+    const answers: PartitionAnswer[] = [];
+    topics.push({ name, partitions: answers });
+    const topic = cluster.image.topic(name);
+    for (const question of asked) {
+      const found =
+        topic === undefined
+          ? refusal('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic ${name}`)
+          : partitions.serving(topic.idBytes, question.partitionIndex, question.currentLeaderEpoch);
+      // One after the other: a look-up by timestamp may read from disk, and one request is not to fill its queue.
+      answers.push(found instanceof Partition ? await offsetOf(found, question) : refused(question, found));
+    }
+  }
+  exchange.answer({ throttleTimeMs: 0, topics });
+}
+
+function offsetOf(partition: Partition, question: Question): PartitionAnswer | Promise<PartitionAnswer> {
+  const { timestamp, partitionIndex } = question;
+  const { highWatermark, logStartOffset } = partition;
+  const at = (offset: number, timestampMs = -1): PartitionAnswer => ({
+    partitionIndex,
+    errorCode: 0,
+    timestamp: timestampMs,
+    offset,
+    leaderEpoch: offset === -1 ? -1 : partition.epochAt(offset),
+  });
+  switch (timestamp) {
+    case LATEST:
+      return at(highWatermark);
+    case EARLIEST:
+    case EARLIEST_LOCAL:
+      return at(logStartOffset);
+    case LATEST_TIERED:
+    case EARLIEST_PENDING_UPLOAD:
+      return at(-1);
+    default:
+  }
+  if (timestamp < MAX_TIMESTAMP || !Number.isSafeInteger(timestamp)) {
+    return refused(question, refusal('INVALID_REQUEST', `${timestamp} is no timestamp`));
+  }
+  return new Promise((resolve) => {
+    const found = timestamp === MAX_TIMESTAMP ? partition.maxTimestampMs : timestamp;
+    partition.offsetForTimestamp(found, (error, record) => {
+      if (error !== undefined) {
+        const storage = refusal('KAFKA_STORAGE_ERROR', `reading ${partition.name} failed: ${error.message}`);
+        resolve(refused(question, partition.problem(-1) ?? storage));
+      } else {
+        resolve(record === undefined ? at(-1) : at(record.offset, record.timestampMs));
+      }
+    });
+  });
+}
+
+function refused({ partitionIndex }: Question, why: Refusal): PartitionAnswer {
+  const code = why.code === 'UNKNOWN_TOPIC_ID' ? 'UNKNOWN_TOPIC_OR_PARTITION' : why.code;
+  return { partitionIndex, errorCode: errorNumber(code), timestamp: -1, offset: -1, leaderEpoch: -1 };
+}

@@ -1,0 +1,111 @@
+import { topicNameProblem } from '@weir/base/ids.ts';
+import { isErrorCode } from '@weir/base/errors.ts';
+import type { PartitionInfo, TopicInfo } from '@weir/client/metadata/cluster-image.ts';
+import type { metadata, MetadataResponse } from '@weir/kafka/apis/metadata.ts';
+import { NO_UUID } from '@weir/kafka/schema.ts';
+import type { Admin } from './admin.ts';
+import type { ClusterView } from './cluster-view.ts';
+import { errorNumber } from './error-number.ts';
+import type { Exchange } from './exchange.ts';
+import { findTopic, isById } from './topics.ts';
+import type { TopicReference } from './topics.ts';
+
+type TopicAnswer = MetadataResponse['topics'][number];
+
+/** What a field says that nobody asked for: there are no ACLs. */
+export const NO_OPERATIONS = -2_147_483_648;
+/** Before it, an empty list of topics meant all of them. */
+const NULL_MEANS_ALL_FROM = 1;
+
+/** Answers who there is and who leads what, for the whole cluster; topics that are asked for may be created. */
+export async function answerMetadata(
+  cluster: ClusterView,
+  admin: Admin,
+  exchange: Exchange<typeof metadata>,
+): Promise<void> {
+  const { request, version, caller } = exchange;
+  const asked = request.topics;
+  const isAll = asked === null || (version < NULL_MEANS_ALL_FROM && asked.length === 0);
+  let topics: TopicAnswer[];
+  if (isAll) {
+    topics = [...cluster.image.topics()].map((topic) => answerOf(cluster, topic));
+  } else {
+    const references = asked.map(({ name, topicId }) => ({ name: name ?? '', id: topicId }));
+    const missing = references.filter((one) => !isById(one) && findTopic(cluster.image, one) === undefined);
+    const mayCreate = request.allowAutoTopicCreation || version < 4;
+    const errors = await createMissing(admin, mayCreate ? missing : []);
+    topics = references.map((reference) => {
+      const topic = findTopic(cluster.image, reference);
+      return topic === undefined ? unknown(reference, errors) : answerOf(cluster, topic);
+    });
+  }
+  const brokers = cluster.endpoints(caller.listener);
+  exchange.answer({
+    throttleTimeMs: 0,
+    brokers,
+    clusterId: cluster.clusterId,
+    controllerId: cluster.controllerId(caller.listener),
+    topics,
+    clusterAuthorizedOperations: NO_OPERATIONS,
+  });
+}
+
+/** Creates what may be created; tells the error number of each that was not. */
+async function createMissing(admin: Admin, missing: readonly TopicReference[]): Promise<Map<string, number>> {
+  const errors = new Map<string, number>();
+  const names = new Set<string>();
+  for (const { name } of missing) {
+    if (topicNameProblem(name) === undefined) names.add(name);
+    else errors.set(name, errorNumber('INVALID_TOPIC_EXCEPTION'));
+  }
+  if (names.size === 0) return errors;
+  for (const { name, code } of await admin.autoCreate([...names])) {
+    // Created a moment ago, by this or by somebody else: leaders are about to be there.
+    if (code === 'NONE' || code === 'TOPIC_ALREADY_EXISTS') errors.set(name, errorNumber('LEADER_NOT_AVAILABLE'));
+    else errors.set(name, errorNumber(isErrorCode(code) ? code : 'UNKNOWN_SERVER_ERROR'));
+  }
+  return errors;
+}
+
+function unknown(reference: TopicReference, errors: ReadonlyMap<string, number>): TopicAnswer {
+  const byId = isById(reference);
+  const invalid = !byId && topicNameProblem(reference.name) !== undefined;
+  const code = byId ? 'UNKNOWN_TOPIC_ID' : invalid ? 'INVALID_TOPIC_EXCEPTION' : 'UNKNOWN_TOPIC_OR_PARTITION';
+  return {
+    errorCode: errors.get(reference.name) ?? errorNumber(code),
+    name: byId ? null : reference.name,
+    topicId: byId ? reference.id : NO_UUID,
+    isInternal: false,
+    partitions: [],
+    topicAuthorizedOperations: NO_OPERATIONS,
+  };
+}
+
+function answerOf(cluster: ClusterView, topic: TopicInfo): TopicAnswer {
+  return {
+    errorCode: 0,
+    name: topic.name,
+    topicId: topic.idBytes,
+    isInternal: isInternal(topic.name),
+    partitions: topic.partitions.map((info) => partitionAnswer(cluster, info)),
+    topicAuthorizedOperations: NO_OPERATIONS,
+  };
+}
+
+/** Kafka's word for topics that only brokers write. */
+export function isInternal(name: string): boolean {
+  return name === '__consumer_offsets' || name === '__transaction_state';
+}
+
+function partitionAnswer(cluster: ClusterView, info: PartitionInfo): TopicAnswer['partitions'][number] {
+  const { index, leader, leaderEpoch, replicas, isr } = info;
+  return {
+    errorCode: leader === -1 ? errorNumber('LEADER_NOT_AVAILABLE') : 0,
+    partitionIndex: index,
+    leaderId: leader,
+    leaderEpoch,
+    replicaNodes: replicas,
+    isrNodes: isr,
+    offlineReplicas: replicas.filter((replica) => !cluster.isActive(replica)),
+  };
+}

@@ -1,0 +1,287 @@
+import type { Clock } from '@weir/base/clock.ts';
+import { refusal } from '@weir/base/errors.ts';
+import type { ErrorCode, Refusal } from '@weir/base/errors.ts';
+import type { Offset } from '@weir/base/ids.ts';
+import { SLAB_BYTES } from '@weir/base/limits.ts';
+import type { Slabs } from '@weir/base/slabs.ts';
+import type { produce } from '@weir/kafka/apis/produce.ts';
+import type { ProduceRequest, ProduceResponse } from '@weir/kafka/apis/produce.ts';
+import type { BrokerMetrics } from '../metrics.ts';
+import type { AppendWaiter } from '../partition/append-queue.ts';
+import { Partition } from '../partition/partition.ts';
+import type { Partitions } from '../partition/partitions.ts';
+import type { ClusterView } from './cluster-view.ts';
+import { errorNumber } from './error-number.ts';
+import type { Exchange } from './exchange.ts';
+import { findTopic, isById } from './topics.ts';
+
+/** What producing needs. */
+export interface ProduceParts {
+  readonly partitions: Partitions;
+  readonly cluster: ClusterView;
+  readonly clock: Clock;
+  readonly metrics: BrokerMetrics;
+  readonly slabs: Slabs;
+  /** Bytes that may wait for the disk, of all producers; past it no further requests are begun. */
+  readonly pendingBytesMax: number;
+}
+
+type TopicAnswer = ProduceResponse['responses'][number];
+type PartitionAnswer = TopicAnswer['partitionResponses'][number];
+
+/**
+ * Answers Produce. Each batch is decided upon and appended in the turn in which it came; the answer goes out when the
+ * last of them counts.
+ */
+export class KafkaProduce {
+  readonly #parts: ProduceParts;
+  readonly #unanswered = new Set<PendingProduce>();
+  #stopping = false;
+  #idle: (() => void) | undefined;
+  /** A request was held back, and there may be room for it now. */
+  onRoom: () => void = () => {};
+  #heldBack = false;
+
+  constructor(parts: ProduceParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether there is room for more. When not, `onRoom` is called once there is. */
+  admits(): boolean {
+    const { partitions, pendingBytesMax } = this.#parts;
+    // Half of what all may have: the rest is for batches that are on their way by then.
+    if (partitions.pendingBytes * 2 < pendingBytesMax) return true;
+    if (!this.#heldBack) {
+      this.#heldBack = true;
+      this.#awaitRoom();
+    }
+    return false;
+  }
+
+  /** Takes nothing more; `idle` is called once everything that was taken is answered. */
+  stop(idle: () => void): void {
+    this.#stopping = true;
+    this.#idle = idle;
+    this.#checkIdle();
+  }
+
+  /** Answers those whose time is up: what they sent may count later all the same. */
+  sweep(nowMs: number): void {
+    for (const pending of this.#unanswered) pending.sweep(nowMs);
+  }
+
+  handle(exchange: Exchange<typeof produce>): void {
+    const { request, version } = exchange;
+    const pending = new PendingProduce(exchange, this.#parts, () => {
+      this.#unanswered.delete(pending);
+      this.#checkIdle();
+    });
+    this.#unanswered.add(pending);
+    const refused = this.#refusalOf(request);
+    for (const { name, topicId, partitionData } of request.topicData) {
+      const reference = { name, id: topicId };
+      const topic = findTopic(this.#parts.cluster.image, reference);
+      // The request's memory is somebody else's by the time of the answer.
+      const answers = pending.topic(name, topic?.idBytes ?? Buffer.from(topicId));
+      for (const { index, records } of partitionData) {
+        const slot = pending.slot(answers, index);
+        let problem = refused;
+        if (problem === undefined) {
+          if (topic === undefined) problem = unknownTopic(isById(reference), name);
+          else if (records === null) problem = refusal('INVALID_RECORD', 'a batch has at least one record');
+          else problem = this.#append(topic.idBytes, index, records, pending, slot, version);
+        }
+        if (problem !== undefined) pending.failed(slot, problem);
+      }
+    }
+    pending.taken();
+  }
+
+  #append(
+    topicId: Uint8Array,
+    index: number,
+    records: Buffer,
+    pending: PendingProduce,
+    slot: number,
+    version: number,
+  ): Refusal | undefined {
+    const found = this.#parts.partitions.serving(topicId, index, -1);
+    if (!(found instanceof Partition)) return found;
+    const { slabs } = this.#parts;
+    const backingBytes = records.buffer.byteLength;
+    if (version < ZSTD_FROM && isZstd(records)) {
+      return refusal('UNSUPPORTED_COMPRESSION_TYPE', 'zstd is for clients that speak Produce from version 7 on');
+    }
+    // A few small batches are not to keep the memory of a request that is large for something else.
+    if (backingBytes <= SLAB_BYTES || records.length * 2 >= backingBytes) {
+      return found.append(records, -1, pending, slot);
+    }
+    const piece = slabs.allocate(records.length);
+    piece.set(records);
+    try {
+      return found.append(piece, -1, pending, slot);
+    } finally {
+      slabs.release(piece);
+    }
+  }
+
+  #refusalOf({ acks, transactionalId }: ProduceRequest): Refusal | undefined {
+    if (this.#stopping) return refusal('SHUTTING_DOWN', 'this broker is shutting down');
+    if (acks !== -1 && acks !== 0 && acks !== 1) {
+      return refusal('INVALID_REQUIRED_ACKS', `acks is -1 (all), 0 or 1, not ${acks}`);
+    }
+    if (transactionalId !== null) return refusal('INVALID_REQUEST', 'transactions are not supported');
+    return undefined;
+  }
+
+  /** Looks a few times a turn of the disk: whoever frees room, be it gRPC's producers, does not know of us. */
+  #awaitRoom(): void {
+    this.#parts.clock.after(ROOM_LOOK_MS, () => {
+      const { partitions, pendingBytesMax } = this.#parts;
+      if (partitions.pendingBytes * 2 >= pendingBytesMax) return this.#awaitRoom();
+      this.#heldBack = false;
+      this.onRoom();
+    });
+  }
+
+  #checkIdle(): void {
+    if (this.#unanswered.size > 0 || this.#idle === undefined) return;
+    const idle = this.#idle;
+    this.#idle = undefined;
+    idle();
+  }
+}
+
+const ROOM_LOOK_MS = 2;
+/** The first version of Produce whose clients may send zstd (KIP-110). */
+const ZSTD_FROM = 7;
+const ATTRIBUTES_AT = 21;
+const ZSTD = 4;
+
+function isZstd(records: Buffer): boolean {
+  return records.length > ATTRIBUTES_AT + 1 && (records.readInt16BE(ATTRIBUTES_AT) & 7) === ZSTD;
+}
+
+function unknownTopic(byId: boolean, name: string): Refusal {
+  return byId
+    ? refusal('UNKNOWN_TOPIC_ID', 'there is no topic with this id')
+    : refusal('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic ${name}`);
+}
+
+/** A request whose batches are on their way; it is answered when the last of them is. */
+class PendingProduce implements AppendWaiter {
+  readonly #exchange: Exchange<typeof produce>;
+  readonly #parts: ProduceParts;
+  readonly #done: () => void;
+  readonly #sinceMs: number;
+  readonly #topics: { name: string; topicId: Uint8Array; partitionResponses: PartitionAnswer[] }[] = [];
+  /** Where each batch's answer goes. */
+  readonly #places: { readonly answers: PartitionAnswer[]; readonly at: number }[] = [];
+  /** Batches without an answer, and one for the request itself while it is being taken. */
+  #open = 1;
+  #isOver = false;
+  #failure: ErrorCode | undefined;
+  #withLeaders = false;
+
+  constructor(exchange: Exchange<typeof produce>, parts: ProduceParts, done: () => void) {
+    this.#exchange = exchange;
+    this.#parts = parts;
+    this.#done = done;
+    this.#sinceMs = parts.clock.monotonicMs();
+    exchange.onGone = () => this.#end();
+  }
+
+  topic(name: string, topicId: Uint8Array): PartitionAnswer[] {
+    const partitionResponses: PartitionAnswer[] = [];
+    this.#topics.push({ name, topicId, partitionResponses });
+    return partitionResponses;
+  }
+
+  slot(answers: PartitionAnswer[], index: number): number {
+    this.#places.push({ answers, at: answers.length });
+    answers.push({ index, errorCode: 0, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1 });
+    this.#open++;
+    return this.#places.length - 1;
+  }
+
+  appended(slot: number, baseOffset: Offset, logStartOffset: Offset): void {
+    const { answers, at } = this.#places[slot]!;
+    const { index } = answers[at]!;
+    answers[at] = { index, errorCode: 0, baseOffset, logAppendTimeMs: -1, logStartOffset };
+    this.#close();
+  }
+
+  failed(slot: number, why: Refusal): void {
+    if (this.#isOver) return;
+    this.#failure ??= why.code;
+    this.#parts.metrics.refusals.labels(why.code).inc();
+    const { answers, at } = this.#places[slot]!;
+    const { index } = answers[at]!;
+    const leader = LEADER_MOVED.has(why.code) ? this.#leaderOf(answers, index) : undefined;
+    answers[at] = {
+      index,
+      errorCode: errorNumber(why.code),
+      baseOffset: -1,
+      logAppendTimeMs: -1,
+      logStartOffset: -1,
+      errorMessage: why.message,
+      ...(leader === undefined ? {} : { currentLeader: leader }),
+    };
+    this.#close();
+  }
+
+  /** All its batches have been decided upon. */
+  taken(): void {
+    this.#close();
+  }
+
+  sweep(nowMs: number): void {
+    const { acks, timeoutMs } = this.#exchange.request;
+    if (this.#isOver || acks === 0 || nowMs - this.#sinceMs < Math.max(0, timeoutMs)) return;
+    const why = refusal('REQUEST_TIMED_OUT', `it does not count after ${timeoutMs} ms; it may count later`);
+    for (let slot = 0; slot < this.#places.length && !this.#isOver; slot++) {
+      const { answers, at } = this.#places[slot]!;
+      const { errorCode, baseOffset } = answers[at]!;
+      if (errorCode === 0 && baseOffset === -1) this.failed(slot, why);
+    }
+  }
+
+  #close(): void {
+    this.#open--;
+    if (this.#open > 0 || this.#isOver) return;
+    const { clock, metrics } = this.#parts;
+    metrics.appendSeconds.observe((clock.monotonicMs() - this.#sinceMs) / 1_000);
+    const { acks } = this.#exchange.request;
+    if (acks !== 0) this.#exchange.answer(this.#response());
+    // Nobody reads an answer: a broken connection is how its client learns that it should ask who leads.
+    else if (this.#failure !== undefined) this.#exchange.hangUp(`a batch with acks=0 was refused: ${this.#failure}`);
+    else this.#exchange.finish();
+    this.#end();
+  }
+
+  #response(): ProduceResponse {
+    const nodeEndpoints = this.#withLeaders ? this.#parts.cluster.endpoints(this.#exchange.caller.listener) : [];
+    return {
+      responses: this.#topics,
+      throttleTimeMs: 0,
+      ...(nodeEndpoints.length === 0 ? {} : { nodeEndpoints }),
+    };
+  }
+
+  /** Who leads, for clients that need not ask for it then (KIP-951). */
+  #leaderOf(answers: PartitionAnswer[], index: number): PartitionAnswer['currentLeader'] {
+    const topic = this.#topics.find(({ partitionResponses }) => partitionResponses === answers)!;
+    const info = findTopic(this.#parts.cluster.image, { name: topic.name, id: topic.topicId })?.partitions[index];
+    if (info === undefined || info.leader === -1) return undefined;
+    this.#withLeaders = true;
+    return { leaderId: info.leader, leaderEpoch: info.leaderEpoch };
+  }
+
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#done();
+  }
+}
+
+const LEADER_MOVED: ReadonlySet<ErrorCode> = new Set(['NOT_LEADER_OR_FOLLOWER', 'FENCED_LEADER_EPOCH']);

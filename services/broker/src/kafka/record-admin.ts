@@ -1,0 +1,88 @@
+import { sleep } from '@weir/base/clock.ts';
+import type { Clock } from '@weir/base/clock.ts';
+import { refusal } from '@weir/base/errors.ts';
+import { APPLY_SLICE_MS } from '@weir/base/limits.ts';
+import type { deleteRecords } from '@weir/kafka/apis/delete-records.ts';
+import type { describeLogDirs } from '@weir/kafka/apis/describe-log-dirs.ts';
+import type { DiskRoom } from '../disk-room.ts';
+import { Partition } from '../partition/partition.ts';
+import type { Partitions } from '../partition/partitions.ts';
+import type { ClusterView } from './cluster-view.ts';
+import { errorNumber } from './error-number.ts';
+import type { Exchange } from './exchange.ts';
+
+/** Deletes the oldest records of partitions that this broker leads. */
+export async function answerDeleteRecords(
+  cluster: ClusterView,
+  partitions: Partitions,
+  clock: Clock,
+  exchange: Exchange<typeof deleteRecords>,
+): Promise<void> {
+  let untilMs = clock.monotonicMs() + APPLY_SLICE_MS;
+  const topics: { name: string; partitions: { partitionIndex: number; lowWatermark: number; errorCode: number }[] }[] =
+    [];
+  for (const { name, partitions: asked } of exchange.request.topics) {
+    const answers: (typeof topics)[number]['partitions'] = [];
+    topics.push({ name, partitions: answers });
+    const topic = cluster.image.topic(name);
+    for (const { partitionIndex, offset } of asked) {
+      const found =
+        topic === undefined
+          ? refusal('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic ${name}`)
+          : partitions.serving(topic.idBytes, partitionIndex, -1);
+      const start = found instanceof Partition ? found.deleteRecords(offset) : found;
+      answers.push(
+        typeof start === 'number'
+          ? { partitionIndex, lowWatermark: start, errorCode: 0 }
+          : { partitionIndex, lowWatermark: -1, errorCode: errorNumber(start.code) },
+      );
+      // Each takes a few syncs, which block.
+      if (clock.monotonicMs() < untilMs) continue;
+      await sleep(clock, 0);
+      untilMs = clock.monotonicMs() + APPLY_SLICE_MS;
+    }
+  }
+  exchange.answer({ throttleTimeMs: 0, topics });
+}
+
+/** Answers how large the logs on this broker are, and how much room its disk has. */
+export function answerDescribeLogDirs(
+  parts: {
+    readonly cluster: ClusterView;
+    readonly partitions: Partitions;
+    readonly room: DiskRoom;
+    /** The data directory. */
+    readonly path: string;
+  },
+  exchange: Exchange<typeof describeLogDirs>,
+): void {
+  const { topics: asked } = exchange.request;
+  const wanted =
+    asked === null ? undefined : new Map(asked.map(({ topic, partitions }) => [topic, new Set(partitions)]));
+  const topics = new Map<
+    string,
+    { partitionIndex: number; partitionSize: number; offsetLag: number; isFutureKey: boolean }[]
+  >();
+  for (const partition of parts.partitions.all()) {
+    const { name } = partition.topic;
+    const { index } = partition.key;
+    if (partition.state.kind === 'deleted' || partition.state.kind === 'unassigned') continue;
+    if (wanted !== undefined && wanted.get(name)?.has(index) !== true) continue;
+    const ofTopic = topics.get(name) ?? [];
+    ofTopic.push({ partitionIndex: index, partitionSize: partition.sizeBytes, offsetLag: 0, isFutureKey: false });
+    topics.set(name, ofTopic);
+  }
+  const { freeBytes, totalBytes } = parts.room.space;
+  exchange.answer({
+    throttleTimeMs: 0,
+    results: [
+      {
+        errorCode: 0,
+        logDir: parts.path,
+        topics: [...topics].map(([name, partitions]) => ({ name, partitions })),
+        totalBytes,
+        usableBytes: freeBytes,
+      },
+    ],
+  });
+}
