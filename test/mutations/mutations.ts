@@ -87,8 +87,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a segment is sealed without a sync',
     file: 'packages/log/src/log-writer.ts',
-    find: '    this.#syncNow();\n    active.writeIndexes(disk, directory);',
-    replace: '    active.writeIndexes(disk, directory);',
+    find: '    this.#syncNow();\n    const next = sealSegment',
+    replace: '    const next = sealSegment',
     tests: [
       'packages/log/src/log-model.test.ts',
       'packages/log/src/log.test.ts',

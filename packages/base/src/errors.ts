@@ -27,6 +27,8 @@ export const ERRORS = {
   INVALID_REQUEST: { number: 42, http: 400, retriable: false },
   UNSUPPORTED_FOR_MESSAGE_FORMAT: { number: 43, http: 400, retriable: false },
   POLICY_VIOLATION: { number: 44, http: 403, retriable: false },
+  OUT_OF_ORDER_SEQUENCE_NUMBER: { number: 45, http: 409, retriable: false },
+  INVALID_PRODUCER_EPOCH: { number: 47, http: 409, retriable: false },
   KAFKA_STORAGE_ERROR: { number: 56, http: 503, retriable: true },
   FENCED_LEADER_EPOCH: { number: 74, http: 503, retriable: true },
   UNKNOWN_LEADER_EPOCH: { number: 75, http: 503, retriable: true },

@@ -43,6 +43,14 @@ export const RETENTION_MS = 7 * DAY_MS;
 export const RETENTION_CHECK_MS = 10_000;
 /** One index entry for every so many bytes of log: a full segment's indexes take 320 KiB of memory. */
 export const INDEX_INTERVAL_BYTES = 64 * KIB;
+/** An idempotent producer that sends nothing for so long is forgotten: Kafka's `producer.id.expiration.ms`. */
+export const PRODUCER_ID_EXPIRATION_MS = DAY_MS;
+/** How often a log looks for them: Kafka's `producer.id.expiration.check.interval.ms`. */
+export const PRODUCER_EXPIRY_CHECK_MS = 10 * 60_000;
+/** Idempotent producers that a log remembers; past it the one that is idle longest is forgotten. */
+export const PRODUCERS_PER_LOG_MAX = 10_000;
+/** Batches of each that are told from new ones when they come again: Kafka's, and its `max.in.flight.requests`. */
+export const PRODUCER_BATCHES_KEPT = 5;
 /** New partitions whose names go to disk together. */
 export const FOLDERS_PER_CHECKPOINT = 1_000;
 /** Of the disk, this share is kept free: batches are refused before it is full. From … to. */

@@ -26,6 +26,11 @@ export class LogFolder {
     return new LogFolder(disk, directory, names);
   }
 
+  /** What was there when the folder was looked at. */
+  get names(): ReadonlySet<string> {
+    return this.#names;
+  }
+
   /** Base offsets of the log files, in order. */
   get segmentBases(): Offset[] {
     const bases: Offset[] = [];

@@ -5,6 +5,7 @@ import type { Slabs } from '@weir/base/slabs.ts';
 import type { Journal } from './journal/journal.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
 import type { ResolvedLogConfig } from './log-config.ts';
+import type { LogProducers } from './producers/log-producers.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import type { Segments } from './segments.ts';
 
@@ -19,6 +20,7 @@ export interface LogWriterParts {
   readonly config: ResolvedLogConfig;
   readonly segments: Segments;
   readonly epochs: LeaderEpochs;
+  readonly producers: LogProducers;
   readonly files: SegmentFiles;
   readonly slabs: Slabs;
   /** Undefined: every group has a sync of its own. */

@@ -7,10 +7,10 @@ import { AppendQueue } from './append-queue.ts';
 import { cutUnsynced } from './cut-unsynced.ts';
 import type { JournalGroup, JournalMember } from './journal/journal.ts';
 import { passesByItself } from './log-errors.ts';
-import { createSegmentFile } from './log-folder.ts';
 import type { LogFault, LogWriterEvents, LogWriterParts, Mark } from './log-writer-parts.ts';
 import type { HeldFile } from './open-files.ts';
-import { emptySegment, type ActiveSegment } from './segment.ts';
+import { closeSegment, sealSegment } from './seal-segment.ts';
+import type { ActiveSegment } from './segment.ts';
 import { SettleWaiters } from './settle-waiters.ts';
 import { stampBatch } from './stamp-batch.ts';
 import { WriteRetry } from './write-retry.ts';
@@ -178,12 +178,11 @@ export class LogWriter implements JournalMember {
    * @throws DiskError, after `fault`
    */
   close(clean: boolean): boolean {
-    const { disk, directory } = this.#parts;
     try {
       if (clean && this.#state === 'open') {
         this.writeAllAndSync();
         // While an older sync is under way it is not certain that all is durable: then the next start scans.
-        if (!this.#syncUnderWay) this.#guard('append', () => this.#active().writeIndexes(disk, directory));
+        if (!this.#syncUnderWay) this.#guard('append', () => closeSegment(this.#parts, this.#active()));
       }
       return !this.#syncUnderWay && this.#settled.writtenBytes === this.#writtenBytes;
     } finally {
@@ -337,17 +336,14 @@ export class LogWriter implements JournalMember {
 
   /** Seals the active segment, which is durable before the next one exists. */
   #roll(): void {
-    const { disk, directory, config, files, segments } = this.#parts;
+    const { files, segments } = this.#parts;
     assert(!this.#syncUnderWay, 'a segment is not sealed while a sync of it is under way');
-    const active = this.#active();
     // Whatever has been written: a group that was cut back for want of room is not to come back in a sealed segment.
     this.#syncNow();
-    active.writeIndexes(disk, directory);
-    const baseOffset = active.endOffset;
-    createSegmentFile(disk, directory, baseOffset);
+    const next = sealSegment(this.#parts, this.#active());
     if (this.#held !== undefined) files.release(this.#held);
     this.#held = undefined;
-    segments.roll(emptySegment(baseOffset, config.indexIntervalBytes));
+    segments.roll(next);
     this.#synced = { ...this.#synced, position: 0 };
     this.#settled = this.#synced;
   }

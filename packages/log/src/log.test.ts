@@ -118,8 +118,8 @@ test('segments roll before they grow past their size, each with its index files,
   const segment = (base: number): string => String(base).padStart(20, '0');
   expect(names.toSorted()).toEqual([
     ...['.index', '.log', '.timeindex'].map((ending) => segment(0) + ending),
-    ...['.index', '.log', '.timeindex'].map((ending) => segment(3) + ending),
-    `${segment(6)}.log`,
+    ...['.index', '.log', '.no-producers', '.timeindex'].map((ending) => segment(3) + ending),
+    ...['.log', '.no-producers'].map((ending) => segment(6) + ending),
   ]);
   const bases: number[] = [];
   for (let next = 0; next < 8;) {

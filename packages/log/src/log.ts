@@ -10,6 +10,8 @@ import { resolveLogConfig, unsyncedBytesMax, type LogOptions } from './log-confi
 import { writeLogStart } from './log-start.ts';
 import { LogWriter } from './log-writer.ts';
 import type { LogFault } from './log-writer-parts.ts';
+import type { Admission } from './producers/admission.ts';
+import type { LogProducers } from './producers/log-producers.ts';
 import type { ColdRead, LogRead, TimestampedOffset } from './log-read.ts';
 import { recoverLog, type RecoveredLog, type RecoveryReport } from './recovery.ts';
 import { expiredSegments, isActiveExpired, type RetentionReport, type RetentionRules } from './retention.ts';
@@ -41,6 +43,7 @@ export class Log {
   readonly #directory: string;
   readonly #segments: Segments;
   readonly #epochs: LeaderEpochs;
+  readonly #producers: LogProducers;
   readonly #files: SegmentFiles;
   readonly #reader: SegmentReader;
   readonly #coldReader: ColdReader;
@@ -78,13 +81,14 @@ export class Log {
     return { log: new Log(options, recovered), recovery: recovered.report };
   }
 
-  private constructor(options: LogOptions, { segments, epochs, startOffset, report }: RecoveredLog) {
+  private constructor(options: LogOptions, { segments, epochs, producers, startOffset, report }: RecoveredLog) {
     const { disk, clock, directory, cache, checkpoint, journalEnd, journal } = options;
     const config = resolveLogConfig(options.config);
     this.#disk = disk;
     this.#directory = directory;
     this.#segments = segments;
     this.#epochs = epochs;
+    this.#producers = producers;
     this.#startOffset = startOffset;
     this.#files = new SegmentFiles(options.files, directory);
     const reads = { disk, directory, files: this.#files, indexes: cache.indexes, slabs: cache.slabs };
@@ -94,7 +98,7 @@ export class Log {
     const durableFrom = offset(Math.max(checkpoint, journalEnd ?? 0));
     const { slabs } = cache;
     this.#writer = new LogWriter(
-      { disk, clock, directory, config, segments, epochs, files: this.#files, slabs, journal, durableFrom },
+      { disk, clock, directory, config, segments, epochs, producers, files: this.#files, slabs, journal, durableFrom },
       report.damage !== undefined,
       {
         advanced: (durableEnd) => this.onAdvance(durableEnd),
@@ -185,6 +189,14 @@ export class Log {
   }
 
   /**
+   * Whether a batch may be appended: an idempotent producer's has to follow the one before it, and is not appended again
+   * when it is in the log already (it may not count yet). The caller has checked the batch. Undefined: it may be.
+   */
+  admit(batch: Buffer): Admission {
+    return this.#producers.admit(batch);
+  }
+
+  /**
    * Gives a batch its offsets and the leader epoch, which it writes into the batch's header, and queues it. The caller
    * has checked the batch and hands its memory over for good; memory of a slab is retained as long as it is needed.
    *
@@ -193,6 +205,7 @@ export class Log {
    */
   append(batch: Buffer): Offset {
     const base = this.#writer.append(batch);
+    this.#producers.appended(batch, this.#writtenEnd);
     this.#window.add(batch);
     return base;
   }
@@ -293,6 +306,11 @@ export class Log {
     }
   }
 
+  /** Forgets idempotent producers that have sent nothing for PRODUCER_ID_EXPIRATION_MS; called now and then. */
+  expireProducers(nowMs: number): void {
+    this.#producers.expire(nowMs, this.#writtenEnd);
+  }
+
   /** All below it is covered by a sync that returned. It never decreases. */
   checkpointable(): Offset {
     return this.#writer.syncedEnd;
@@ -323,6 +341,11 @@ export class Log {
     }
   }
 
+  /** One past the last record that is in a segment. A damaged log has none that could be added to. */
+  get #writtenEnd(): Offset {
+    return this.#segments.active?.endOffset ?? offset(0);
+  }
+
   #letGo(): void {
     this.#coldReader.close();
     for (const { baseOffset } of this.#segments.snapshot()) this.#files.forget(baseOffset);
@@ -346,6 +369,7 @@ export class Log {
         this.#files.forget(baseOffset);
         removeSegment(disk, this.#directory, baseOffset);
       }
+      this.#producers.segmentsRemoved(this.#segments.at(0).baseOffset);
       this.#epochs.dropBefore(start, disk, this.#directory);
     });
   }

@@ -14,6 +14,10 @@ import { LeaderEpochs } from './leader-epochs.ts';
 import { LogFolder } from './log-folder.ts';
 import { LOG_START_FILE, readLogStart, writeLogStart } from './log-start.ts';
 import { OffsetIndex } from './offset-index.ts';
+import { LogProducers } from './producers/log-producers.ts';
+import { ProducerStates } from './producers/producer-states.ts';
+import { recoverProducers } from './producers/recover-producers.ts';
+import { SnapshotFiles } from './producers/snapshot-files.ts';
 import { findValidBatch, scanSegment, type SegmentScan } from './segment-scan.ts';
 import {
   ActiveSegment,
@@ -74,6 +78,7 @@ export interface RecoveredLog {
   /** Without an active segment when there is damage. */
   readonly segments: Segments;
   readonly epochs: LeaderEpochs;
+  readonly producers: LogProducers;
   /** The first offset that may be read. */
   readonly startOffset: Offset;
   readonly report: RecoveryReport;
@@ -99,6 +104,7 @@ class Recovery {
   readonly #folder: LogFolder;
   readonly #sealed: SegmentSummary[] = [];
   readonly #epochs: LeaderEpochs;
+  readonly #snapshots: SnapshotFiles;
   /** The leader-epoch file is missing, damaged or torn: the batches tell the epochs behind those that it has. */
   #epochsLost: boolean;
   readonly #start: Offset;
@@ -116,6 +122,7 @@ class Recovery {
     this.#folder = LogFolder.open(disk, directory);
     const { epochs, whole } = LeaderEpochs.read(disk, directory);
     const start = this.#folder.has(LOG_START_FILE) ? readLogStart(disk, directory) : offset(0);
+    this.#snapshots = new SnapshotFiles(disk, directory, this.#folder.names);
     this.#epochsLost = !whole;
     this.#epochs = epochs;
     this.#startLost = start === undefined;
@@ -193,7 +200,7 @@ class Recovery {
       return this.#damaged({ segment: `${segmentName(base)}.log`, position: 0, offset: base, why });
     }
     this.#folder.createSegment(base);
-    return this.#sound(emptySegment(base, this.#options.indexIntervalBytes));
+    return this.#sound(emptySegment(base, this.#options.indexIntervalBytes), undefined);
   }
 
   #recoverSealed(base: Offset, nextBase: Offset): LogDamage | undefined {
@@ -237,18 +244,24 @@ class Recovery {
     const closed = this.#options.cleanShutdown && !this.#epochsLost ? this.#closedSegment(file, base) : undefined;
     // From now on they would only tell of an older, shorter segment.
     this.#folder.removeIndexes(base);
-    if (closed !== undefined) return this.#sound(closed);
-    const scan = this.#scan(file, base);
+    if (closed !== undefined) {
+      if (this.#snapshots.removeBeyond(closed.endOffset)) disk.syncDirectory(directory);
+      return this.#sound(closed, undefined);
+    }
+    const producers = new ProducerStates();
+    const scan = this.#scan(file, base, producers);
     const damage = this.#damageOf(scan, file);
     if (damage !== undefined) {
       this.#sealed.push(scan.good);
       return this.#damaged(damage);
     }
     if (scan.bad !== undefined) this.#cutTornTail(file, scan.good);
+    // Before others can have the offsets that they know of.
+    this.#snapshots.removeBeyond(scan.good.endOffset);
     // What survived a dead process (names, bytes, a cut) may still be in memory alone, and from here on it counts.
     file.syncNow();
     disk.syncDirectory(directory);
-    return this.#sound(this.#activate(file, scan.good, scan));
+    return this.#sound(this.#activate(file, scan.good, scan), producers);
   }
 
   #damageOf({ good, bad }: SegmentScan, file: DiskFile): LogDamage | undefined {
@@ -271,7 +284,7 @@ class Recovery {
     file.truncate(good.bytes);
   }
 
-  #scan(file: DiskFile, baseOffset: Offset): SegmentScan {
+  #scan(file: DiskFile, baseOffset: Offset, producers?: ProducerStates): SegmentScan {
     this.#scannedBytes += file.size;
     const { batchBytesMax, indexIntervalBytes } = this.#options;
     return scanSegment({
@@ -280,6 +293,7 @@ class Recovery {
       batchBytesMax,
       indexIntervalBytes,
       epochProblem: (epoch, base) => this.#epochProblem(epoch, base),
+      visit: (buffer, at) => producers?.replay(buffer, at),
     });
   }
 
@@ -362,8 +376,12 @@ class Recovery {
     return new ActiveSegment({ summary, firstTimestampMs: firstTimestampOf(file), offsets, times, indexIntervalBytes });
   }
 
-  #sound(active: ActiveSegment): RecoveredLog {
+  /** @param scanned the producers of the active segment, when it was scanned */
+  #sound(active: ActiveSegment, scanned: ProducerStates | undefined): RecoveredLog {
+    const { disk, directory, batchBytesMax } = this.#options;
+    const producers = { files: this.#snapshots, sealed: this.#sealed, active, scanned };
     return {
+      producers: recoverProducers({ disk, directory, batchBytesMax, ...producers }),
       segments: new Segments(this.#sealed, active),
       epochs: this.#epochs,
       startOffset: this.#start,
@@ -373,6 +391,7 @@ class Recovery {
 
   #damaged(damage: LogDamage): RecoveredLog {
     return {
+      producers: new LogProducers(new ProducerStates(), this.#snapshots),
       segments: new Segments(this.#sealed, undefined),
       epochs: this.#epochs,
       startOffset: this.#start,

@@ -3,10 +3,12 @@ import { WeirError } from '@weir/base/errors.ts';
 import { offset, type Offset } from '@weir/base/ids.ts';
 import {
   BATCH_HEADER_BYTES,
+  BATCH_MAGIC,
   baseOffsetOf,
   batchBytesOf,
   lastOffsetOf,
   leaderEpochOf,
+  magicOf,
   maxTimestampOf,
 } from '@weir/records/batch-header.ts';
 import { isValidBatchAt } from '@weir/records/check-batch.ts';
@@ -17,6 +19,8 @@ import { TimeIndex } from './time-index.ts';
 
 /** A scan reads so much at a time. */
 const SCAN_BYTES = 1024 * 1024;
+/** A scan of headers alone: of large batches most is passed over. */
+const HEADER_SCAN_BYTES = 64 * 1024;
 
 /** What a scan found. */
 export interface SegmentScan extends SegmentIndexes {
@@ -38,9 +42,11 @@ export function scanSegment(options: {
   readonly indexIntervalBytes: number;
   /** Says what is wrong with a batch of that epoch at that offset, or undefined. Asked for each good batch in order. */
   readonly epochProblem: (epoch: number, base: Offset) => string | undefined;
+  /** Sees each good batch in order. */
+  readonly visit: (buffer: Buffer, at: number) => void;
 }): SegmentScan {
   const { file, baseOffset } = options;
-  const window = new FileWindow(file);
+  const window = new FileWindow(file, SCAN_BYTES);
   const indexes = { offsets: new OffsetIndex(), times: new TimeIndex() };
   let endOffset = baseOffset;
   let bytes = 0;
@@ -63,9 +69,38 @@ export function scanSegment(options: {
     endOffset = offset(lastOffsetOf(buffer, at) + 1);
     maxTimestampMs = Math.max(maxTimestampMs, maxTimestampOf(buffer, at));
     lastEpoch = leaderEpochOf(buffer, at);
+    options.visit(buffer, at);
     bytes += batchBytesOf(buffer, at);
   }
   return { ...indexes, good: { baseOffset, endOffset, bytes, maxTimestampMs, lastEpoch }, bad };
+}
+
+/**
+ * Goes through the headers of a segment that need not be checked: of each batch no more is looked at.
+ *
+ * @returns false: from somewhere on its bytes are no batches
+ * @throws DiskError
+ */
+export function scanHeaders(
+  file: DiskFile,
+  segment: SegmentSummary,
+  batchBytesMax: number,
+  visit: (buffer: Buffer, at: number) => void,
+): boolean {
+  const window = new FileWindow(file, HEADER_SCAN_BYTES);
+  let { baseOffset: expected } = segment;
+  for (let position = 0; position < segment.bytes;) {
+    if (!window.fill(position, BATCH_HEADER_BYTES)) return false;
+    const { buffer } = window;
+    const at = window.locate(position);
+    const bytes = batchBytesOf(buffer, at);
+    if (magicOf(buffer, at) !== BATCH_MAGIC || bytes < BATCH_HEADER_BYTES || bytes > batchBytesMax) return false;
+    if (placeProblem(buffer, at, expected) !== undefined) return false;
+    visit(buffer, at);
+    expected = offset(lastOffsetOf(buffer, at) + 1);
+    position += bytes;
+  }
+  return expected === segment.endOffset;
 }
 
 /** What is wrong with the offsets and times in a header whose CRC is right; the CRC does not cover the base offset. */
@@ -94,7 +129,7 @@ export function findValidBatch(
   from: number,
   options: { readonly above: Offset; readonly batchBytesMax: number },
 ): number | undefined {
-  const window = new FileWindow(file);
+  const window = new FileWindow(file, SCAN_BYTES);
   // Checking a candidate costs its length; past this budget the bytes are odd enough to be treated as a find.
   let budget = 16 * (file.size - from);
   for (let position = from; position + BATCH_HEADER_BYTES <= file.size; position++) {
@@ -119,9 +154,9 @@ class FileWindow {
   #start = 0;
   #length = 0;
 
-  constructor(file: DiskFile) {
+  constructor(file: DiskFile, readBytes: number) {
     this.#file = file;
-    this.#buffer = Buffer.allocUnsafe(Math.min(SCAN_BYTES, file.size));
+    this.#buffer = Buffer.allocUnsafe(Math.min(readBytes, file.size));
   }
 
   /** What is in memory, and possibly older bytes behind it. Good until the next `fill`. */

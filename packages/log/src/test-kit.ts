@@ -1,6 +1,8 @@
 import type { Cancel, Clock } from '@weir/base/clock.ts';
 import { leaderEpoch, offset } from '@weir/base/ids.ts';
 import { BatchBuilder } from '@weir/records/batch-builder.ts';
+import { BATCH_CRC_FROM, writeCrc } from '@weir/records/batch-header.ts';
+import { crc32c } from '@weir/records/crc32c.ts';
 import type { Disk } from '@weir/base/disk.ts';
 import { Slabs } from '@weir/base/slabs.ts';
 import { Log, type OpenedLog } from './log.ts';
@@ -71,6 +73,22 @@ export function makeBatch(timestamps: readonly number[], { valueBytes = 10, fill
     builder.append({ key: null, value: Buffer.alloc(valueBytes, fill), timestampMs });
   }
   return builder.build();
+}
+
+/** For tests: where a batch belongs among those of an idempotent producer. */
+export interface TestSequence {
+  readonly producerId: number;
+  readonly epoch?: number;
+  readonly sequence: number;
+}
+
+/** For tests: makes it the batch of an idempotent producer. */
+export function asProducers(batch: Buffer, { producerId, epoch = 0, sequence }: TestSequence): Buffer {
+  batch.writeBigInt64BE(BigInt(producerId), 43);
+  batch.writeInt16BE(epoch, 51);
+  batch.writeInt32BE(sequence, 53);
+  writeCrc(batch, 0, crc32c(batch.subarray(BATCH_CRC_FROM)));
+  return batch;
 }
 
 /** For tests: a tail cache whose memory is overwritten as soon as nobody should look at it any more. */

@@ -19,9 +19,10 @@ interface Entry {
 }
 
 /**
- * Batches that were appended and do not count yet, in offset order.
+ * Batches that were appended and do not count yet, in offset order; and those that a producer has sent again, each where
+ * the one is that was appended.
  *
- * Invariant: end offsets rise from head to tail.
+ * Invariant: end offsets never fall from head to tail.
  */
 export class AppendQueue {
   #entries: Entry[] = [];
@@ -31,6 +32,13 @@ export class AppendQueue {
     const last = this.#entries.at(-1);
     assert(last === undefined || last.endOffset <= entry.baseOffset, 'appends wait in offset order');
     this.#entries.push(entry);
+  }
+
+  /** A batch that is in the log already: answered with, or like, the one that was appended. */
+  pushDuplicate(duplicate: Omit<Entry, 'bytes'>): void {
+    let at = this.#entries.length;
+    while (at > this.#head && this.#entries[at - 1]!.endOffset > duplicate.endOffset) at--;
+    this.#entries.splice(at, 0, { ...duplicate, bytes: 0 });
   }
 
   /** Answers all that end at or below the position; tells how many bytes they were. */

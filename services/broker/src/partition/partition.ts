@@ -8,6 +8,7 @@ import type { Log } from '@weir/log/log.ts';
 import { passesByItself } from '@weir/log/log-errors.ts';
 import type { LogFault } from '@weir/log/log-writer-parts.ts';
 import type { ColdRead, LogRead, TimestampedOffset } from '@weir/log/log-read.ts';
+import type { DuplicateBatch } from '@weir/log/producers/admission.ts';
 import type { RetentionReport } from '@weir/log/retention.ts';
 import { recordCountOf } from '@weir/records/batch-header.ts';
 import { checkBatch } from '@weir/records/check-batch.ts';
@@ -233,11 +234,15 @@ export class Partition implements TurnMember {
 
   /**
    * Appends one batch, whose buffer is the log's from now on. The waiter is told at the end of the turn in which the
-   * batch counts, or never when the answer is a refusal.
+   * batch counts, or never when the answer is a refusal. One that an idempotent producer has sent before is not appended
+   * again: the waiter is told the offset that it got then.
    */
   append(batch: Buffer, leaderEpoch: number, waiter: AppendWaiter, slot: number): Refusal | undefined {
     const problem = this.problem(leaderEpoch) ?? checkBatch(batch, { maxBytes: this.topic.settings.messageBytesMax });
     if (problem !== undefined) return problem;
+    const log = this.#served();
+    const known = log.admit(batch);
+    if (known !== undefined) return 'code' in known ? known : this.#answerAgain(known, waiter, slot);
     const { pending, room, turn } = this.#shared;
     if (pending.bytes + batch.length > pending.maxBytes) {
       return refusal(
@@ -245,7 +250,6 @@ export class Partition implements TurnMember {
         `${pending.bytes} bytes wait for the broker's disk, and it holds at most ${pending.maxBytes}: try again later`,
       );
     }
-    const log = this.#served();
     const full = room.problem(batch.length) ?? stuckRefusal(log.stuck);
     if (full !== undefined) return full;
     let baseOffset: Offset;
@@ -340,8 +344,12 @@ export class Partition implements TurnMember {
     return this.problem(-1) ?? this.logStartOffset;
   }
 
-  /** Removes the segments that the topic's configs do not keep. Only where it leads: there it knows the configs. */
+  /**
+   * Removes the segments that the topic's configs do not keep. Only where it leads: there it knows the configs. And
+   * forgets idempotent producers that have long been silent.
+   */
   retain(nowMs: number): RetentionReport {
+    this.#log?.expireProducers(nowMs);
     if (this.#state.kind !== 'leader') return NOTHING;
     const { retentionMs, retentionBytes, segmentMs } = this.topic.settings;
     try {
@@ -391,6 +399,12 @@ export class Partition implements TurnMember {
   /** Whether a sync of its log is under way. */
   get syncing(): boolean {
     return this.#log?.syncing ?? false;
+  }
+
+  /** Answers with the batch that is in the log: together with it, or at the end of this turn when it counts already. */
+  #answerAgain({ baseOffset, endOffset }: DuplicateBatch, waiter: AppendWaiter, slot: number): undefined {
+    this.#appends.pushDuplicate({ endOffset, baseOffset, waiter, slot });
+    if (endOffset <= this.highWatermark) this.#shared.turn.advanced(this);
   }
 
   #advanced(): void {

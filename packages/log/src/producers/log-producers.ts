@@ -1,0 +1,112 @@
+import { refusal } from '@weir/base/errors.ts';
+import type { Offset } from '@weir/base/ids.ts';
+import { PRODUCER_EXPIRY_CHECK_MS, PRODUCER_ID_EXPIRATION_MS } from '@weir/base/limits.ts';
+import { hasProducerId, lastOffsetOf } from '@weir/records/batch-header.ts';
+import { admission, type Admission } from './admission.ts';
+import { idempotentIdOf, stateBehind, type ProducerState, type ProducerStates } from './producer-states.ts';
+import type { SnapshotFiles } from './snapshot-files.ts';
+
+/** Behind a batch that was appended. */
+interface AppendedState {
+  readonly producerId: number;
+  readonly state: ProducerState;
+  readonly lastOffset: Offset;
+}
+
+/**
+ * The idempotent producers of a log: whether a batch follows the one before it, or is there already (KIP-98). Batches
+ * that no idempotent producer wrote cost a look at their header.
+ *
+ * Invariant: a snapshot has the producers of exactly the batches below its offset; what is appended and not written yet
+ * is kept apart for that.
+ */
+export class LogProducers {
+  /** Of the batches that are in the segments, as far as that has been looked at. */
+  readonly #written: ProducerStates;
+  readonly #files: SnapshotFiles;
+  /** In offset order. */
+  #appended: AppendedState[] = [];
+  /** The last one of each producer in `#appended`. */
+  readonly #latest = new Map<number, ProducerState>();
+  #expiredMs = Number.NEGATIVE_INFINITY;
+
+  constructor(written: ProducerStates, files: SnapshotFiles) {
+    this.#written = written;
+    this.#files = files;
+  }
+
+  /** See `Log.admit`. */
+  admit(batch: Buffer): Admission {
+    if (!hasProducerId(batch, 0)) return undefined;
+    const producerId = idempotentIdOf(batch, 0);
+    if (producerId === undefined) return refusal('INVALID_RECORD', 'its producer id is larger than any that there is');
+    return admission(this.#latest.get(producerId) ?? this.#written.get(producerId), producerId, batch);
+  }
+
+  /**
+   * A batch got its offsets.
+   *
+   * @param writtenEnd the end of what is in the segments
+   */
+  appended(batch: Buffer, writtenEnd: Offset): void {
+    if (!hasProducerId(batch, 0)) return;
+    const producerId = idempotentIdOf(batch, 0);
+    if (producerId === undefined) return;
+    this.#settle(writtenEnd);
+    const state = stateBehind(this.#latest.get(producerId) ?? this.#written.get(producerId), batch, 0);
+    this.#latest.set(producerId, state);
+    this.#appended.push({ producerId, state, lastOffset: lastOffsetOf(batch, 0) });
+  }
+
+  /** Forgets producers that sent nothing for PRODUCER_ID_EXPIRATION_MS; looks no more often than is worth it. */
+  expire(nowMs: number, writtenEnd: Offset): void {
+    const sinceMs = nowMs - this.#expiredMs;
+    if (sinceMs >= 0 && sinceMs < PRODUCER_EXPIRY_CHECK_MS) return;
+    this.#expiredMs = nowMs;
+    this.#settle(writtenEnd);
+    this.#written.expire(nowMs, PRODUCER_ID_EXPIRATION_MS);
+  }
+
+  /**
+   * A segment ends at `end`, where the next one is about to begin, and with it a sync of the folder. The snapshot is
+   * durable then: once retention has removed the batches before it there is no other copy.
+   *
+   * @throws DiskError
+   */
+  seal(end: Offset): void {
+    this.#settle(end);
+    this.#files.write(end, this.#written, { sync: true });
+    // The one before it, should this one rot.
+    this.#files.keepNewest(2);
+  }
+
+  /**
+   * The log is closed at its end, with all of it written. The snapshot is not synced, as many logs are closed at once:
+   * should it be lost, the headers of the active segment tell the same.
+   *
+   * @throws DiskError
+   */
+  close(end: Offset, log: { readonly activeBase: Offset; readonly bytes: number }): void {
+    this.#settle(end);
+    if (log.bytes === 0 && this.#written.size === 0 && this.#files.count === 0) return;
+    this.#files.write(end, this.#written, { sync: false });
+    this.#files.removeBetween(log.activeBase, end);
+  }
+
+  /** The log's first segment begins here now. */
+  segmentsRemoved(firstBase: Offset): void {
+    this.#files.removeBefore(firstBase);
+  }
+
+  /** What lies below an offset is in the segments. */
+  #settle(writtenEnd: Offset): void {
+    let count = 0;
+    for (const { producerId, state, lastOffset } of this.#appended) {
+      if (lastOffset >= writtenEnd) break;
+      count += 1;
+      this.#written.put(producerId, state);
+      if (this.#latest.get(producerId) === state) this.#latest.delete(producerId);
+    }
+    if (count > 0) this.#appended = this.#appended.slice(count);
+  }
+}
