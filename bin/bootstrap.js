@@ -150,4 +150,17 @@ function runInstead({ file, words, passInterrupts }) {
   });
 }
 
-module.exports = { findTool, install, nodePath, root, runInstead };
+/**
+ * A young generation of 4 MiB a half, not 16. What a broker keeps a moment (batches in its cache, requests on their way)
+ * outlives either, and what it does not keep is garbage at once: a larger one only takes 100 MiB more, and no less time.
+ */
+const nodeFlags = ['--max-semi-space-size=4'];
+
+module.exports = {
+  nodeFlags,
+  findTool,
+  install,
+  nodePath,
+  root,
+  runInstead,
+};

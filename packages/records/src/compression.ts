@@ -1,7 +1,7 @@
 import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { messageOf, WeirError } from '@weir/base/errors.ts';
 import { DECOMPRESSED_BYTES_MAX } from '@weir/base/limits.ts';
-import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
+import { lz4 } from './codecs.ts';
 import { lz4ContentBytes } from './lz4-frame.ts';
 import { compressXerial, decompressSnappy } from './snappy.ts';
 
@@ -21,7 +21,7 @@ export function compress(compression: Compression, bytes: Buffer): Buffer {
     case 'snappy':
       return compressXerial(bytes);
     case 'lz4':
-      return compressFrameSync(bytes);
+      return lz4().compressFrameSync(bytes);
     case 'zstd':
       return zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 3 } });
   }
@@ -44,7 +44,7 @@ export function decompress(compression: Compression, bytes: Buffer, bytesMax: nu
         return decompressSnappy(bytes, bytesMax);
       case 'lz4':
         lz4ContentBytes(bytes, bytesMax);
-        return decompressFrameSync(bytes);
+        return lz4().decompressFrameSync(bytes);
       case 'zstd':
         return zstdDecompressSync(bytes, zlibOptions(bytes, bytesMax));
     }

@@ -1,5 +1,5 @@
 import { WeirError } from '@weir/base/errors.ts';
-import { compressSync, uncompressSync } from 'snappy';
+import { snappy } from './codecs.ts';
 
 /**
  * Snappy in Xerial's framing (`SnappyOutputStream` of snappy-java, which Kafka's Java client uses): the magic, two
@@ -17,7 +17,7 @@ const RATIO_MAX = 22;
 export function compressXerial(bytes: Buffer): Buffer {
   const parts: Buffer[] = [XERIAL_HEADER];
   for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
-    const block = compressSync(bytes.subarray(at, at + BLOCK_BYTES));
+    const block = snappy().compressSync(bytes.subarray(at, at + BLOCK_BYTES));
     const length = Buffer.allocUnsafe(4);
     length.writeInt32BE(block.length, 0);
     parts.push(length, block);
@@ -36,10 +36,10 @@ export function decompressSnappy(bytes: Buffer, bytesMax: number): Buffer {
   let claimed = 0;
   for (const block of blocks) claimed += claimedBytes(block);
   if (claimed > bytesMax) throw corrupt(`they claim to be ${claimed} bytes, of at most ${bytesMax}`);
-  if (blocks.length === 1) return uncompressSync(blocks[0]!) as Buffer;
+  if (blocks.length === 1) return snappy().uncompressSync(blocks[0]!) as Buffer;
   const out = Buffer.allocUnsafeSlow(claimed);
   let at = 0;
-  for (const block of blocks) at += (uncompressSync(block) as Buffer).copy(out, at);
+  for (const block of blocks) at += (snappy().uncompressSync(block) as Buffer).copy(out, at);
   return out;
 }
 

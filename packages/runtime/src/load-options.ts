@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
+import { createRequire } from 'node:module';
 import { messageOf } from '@weir/base/errors.ts';
 import { resolveOptions } from '@weir/base/options.ts';
 import type { OptionSource, OptionSpecs, ResolvedOptions } from '@weir/base/options.ts';
@@ -103,7 +103,9 @@ function environmentSource(specs: OptionSpecs, environment: NodeJS.ProcessEnv, p
 function readConfig(path: string): Record<string, unknown> | string {
   let document: unknown;
   try {
-    document = parseYaml(readFileSync(path, 'utf8'));
+    // Loaded for those who have such a file: it is as large as all of a service's own code.
+    const yaml = createRequire(import.meta.url)('yaml') as typeof import('yaml');
+    document = yaml.parse(readFileSync(path, 'utf8'));
   } catch (error) {
     return `--config ${path} cannot be read: ${messageOf(error)}`;
   }

@@ -15,7 +15,7 @@ export function separateLauncher(report: (line: string) => void): Launcher {
     launch: (plan) =>
       new Promise((resolve, reject) => {
         // In a process group of its own: Ctrl-C in the terminal is for the parent, which stops them in order.
-        const child = spawn(process.execPath, [MAIN, 'dev-service', ...plan.args], {
+        const child = spawn(process.execPath, [...process.execArgv, MAIN, 'dev-service', ...plan.args], {
           stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
           detached: true,
         });
