@@ -1,11 +1,13 @@
 import { strict as assert } from 'node:assert';
 import { offset, type LeaderEpoch } from '@weir/base/ids.ts';
+import { PRODUCER_ID_EXPIRATION_MS } from '@weir/base/limits.ts';
 import type { SimulatedDisk } from '@weir/base/simulated-disk.ts';
 import { BATCH_HEADER_BYTES, batchBytesOf, leaderEpochOf, writeLeaderEpoch } from '@weir/records/batch-header.ts';
 import { isValidBatchAt } from '@weir/records/check-batch.ts';
 import { readRecords } from '@weir/records/read-records.ts';
 import type { Log } from './log.ts';
 import type { LogConfig } from './log-config.ts';
+import { ModelProducer, type SentBatch } from './log-model-producer.ts';
 import type { TimestampedOffset } from './log-read.ts';
 import type { TailCache } from './tail-cache.ts';
 
@@ -14,6 +16,8 @@ interface ModelBatch {
   readonly base: number;
   readonly end: number;
   readonly bytes: Buffer;
+  /** An idempotent producer's. */
+  readonly sent: SentBatch | undefined;
 }
 
 /** What a replica needs of its world. */
@@ -32,6 +36,7 @@ export class ModelReplica {
   readonly #cache: TailCache;
   /** In offset order, from offset 0 on: deleted ones too. */
   batches: ModelBatch[] = [];
+  readonly producers = [new ModelProducer(0), new ModelProducer(1), new ModelProducer(2)];
   /** All that the log has said counts. */
   counted = 0;
   /** No crash may take what lies below. */
@@ -88,6 +93,50 @@ export class ModelReplica {
     this.counted = log.endOffset;
     this.mustKeep = log.endOffset;
     this.checkContents(this.start, 1_000_000);
+    if (this.#world.rotten) return;
+    for (const producer of this.producers) {
+      const found = this.#foundOf(producer);
+      if (found.length > 0) this.#world.saw('producers kept over a start');
+      if (producer.sentCount > found.length) this.#world.saw('batches lost');
+      producer.checkKnown(log, found);
+    }
+  }
+
+  /** A producer sends a batch; what is there already, or does not follow, is not appended. */
+  produce(producer: ModelProducer, { back, count }: { readonly back: number; readonly count: number }): void {
+    const found = this.#foundOf(producer);
+    const sent = producer.choose(back, count, found);
+    if (sent === undefined) return;
+    const { batch, records } = producer.build(sent);
+    if (this.#world.rotten) {
+      if (sent.index === found.length && this.log.admit(batch) === undefined) this.append(batch, records, sent);
+      return;
+    }
+    const judged = producer.checkAdmission(this.log, sent, found);
+    this.#world.saw(`${judged} of a producer`);
+    if (judged === 'append') this.append(batch, records, sent);
+  }
+
+  /** All producers are silent for longer than the log remembers them. */
+  forgetProducers(): void {
+    for (const nowMs of [0, 2 * PRODUCER_ID_EXPIRATION_MS]) this.log.expireProducers(nowMs);
+    for (const producer of this.producers) {
+      const last = this.#foundOf(producer).at(-1);
+      // What is not written yet was sent a moment ago.
+      if (last !== undefined && last.end <= this.log.durableEnd) {
+        assert.equal(this.log.admit(producer.build(last.sent!).batch), undefined);
+      }
+      producer.replace();
+    }
+  }
+
+  #foundOf(producer: ModelProducer): readonly ModelBatch[] {
+    const found = this.batches.filter(({ sent }) => sent !== undefined && producer.isMine(sent));
+    assert.ok(
+      found.every(({ sent }, i) => sent!.index === i),
+      'each batch is there once, in order',
+    );
+    return found;
   }
 
   /** What holds between any two steps; from it follows what a crash must not take. */
@@ -120,7 +169,7 @@ export class ModelReplica {
     this.epochStart = 0;
   }
 
-  append(batch: Buffer, records: number): void {
+  append(batch: Buffer, records: number, sent?: SentBatch): void {
     // In the pool's memory, which is overwritten as soon as nobody says that he needs it.
     const piece = this.#cache.slabs.allocate(batch.length);
     piece.set(batch);
@@ -128,7 +177,7 @@ export class ModelReplica {
     try {
       assert.equal(this.log.append(piece), base);
     } finally {
-      this.batches.push({ base, end: base + records, bytes: Buffer.from(piece) });
+      this.batches.push({ base, end: base + records, bytes: Buffer.from(piece), sent });
       this.#cache.slabs.release(piece);
     }
   }

@@ -39,6 +39,32 @@ const append = fc
     }),
   );
 
+const produce = fc
+  .record({ log: logs, producer: fc.nat(2), back: fc.nat(7), count: fc.integer({ min: 1, max: 3 }) })
+  .map(({ log, producer, back, count }) =>
+    logStep(`producer ${producer} sends ${count} records, or what was ${back} before`, log, (replica) => {
+      if (replica.log.appendable) replica.produce(replica.producers[producer]!, { back, count });
+    }),
+  );
+
+const produceNext = fc.record({ log: logs, producer: fc.nat(2) }).map(({ log, producer }) =>
+  logStep(`producer ${producer} sends the next`, log, (replica) => {
+    if (replica.log.appendable) replica.produce(replica.producers[producer]!, { back: 0, count: 1 });
+  }),
+);
+
+const bumpEpoch = fc
+  .record({ log: logs, producer: fc.nat(2) })
+  .map(({ log, producer }) =>
+    logStep(`producer ${producer} starts over`, log, (replica) => replica.producers[producer]!.bumpEpoch()),
+  );
+
+const forgetProducers = logs.map((log) =>
+  logStep('producers are silent for long', log, (replica) => {
+    if (replica.log.appendable) replica.forgetProducers();
+  }),
+);
+
 const flush = fc.constant(
   step('flush', ({ replicas }) => {
     for (const { log } of replicas) log.flush();
@@ -156,6 +182,12 @@ export const STEPS: readonly fc.Arbitrary<ModelStep>[] = [
   append,
   append,
   append,
+  produce,
+  produce,
+  produceNext,
+  produceNext,
+  bumpEpoch,
+  forgetProducers,
   flush,
   flush,
   flushOne,

@@ -34,7 +34,7 @@ export function recoverProducers(options: ProducerRecovery): LogProducers {
   const { files, sealed, active, scanned } = options;
   const firstBase = sealed[0]?.baseOffset ?? active.baseOffset;
   files.removeBefore(firstBase);
-  const snapshot = files.load(firstBase);
+  const snapshot = files.load();
   const states = snapshot?.states ?? new ProducerStates();
   const from = snapshot?.at ?? firstBase;
   const behind = sealed.filter(({ endOffset }) => endOffset > from);

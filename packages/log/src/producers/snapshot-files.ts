@@ -48,13 +48,12 @@ export class SnapshotFiles {
   }
 
   /**
-   * The newest good one from an offset on. Damaged ones in front of it are removed.
+   * The newest good one. Damaged ones that are newer are removed.
    *
    * @throws Error when a newer Weir wrote it; DiskError
    */
-  load(from: Offset): LoadedSnapshot | undefined {
+  load(): LoadedSnapshot | undefined {
     for (const file of this.#files.toReversed()) {
-      if (file.at < from) return undefined;
       const states = this.#read(file);
       if (states !== undefined) return { at: file.at, states };
       this.#remove(({ at, ending }) => at === file.at && ending === file.ending);
