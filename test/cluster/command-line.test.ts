@@ -53,6 +53,21 @@ test('lines of standard input become records, and come out again', async () => {
   expect(JSON.parse(json.out)).toMatchObject({ partition: 0, offset: 4999, value: 'line 4999' });
 });
 
+test('a cluster is measured: what is sent, what is read, and the way between', async () => {
+  await onCluster(['topic', 'create', 'measured', '--partitions', '2']);
+  const sent = await onCluster(['bench', 'produce', 'measured', '-n', '5000', '--size', '50', '-o', 'json']);
+  const figures = JSON.parse(sent.out) as { records: number; refused: number; latencyMs: Record<string, number> };
+  expect(figures).toMatchObject({ records: 5000, refused: 0 });
+  expect(figures.latencyMs['p50']).toBeGreaterThan(0);
+  expect(figures.latencyMs['p99']).toBeGreaterThanOrEqual(figures.latencyMs['p50']!);
+  expect(figures.latencyMs['max']).toBeGreaterThanOrEqual(figures.latencyMs['p99']!);
+  const read = await onCluster(['bench', 'consume', 'measured']);
+  expect(read.out).toMatch(/^5,000 records read from measured in [\d.]+ s: [\d,]+ records\/s, [\d.]+ MB\/s\n$/);
+  const trips = await onCluster(['bench', 'latency', 'measured', '-n', '20', '-p', '1', '-o', 'json']);
+  expect(JSON.parse(trips.out)).toMatchObject({ records: 20 });
+  expect((await onCluster(['bench', 'consume', 'never-there'])).err).toContain('there is no topic "never-there"');
+});
+
 test('keys are taken from the lines when asked', async () => {
   await onCluster(['topic', 'create', 'pairs', '--partitions', '4']);
   await onCluster(['produce', 'pairs', '--key-separator', ':'], 'a:1\nb:2\na:3\n');

@@ -63,6 +63,27 @@ export const commands: CommandTree = {
     summary: 'print the records of a topic',
     load: async () => (await import('./consume/consume.ts')).consumeCommand,
   },
+  bench: {
+    kind: 'group',
+    summary: 'measure a running cluster',
+    children: {
+      produce: {
+        kind: 'command',
+        summary: 'measure how fast records are taken',
+        load: async () => (await import('./bench/produce.ts')).benchProduce,
+      },
+      consume: {
+        kind: 'command',
+        summary: 'measure how fast a topic is read',
+        load: async () => (await import('./bench/consume.ts')).benchConsume,
+      },
+      latency: {
+        kind: 'command',
+        summary: 'measure the way from sender to reader',
+        load: async () => (await import('./bench/latency.ts')).benchLatency,
+      },
+    },
+  },
   cluster: {
     kind: 'group',
     summary: 'look at the cluster',

@@ -7,13 +7,19 @@ import type { Logger } from '@weir/runtime/world.ts';
 
 /** Runs `work` with a client that has the cluster's metadata, and closes the client after it. */
 export async function withClient<T>(
-  options: { readonly coordinators: string; readonly timeout: number; readonly autoCreateTopics?: boolean },
+  options: {
+    readonly coordinators: string;
+    readonly timeout: number;
+    readonly autoCreateTopics?: boolean;
+    readonly lingerMs?: number;
+  },
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
   const world = { clock: machineClock, random: machineRandom, transport: grpcTransport, logger: silentLogger };
-  const { autoCreateTopics = false } = options;
+  const { autoCreateTopics = false, lingerMs } = options;
+  const producer = lingerMs === undefined ? {} : { producer: { lingerMs } };
   const client = new Client(
-    { coordinators: options.coordinators.split(','), name: 'weir-cli', autoCreateTopics },
+    { coordinators: options.coordinators.split(','), name: 'weir-cli', autoCreateTopics, ...producer },
     world,
   );
   try {
