@@ -79,17 +79,17 @@ export class KafkaProduce {
     this.#unanswered.add(pending);
     const refused = this.#refusalOf(request);
     for (const { name, topicId, partitionData } of request.topicData) {
-      const reference = { name, id: topicId };
-      const topic = findTopic(this.#parts.cluster.image, reference);
+      const byId = isById({ name, id: topicId });
+      const id = byId ? topicId : this.#parts.cluster.image.topic(name)?.idBytes;
       // The request's memory is somebody else's by the time of the answer.
-      const answers = pending.topic(name, topic?.idBytes ?? Buffer.from(topicId));
+      const answers = pending.topic(name, byId ? Buffer.from(topicId) : topicId);
       for (const { index, records } of partitionData) {
         const slot = pending.slot(answers, index);
         let problem = refused;
         if (problem === undefined) {
-          if (topic === undefined) problem = unknownTopic(isById(reference), name);
+          if (id === undefined) problem = refusal('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic ${name}`);
           else if (records === null) problem = refusal('INVALID_RECORD', 'a batch has at least one record');
-          else problem = this.#append(topic.idBytes, index, records, pending, slot, version);
+          else problem = this.#append(id, index, records, pending, slot, version);
         }
         if (problem !== undefined) pending.failed(slot, problem);
       }
@@ -160,12 +160,6 @@ const ZSTD = 4;
 
 function isZstd(records: Buffer): boolean {
   return records.length > ATTRIBUTES_AT + 1 && (records.readInt16BE(ATTRIBUTES_AT) & 7) === ZSTD;
-}
-
-function unknownTopic(byId: boolean, name: string): Refusal {
-  return byId
-    ? refusal('UNKNOWN_TOPIC_ID', 'there is no topic with this id')
-    : refusal('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic ${name}`);
 }
 
 /** A request whose batches are on their way; it is answered when the last of them is. */
