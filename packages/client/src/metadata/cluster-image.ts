@@ -3,6 +3,7 @@ import type { BrokerId, Revision, TopicId } from '@weir/base/ids.ts';
 import { BrokerState } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type {
   Broker,
+  BrokerConfigs,
   Change,
   DeletedTopic,
   Delta,
@@ -54,6 +55,8 @@ export type ImageChange =
   | { readonly kind: 'all' }
   | { readonly kind: 'broker'; readonly broker: BrokerInfo }
   | { readonly kind: 'topic'; readonly topic: TopicInfo }
+  /** Configs of a broker were set or unset, or the cluster-wide default: then `brokerId` is 'default'. */
+  | { readonly kind: 'configs'; readonly brokerId: number | 'default' }
   /** Proof that the topic was deleted, whether it was in the image or not. */
   | { readonly kind: 'topicDeleted'; readonly id: TopicId; readonly name: string }
   | { readonly kind: 'partition'; readonly topic: TopicInfo; readonly partition: PartitionInfo };
@@ -75,6 +78,8 @@ class Contents {
   readonly topicsById = new Map<string, TopicEntry>();
   /** Partitions that came before their topic, which is written last. */
   readonly early = new Map<string, PartitionInfo[]>();
+  readonly brokerConfigs = new Map<number | 'default', Readonly<Record<string, string>>>();
+  staticConfigs: Readonly<Record<string, string>> = {};
 
   apply(change: Change): ImageChange | undefined {
     switch (change.change.case) {
@@ -86,6 +91,8 @@ class Contents {
         return this.#applyPartition(change.change.value);
       case 'deletedTopic':
         return this.#applyDeletedTopic(change.change.value);
+      case 'brokerConfigs':
+        return this.#applyBrokerConfigs(change.change.value);
       case undefined:
         // A kind of change that a newer coordinator knows and we do not.
         return undefined;
@@ -117,6 +124,13 @@ class Contents {
     this.topicsByName.set(entry.name, entry);
     this.topicsById.set(id, entry);
     return { kind: 'topic', topic: entry };
+  }
+
+  #applyBrokerConfigs({ name, configs, staticConfigs }: BrokerConfigs): ImageChange {
+    const id = name === '' ? 'default' : Number(name);
+    this.brokerConfigs.set(id, configs);
+    if (id === 'default') this.staticConfigs = staticConfigs;
+    return { kind: 'configs', brokerId: id };
   }
 
   #applyDeletedTopic({ id: bytes, name }: DeletedTopic): ImageChange {
@@ -204,6 +218,19 @@ export class ClusterImage {
 
   broker(id: number): BrokerInfo | undefined {
     return this.#contents.brokers.get(id);
+  }
+
+  /**
+   * What was set of a broker, or for all of them as the cluster-wide default; {} when nothing was. See `topicDefaults` in
+   * packages/base/src/broker-configs.ts for what that means for topics.
+   */
+  brokerConfigs(id: number | 'default'): Readonly<Record<string, string>> {
+    return this.#contents.brokerConfigs.get(id) ?? {};
+  }
+
+  /** Broker configs that the coordinator was started with: they count where nothing was set. */
+  staticConfigs(): Readonly<Record<string, string>> {
+    return this.#contents.staticConfigs;
   }
 
   topic(name: string): TopicInfo | undefined {

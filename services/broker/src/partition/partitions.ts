@@ -189,6 +189,7 @@ export class Partitions {
           this.deleteTopic(change.id);
           break;
         case 'broker':
+        case 'configs':
           break;
       }
     }

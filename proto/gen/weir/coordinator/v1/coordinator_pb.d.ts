@@ -406,6 +406,12 @@ export declare type Change = Message<"weir.coordinator.v1.Change"> & {
      */
     value: DeletedTopic;
     case: "deletedTopic";
+  } | {
+    /**
+     * @generated from field: weir.coordinator.v1.BrokerConfigs broker_configs = 5;
+     */
+    value: BrokerConfigs;
+    case: "brokerConfigs";
   } | { case: undefined; value?: undefined };
 };
 
@@ -414,6 +420,40 @@ export declare type Change = Message<"weir.coordinator.v1.Change"> & {
  * Use `create(ChangeSchema)` to create a new message.
  */
 export declare const ChangeSchema: GenMessage<Change>;
+
+/**
+ * What was set of a broker, or for all of them.
+ *
+ * @generated from message weir.coordinator.v1.BrokerConfigs
+ */
+export declare type BrokerConfigs = Message<"weir.coordinator.v1.BrokerConfigs"> & {
+  /**
+   * The broker's id in decimal; empty for the cluster-wide default.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Every config that was set. None: what was set before is not any more.
+   *
+   * @generated from field: map<string, string> configs = 2;
+   */
+  configs: { [key: string]: string };
+
+  /**
+   * Only for the cluster-wide default: what the coordinator was started with, which counts where nothing was set.
+   *
+   * @generated from field: map<string, string> static_configs = 3;
+   */
+  staticConfigs: { [key: string]: string };
+};
+
+/**
+ * Describes the message weir.coordinator.v1.BrokerConfigs.
+ * Use `create(BrokerConfigsSchema)` to create a new message.
+ */
+export declare const BrokerConfigsSchema: GenMessage<BrokerConfigs>;
 
 /**
  * A registered broker.
@@ -687,6 +727,14 @@ export declare type NewTopic = Message<"weir.coordinator.v1.NewTopic"> & {
    * @generated from field: map<string, string> configs = 4;
    */
   configs: { [key: string]: string };
+
+  /**
+   * Where the replicas are to be, of every partition; empty: the coordinator chooses. With them partition_count and
+   * replication_factor are 0.
+   *
+   * @generated from field: repeated weir.coordinator.v1.ReplicaAssignment assignments = 5;
+   */
+  assignments: ReplicaAssignment[];
 };
 
 /**
@@ -694,6 +742,31 @@ export declare type NewTopic = Message<"weir.coordinator.v1.NewTopic"> & {
  * Use `create(NewTopicSchema)` to create a new message.
  */
 export declare const NewTopicSchema: GenMessage<NewTopic>;
+
+/**
+ * Where one partition's replicas are to be.
+ *
+ * @generated from message weir.coordinator.v1.ReplicaAssignment
+ */
+export declare type ReplicaAssignment = Message<"weir.coordinator.v1.ReplicaAssignment"> & {
+  /**
+   * @generated from field: int32 partition = 1;
+   */
+  partition: number;
+
+  /**
+   * In order of preference: the first is to lead.
+   *
+   * @generated from field: repeated int32 broker_ids = 2;
+   */
+  brokerIds: number[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.ReplicaAssignment.
+ * Use `create(ReplicaAssignmentSchema)` to create a new message.
+ */
+export declare const ReplicaAssignmentSchema: GenMessage<ReplicaAssignment>;
 
 /**
  * One result a topic, in the order asked.
@@ -763,6 +836,347 @@ export declare type CreateTopicResult = Message<"weir.coordinator.v1.CreateTopic
  * Use `create(CreateTopicResultSchema)` to create a new message.
  */
 export declare const CreateTopicResultSchema: GenMessage<CreateTopicResult>;
+
+/**
+ * Topics that get more partitions.
+ *
+ * @generated from message weir.coordinator.v1.CreatePartitionsRequest
+ */
+export declare type CreatePartitionsRequest = Message<"weir.coordinator.v1.CreatePartitionsRequest"> & {
+  /**
+   * @generated from field: repeated weir.coordinator.v1.NewPartitions topics = 1;
+   */
+  topics: NewPartitions[];
+
+  /**
+   * Check, and create nothing.
+   *
+   * @generated from field: bool validate_only = 2;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.CreatePartitionsRequest.
+ * Use `create(CreatePartitionsRequestSchema)` to create a new message.
+ */
+export declare const CreatePartitionsRequestSchema: GenMessage<CreatePartitionsRequest>;
+
+/**
+ * How many partitions a topic is to have.
+ *
+ * @generated from message weir.coordinator.v1.NewPartitions
+ */
+export declare type NewPartitions = Message<"weir.coordinator.v1.NewPartitions"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * In total, with those that there are.
+   *
+   * @generated from field: int32 total_count = 2;
+   */
+  totalCount: number;
+
+  /**
+   * Where the new partitions' replicas are to be, in the order of the partitions; empty: the coordinator chooses.
+   *
+   * @generated from field: repeated weir.coordinator.v1.NewPartitionReplicas assignments = 3;
+   */
+  assignments: NewPartitionReplicas[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.NewPartitions.
+ * Use `create(NewPartitionsSchema)` to create a new message.
+ */
+export declare const NewPartitionsSchema: GenMessage<NewPartitions>;
+
+/**
+ * Where one new partition's replicas are to be.
+ *
+ * @generated from message weir.coordinator.v1.NewPartitionReplicas
+ */
+export declare type NewPartitionReplicas = Message<"weir.coordinator.v1.NewPartitionReplicas"> & {
+  /**
+   * In order of preference: the first is to lead.
+   *
+   * @generated from field: repeated int32 broker_ids = 1;
+   */
+  brokerIds: number[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.NewPartitionReplicas.
+ * Use `create(NewPartitionReplicasSchema)` to create a new message.
+ */
+export declare const NewPartitionReplicasSchema: GenMessage<NewPartitionReplicas>;
+
+/**
+ * One result a topic, in the order asked.
+ *
+ * @generated from message weir.coordinator.v1.CreatePartitionsResponse
+ */
+export declare type CreatePartitionsResponse = Message<"weir.coordinator.v1.CreatePartitionsResponse"> & {
+  /**
+   * @generated from field: repeated weir.coordinator.v1.CreatePartitionsResult results = 1;
+   */
+  results: CreatePartitionsResult[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.CreatePartitionsResponse.
+ * Use `create(CreatePartitionsResponseSchema)` to create a new message.
+ */
+export declare const CreatePartitionsResponseSchema: GenMessage<CreatePartitionsResponse>;
+
+/**
+ * What became of one topic.
+ *
+ * @generated from message weir.coordinator.v1.CreatePartitionsResult
+ */
+export declare type CreatePartitionsResult = Message<"weir.coordinator.v1.CreatePartitionsResult"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * "NONE", or a code of the error table.
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * How many partitions the topic has, or would have; 0 when it was refused.
+   *
+   * @generated from field: int32 partition_count = 4;
+   */
+  partitionCount: number;
+
+  /**
+   * The image's revision from which they exist; 0 when none were created.
+   *
+   * @generated from field: uint64 revision = 5;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.CreatePartitionsResult.
+ * Use `create(CreatePartitionsResultSchema)` to create a new message.
+ */
+export declare const CreatePartitionsResultSchema: GenMessage<CreatePartitionsResult>;
+
+/**
+ * Configs to alter.
+ *
+ * @generated from message weir.coordinator.v1.AlterConfigsRequest
+ */
+export declare type AlterConfigsRequest = Message<"weir.coordinator.v1.AlterConfigsRequest"> & {
+  /**
+   * @generated from field: repeated weir.coordinator.v1.ConfigAlteration resources = 1;
+   */
+  resources: ConfigAlteration[];
+
+  /**
+   * Check, and alter nothing.
+   *
+   * @generated from field: bool validate_only = 2;
+   */
+  validateOnly: boolean;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.AlterConfigsRequest.
+ * Use `create(AlterConfigsRequestSchema)` to create a new message.
+ */
+export declare const AlterConfigsRequestSchema: GenMessage<AlterConfigsRequest>;
+
+/**
+ * What is to become of one resource's configs.
+ *
+ * @generated from message weir.coordinator.v1.ConfigAlteration
+ */
+export declare type ConfigAlteration = Message<"weir.coordinator.v1.ConfigAlteration"> & {
+  /**
+   * @generated from field: weir.coordinator.v1.ConfigResourceType type = 1;
+   */
+  type: ConfigResourceType;
+
+  /**
+   * A topic's name, or a broker's id in decimal; an empty broker is the cluster-wide default.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Kafka's AlterConfigs: what no operation sets is unset, and every operation is SET.
+   *
+   * @generated from field: bool replace_all = 3;
+   */
+  replaceAll: boolean;
+
+  /**
+   * No config twice.
+   *
+   * @generated from field: repeated weir.coordinator.v1.ConfigOperation operations = 4;
+   */
+  operations: ConfigOperation[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.ConfigAlteration.
+ * Use `create(ConfigAlterationSchema)` to create a new message.
+ */
+export declare const ConfigAlterationSchema: GenMessage<ConfigAlteration>;
+
+/**
+ * What is to become of one config.
+ *
+ * @generated from message weir.coordinator.v1.ConfigOperation
+ */
+export declare type ConfigOperation = Message<"weir.coordinator.v1.ConfigOperation"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: weir.coordinator.v1.ConfigOperationKind kind = 2;
+   */
+  kind: ConfigOperationKind;
+
+  /**
+   * Unused by DELETE.
+   *
+   * @generated from field: string value = 3;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.ConfigOperation.
+ * Use `create(ConfigOperationSchema)` to create a new message.
+ */
+export declare const ConfigOperationSchema: GenMessage<ConfigOperation>;
+
+/**
+ * One result a resource, in the order asked.
+ *
+ * @generated from message weir.coordinator.v1.AlterConfigsResponse
+ */
+export declare type AlterConfigsResponse = Message<"weir.coordinator.v1.AlterConfigsResponse"> & {
+  /**
+   * @generated from field: repeated weir.coordinator.v1.AlterConfigsResult results = 1;
+   */
+  results: AlterConfigsResult[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.AlterConfigsResponse.
+ * Use `create(AlterConfigsResponseSchema)` to create a new message.
+ */
+export declare const AlterConfigsResponseSchema: GenMessage<AlterConfigsResponse>;
+
+/**
+ * What became of one resource.
+ *
+ * @generated from message weir.coordinator.v1.AlterConfigsResult
+ */
+export declare type AlterConfigsResult = Message<"weir.coordinator.v1.AlterConfigsResult"> & {
+  /**
+   * @generated from field: weir.coordinator.v1.ConfigResourceType type = 1;
+   */
+  type: ConfigResourceType;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * "NONE", or a code of the error table.
+   *
+   * @generated from field: string code = 3;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string message = 4;
+   */
+  message: string;
+
+  /**
+   * The image's revision from which the configs are so; 0 when none was altered.
+   *
+   * @generated from field: uint64 revision = 5;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.AlterConfigsResult.
+ * Use `create(AlterConfigsResultSchema)` to create a new message.
+ */
+export declare const AlterConfigsResultSchema: GenMessage<AlterConfigsResult>;
+
+/**
+ * Who wants producer ids.
+ *
+ * @generated from message weir.coordinator.v1.AllocateProducerIdsRequest
+ */
+export declare type AllocateProducerIdsRequest = Message<"weir.coordinator.v1.AllocateProducerIdsRequest"> & {
+  /**
+   * @generated from field: int32 broker_id = 1;
+   */
+  brokerId: number;
+
+  /**
+   * Of its registration: one that was fenced gets none.
+   *
+   * @generated from field: uint64 broker_epoch = 2;
+   */
+  brokerEpoch: bigint;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.AllocateProducerIdsRequest.
+ * Use `create(AllocateProducerIdsRequestSchema)` to create a new message.
+ */
+export declare const AllocateProducerIdsRequestSchema: GenMessage<AllocateProducerIdsRequest>;
+
+/**
+ * A block of producer ids, written down before it is given.
+ *
+ * @generated from message weir.coordinator.v1.AllocateProducerIdsResponse
+ */
+export declare type AllocateProducerIdsResponse = Message<"weir.coordinator.v1.AllocateProducerIdsResponse"> & {
+  /**
+   * @generated from field: uint64 first_id = 1;
+   */
+  firstId: bigint;
+
+  /**
+   * @generated from field: uint32 count = 2;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.AllocateProducerIdsResponse.
+ * Use `create(AllocateProducerIdsResponseSchema)` to create a new message.
+ */
+export declare const AllocateProducerIdsResponseSchema: GenMessage<AllocateProducerIdsResponse>;
 
 /**
  * Topics to delete.
@@ -976,6 +1390,76 @@ export enum BrokerState {
 export declare const BrokerStateSchema: GenEnum<BrokerState>;
 
 /**
+ * What has configs. The numbers are Kafka's.
+ *
+ * @generated from enum weir.coordinator.v1.ConfigResourceType
+ */
+export enum ConfigResourceType {
+  /**
+   * @generated from enum value: CONFIG_RESOURCE_TYPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: CONFIG_RESOURCE_TYPE_TOPIC = 2;
+   */
+  TOPIC = 2,
+
+  /**
+   * @generated from enum value: CONFIG_RESOURCE_TYPE_BROKER = 4;
+   */
+  BROKER = 4,
+}
+
+/**
+ * Describes the enum weir.coordinator.v1.ConfigResourceType.
+ */
+export declare const ConfigResourceTypeSchema: GenEnum<ConfigResourceType>;
+
+/**
+ * What an operation does.
+ *
+ * @generated from enum weir.coordinator.v1.ConfigOperationKind
+ */
+export enum ConfigOperationKind {
+  /**
+   * @generated from enum value: CONFIG_OPERATION_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: CONFIG_OPERATION_KIND_SET = 1;
+   */
+  SET = 1,
+
+  /**
+   * Back to the default.
+   *
+   * @generated from enum value: CONFIG_OPERATION_KIND_DELETE = 2;
+   */
+  DELETE = 2,
+
+  /**
+   * Adds to a list what it lacks.
+   *
+   * @generated from enum value: CONFIG_OPERATION_KIND_APPEND = 3;
+   */
+  APPEND = 3,
+
+  /**
+   * Takes out of a list.
+   *
+   * @generated from enum value: CONFIG_OPERATION_KIND_SUBTRACT = 4;
+   */
+  SUBTRACT = 4,
+}
+
+/**
+ * Describes the enum weir.coordinator.v1.ConfigOperationKind.
+ */
+export declare const ConfigOperationKindSchema: GenEnum<ConfigOperationKind>;
+
+/**
  * What is known of a topic id.
  *
  * @generated from enum weir.coordinator.v1.TopicIdState
@@ -1049,6 +1533,37 @@ export declare const CoordinatorService: GenService<{
     methodKind: "unary";
     input: typeof DeleteTopicsRequestSchema;
     output: typeof DeleteTopicsResponseSchema;
+  },
+  /**
+   * Adds empty partitions to topics, each on its own.
+   *
+   * @generated from rpc weir.coordinator.v1.CoordinatorService.CreatePartitions
+   */
+  createPartitions: {
+    methodKind: "unary";
+    input: typeof CreatePartitionsRequestSchema;
+    output: typeof CreatePartitionsResponseSchema;
+  },
+  /**
+   * Alters configs of topics, of brokers and of the cluster, each resource as a whole or not at all: Kafka's AlterConfigs
+   * and IncrementalAlterConfigs.
+   *
+   * @generated from rpc weir.coordinator.v1.CoordinatorService.AlterConfigs
+   */
+  alterConfigs: {
+    methodKind: "unary";
+    input: typeof AlterConfigsRequestSchema;
+    output: typeof AlterConfigsResponseSchema;
+  },
+  /**
+   * Gives a broker producer ids that nobody had and nobody else will have.
+   *
+   * @generated from rpc weir.coordinator.v1.CoordinatorService.AllocateProducerIds
+   */
+  allocateProducerIds: {
+    methodKind: "unary";
+    input: typeof AllocateProducerIdsRequestSchema;
+    output: typeof AllocateProducerIdsResponseSchema;
   },
   /**
    * Says of topic ids whether there are such topics. A broker that holds records of a topic which its image lacks asks

@@ -10,7 +10,7 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/
  * Describes the file weir/coordinator/v1/coordinator.proto.
  */
 export const file_weir_coordinator_v1_coordinator = /*@__PURE__*/
-  fileDesc("CiV3ZWlyL2Nvb3JkaW5hdG9yL3YxL2Nvb3JkaW5hdG9yLnByb3RvEhN3ZWlyLmNvb3JkaW5hdG9yLnYxIn0KDlNlc3Npb25SZXF1ZXN0EisKBWhlbGxvGAEgASgLMhoud2Vpci5jb29yZGluYXRvci52MS5IZWxsb0gAEjMKCWhlYXJ0YmVhdBgCIAEoCzIeLndlaXIuY29vcmRpbmF0b3IudjEuSGVhcnRiZWF0SABCCQoHcmVxdWVzdCKnAQoFSGVsbG8SEgoKY2x1c3Rlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEjkKBmJyb2tlchgDIAEoCzInLndlaXIuY29vcmRpbmF0b3IudjEuQnJva2VyUmVnaXN0cmF0aW9uSAASMQoIb2JzZXJ2ZXIYBCABKAsyHS53ZWlyLmNvb3JkaW5hdG9yLnYxLk9ic2VydmVySABCCAoGbWVtYmVyIhgKCE9ic2VydmVyEgwKBG5hbWUYASABKAkiywEKEkJyb2tlclJlZ2lzdHJhdGlvbhIRCglicm9rZXJfaWQYASABKAUSFAoMZGlyZWN0b3J5X2lkGAIgASgMEhYKDmluY2FybmF0aW9uX2lkGAMgASgMEhQKDGdycGNfYWRkcmVzcxgEIAEoCRIMCgRyYWNrGAUgASgJEjkKEWRvdWJ0ZnVsX3JlcGxpY2FzGAYgAygLMh4ud2Vpci5jb29yZGluYXRvci52MS5SZXBsaWNhSWQSFQoNa2Fma2FfYWRkcmVzcxgHIAEoCSJiCglSZXBsaWNhSWQSEAoIdG9waWNfaWQYASABKAwSEQoJcGFydGl0aW9uGAIgASgFEjAKBnJlYXNvbhgDIAEoDjIgLndlaXIuY29vcmRpbmF0b3IudjEuRG91YnRSZWFzb24iNwoJSGVhcnRiZWF0EhAKCHNlcXVlbmNlGAEgASgEEhgKEGFwcGxpZWRfcmV2aXNpb24YAiABKAQiqAIKD1Nlc3Npb25SZXNwb25zZRIvCgd3ZWxjb21lGAEgASgLMhwud2Vpci5jb29yZGluYXRvci52MS5XZWxjb21lSAASOgoNc25hcHNob3RfcGFnZRgCIAEoCzIhLndlaXIuY29vcmRpbmF0b3IudjEuU25hcHNob3RQYWdlSAASKwoFZGVsdGEYAyABKAsyGi53ZWlyLmNvb3JkaW5hdG9yLnYxLkRlbHRhSAASQAoQaGVhcnRiZWF0X2Fuc3dlchgEIAEoCzIkLndlaXIuY29vcmRpbmF0b3IudjEuSGVhcnRiZWF0QW5zd2VySAASLQoGZmVuY2VkGAUgASgLMhsud2Vpci5jb29yZGluYXRvci52MS5GZW5jZWRIAEIKCghyZXNwb25zZSJjCgdXZWxjb21lEhIKCmNsdXN0ZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIaChJzZXNzaW9uX3RpbWVvdXRfbXMYAyABKA0SFAoMYnJva2VyX2Vwb2NoGAQgASgEIlwKDFNuYXBzaG90UGFnZRIQCghyZXZpc2lvbhgBIAEoBBIsCgdjaGFuZ2VzGAIgAygLMhsud2Vpci5jb29yZGluYXRvci52MS5DaGFuZ2USDAoEbGFzdBgDIAEoCCJHCgVEZWx0YRIQCghyZXZpc2lvbhgBIAEoBBIsCgdjaGFuZ2VzGAIgAygLMhsud2Vpci5jb29yZGluYXRvci52MS5DaGFuZ2Ui3wEKBkNoYW5nZRItCgZicm9rZXIYASABKAsyGy53ZWlyLmNvb3JkaW5hdG9yLnYxLkJyb2tlckgAEisKBXRvcGljGAIgASgLMhoud2Vpci5jb29yZGluYXRvci52MS5Ub3BpY0gAEjMKCXBhcnRpdGlvbhgDIAEoCzIeLndlaXIuY29vcmRpbmF0b3IudjEuUGFydGl0aW9uSAASOgoNZGVsZXRlZF90b3BpYxgEIAEoCzIhLndlaXIuY29vcmRpbmF0b3IudjEuRGVsZXRlZFRvcGljSABCCAoGY2hhbmdlIo8BCgZCcm9rZXISCgoCaWQYASABKAUSDQoFZXBvY2gYAiABKAQSFAoMZ3JwY19hZGRyZXNzGAMgASgJEgwKBHJhY2sYBCABKAkSLwoFc3RhdGUYBSABKA4yIC53ZWlyLmNvb3JkaW5hdG9yLnYxLkJyb2tlclN0YXRlEhUKDWthZmthX2FkZHJlc3MYBiABKAkipAEKBVRvcGljEgwKBG5hbWUYASABKAkSCgoCaWQYAiABKAwSFwoPcGFydGl0aW9uX2NvdW50GAMgASgFEjgKB2NvbmZpZ3MYBCADKAsyJy53ZWlyLmNvb3JkaW5hdG9yLnYxLlRvcGljLkNvbmZpZ3NFbnRyeRouCgxDb25maWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIoCgxEZWxldGVkVG9waWMSCgoCaWQYASABKAwSDAoEbmFtZRgCIAEoCSKKAQoJUGFydGl0aW9uEhAKCHRvcGljX2lkGAEgASgMEg0KBWluZGV4GAIgASgFEhAKCHJlcGxpY2FzGAMgAygFEg4KBmxlYWRlchgEIAEoBRIUCgxsZWFkZXJfZXBvY2gYBSABKAUSCwoDaXNyGAYgAygFEhcKD3BhcnRpdGlvbl9lcG9jaBgHIAEoBSI1Cg9IZWFydGJlYXRBbnN3ZXISEAoIc2VxdWVuY2UYASABKAQSEAoIcmV2aXNpb24YAiABKAQiJwoGRmVuY2VkEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSJwChNDcmVhdGVUb3BpY3NSZXF1ZXN0Ei0KBnRvcGljcxgBIAMoCzIdLndlaXIuY29vcmRpbmF0b3IudjEuTmV3VG9waWMSFQoNdmFsaWRhdGVfb25seRgCIAEoCBITCgthdXRvX2NyZWF0ZRgDIAEoCCK6AQoITmV3VG9waWMSDAoEbmFtZRgBIAEoCRIXCg9wYXJ0aXRpb25fY291bnQYAiABKAUSGgoScmVwbGljYXRpb25fZmFjdG9yGAMgASgFEjsKB2NvbmZpZ3MYBCADKAsyKi53ZWlyLmNvb3JkaW5hdG9yLnYxLk5ld1RvcGljLkNvbmZpZ3NFbnRyeRouCgxDb25maWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJPChRDcmVhdGVUb3BpY3NSZXNwb25zZRI3CgdyZXN1bHRzGAEgAygLMiYud2Vpci5jb29yZGluYXRvci52MS5DcmVhdGVUb3BpY1Jlc3VsdCKZAQoRQ3JlYXRlVG9waWNSZXN1bHQSDAoEbmFtZRgBIAEoCRIMCgRjb2RlGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSKQoFdG9waWMYBCABKAsyGi53ZWlyLmNvb3JkaW5hdG9yLnYxLlRvcGljEhAKCHJldmlzaW9uGAUgASgEEhoKEnJlcGxpY2F0aW9uX2ZhY3RvchgGIAEoBSJJChNEZWxldGVUb3BpY3NSZXF1ZXN0EjIKBnRvcGljcxgBIAMoCzIiLndlaXIuY29vcmRpbmF0b3IudjEuVG9waWNUb0RlbGV0ZSIpCg1Ub3BpY1RvRGVsZXRlEgwKBG5hbWUYASABKAkSCgoCaWQYAiABKAwiTwoURGVsZXRlVG9waWNzUmVzcG9uc2USNwoHcmVzdWx0cxgBIAMoCzImLndlaXIuY29vcmRpbmF0b3IudjEuRGVsZXRlVG9waWNSZXN1bHQiZAoRRGVsZXRlVG9waWNSZXN1bHQSDAoEbmFtZRgBIAEoCRIMCgRjb2RlGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSEAoIdG9waWNfaWQYBCABKAwSEAoIcmV2aXNpb24YBSABKAQiLAoXRGVzY3JpYmVUb3BpY0lkc1JlcXVlc3QSEQoJdG9waWNfaWRzGAEgAygMIk0KGERlc2NyaWJlVG9waWNJZHNSZXNwb25zZRIxCgZzdGF0ZXMYASADKA4yIS53ZWlyLmNvb3JkaW5hdG9yLnYxLlRvcGljSWRTdGF0ZSp6CgtEb3VidFJlYXNvbhIcChhET1VCVF9SRUFTT05fVU5TUEVDSUZJRUQQABIYChRET1VCVF9SRUFTT05fTUlTU0lORxABEhgKFERPVUJUX1JFQVNPTl9EQU1BR0VEEAISGQoVRE9VQlRfUkVBU09OX1VOU1lOQ0VEEAMqXQoLQnJva2VyU3RhdGUSHAoYQlJPS0VSX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQlJPS0VSX1NUQVRFX0FDVElWRRABEhcKE0JST0tFUl9TVEFURV9GRU5DRUQQAiqBAQoMVG9waWNJZFN0YXRlEh4KGlRPUElDX0lEX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVVE9QSUNfSURfU1RBVEVfRVhJU1RTEAESGgoWVE9QSUNfSURfU1RBVEVfREVMRVRFRBACEhoKFlRPUElDX0lEX1NUQVRFX1VOS05PV04QAzKpAwoSQ29vcmRpbmF0b3JTZXJ2aWNlElgKB1Nlc3Npb24SIy53ZWlyLmNvb3JkaW5hdG9yLnYxLlNlc3Npb25SZXF1ZXN0GiQud2Vpci5jb29yZGluYXRvci52MS5TZXNzaW9uUmVzcG9uc2UoATABEmMKDENyZWF0ZVRvcGljcxIoLndlaXIuY29vcmRpbmF0b3IudjEuQ3JlYXRlVG9waWNzUmVxdWVzdBopLndlaXIuY29vcmRpbmF0b3IudjEuQ3JlYXRlVG9waWNzUmVzcG9uc2USYwoMRGVsZXRlVG9waWNzEigud2Vpci5jb29yZGluYXRvci52MS5EZWxldGVUb3BpY3NSZXF1ZXN0Gikud2Vpci5jb29yZGluYXRvci52MS5EZWxldGVUb3BpY3NSZXNwb25zZRJvChBEZXNjcmliZVRvcGljSWRzEiwud2Vpci5jb29yZGluYXRvci52MS5EZXNjcmliZVRvcGljSWRzUmVxdWVzdBotLndlaXIuY29vcmRpbmF0b3IudjEuRGVzY3JpYmVUb3BpY0lkc1Jlc3BvbnNlYgZwcm90bzM");
+  fileDesc("CiV3ZWlyL2Nvb3JkaW5hdG9yL3YxL2Nvb3JkaW5hdG9yLnByb3RvEhN3ZWlyLmNvb3JkaW5hdG9yLnYxIn0KDlNlc3Npb25SZXF1ZXN0EisKBWhlbGxvGAEgASgLMhoud2Vpci5jb29yZGluYXRvci52MS5IZWxsb0gAEjMKCWhlYXJ0YmVhdBgCIAEoCzIeLndlaXIuY29vcmRpbmF0b3IudjEuSGVhcnRiZWF0SABCCQoHcmVxdWVzdCKnAQoFSGVsbG8SEgoKY2x1c3Rlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEjkKBmJyb2tlchgDIAEoCzInLndlaXIuY29vcmRpbmF0b3IudjEuQnJva2VyUmVnaXN0cmF0aW9uSAASMQoIb2JzZXJ2ZXIYBCABKAsyHS53ZWlyLmNvb3JkaW5hdG9yLnYxLk9ic2VydmVySABCCAoGbWVtYmVyIhgKCE9ic2VydmVyEgwKBG5hbWUYASABKAkiywEKEkJyb2tlclJlZ2lzdHJhdGlvbhIRCglicm9rZXJfaWQYASABKAUSFAoMZGlyZWN0b3J5X2lkGAIgASgMEhYKDmluY2FybmF0aW9uX2lkGAMgASgMEhQKDGdycGNfYWRkcmVzcxgEIAEoCRIMCgRyYWNrGAUgASgJEjkKEWRvdWJ0ZnVsX3JlcGxpY2FzGAYgAygLMh4ud2Vpci5jb29yZGluYXRvci52MS5SZXBsaWNhSWQSFQoNa2Fma2FfYWRkcmVzcxgHIAEoCSJiCglSZXBsaWNhSWQSEAoIdG9waWNfaWQYASABKAwSEQoJcGFydGl0aW9uGAIgASgFEjAKBnJlYXNvbhgDIAEoDjIgLndlaXIuY29vcmRpbmF0b3IudjEuRG91YnRSZWFzb24iNwoJSGVhcnRiZWF0EhAKCHNlcXVlbmNlGAEgASgEEhgKEGFwcGxpZWRfcmV2aXNpb24YAiABKAQiqAIKD1Nlc3Npb25SZXNwb25zZRIvCgd3ZWxjb21lGAEgASgLMhwud2Vpci5jb29yZGluYXRvci52MS5XZWxjb21lSAASOgoNc25hcHNob3RfcGFnZRgCIAEoCzIhLndlaXIuY29vcmRpbmF0b3IudjEuU25hcHNob3RQYWdlSAASKwoFZGVsdGEYAyABKAsyGi53ZWlyLmNvb3JkaW5hdG9yLnYxLkRlbHRhSAASQAoQaGVhcnRiZWF0X2Fuc3dlchgEIAEoCzIkLndlaXIuY29vcmRpbmF0b3IudjEuSGVhcnRiZWF0QW5zd2VySAASLQoGZmVuY2VkGAUgASgLMhsud2Vpci5jb29yZGluYXRvci52MS5GZW5jZWRIAEIKCghyZXNwb25zZSJjCgdXZWxjb21lEhIKCmNsdXN0ZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIaChJzZXNzaW9uX3RpbWVvdXRfbXMYAyABKA0SFAoMYnJva2VyX2Vwb2NoGAQgASgEIlwKDFNuYXBzaG90UGFnZRIQCghyZXZpc2lvbhgBIAEoBBIsCgdjaGFuZ2VzGAIgAygLMhsud2Vpci5jb29yZGluYXRvci52MS5DaGFuZ2USDAoEbGFzdBgDIAEoCCJHCgVEZWx0YRIQCghyZXZpc2lvbhgBIAEoBBIsCgdjaGFuZ2VzGAIgAygLMhsud2Vpci5jb29yZGluYXRvci52MS5DaGFuZ2UinQIKBkNoYW5nZRItCgZicm9rZXIYASABKAsyGy53ZWlyLmNvb3JkaW5hdG9yLnYxLkJyb2tlckgAEisKBXRvcGljGAIgASgLMhoud2Vpci5jb29yZGluYXRvci52MS5Ub3BpY0gAEjMKCXBhcnRpdGlvbhgDIAEoCzIeLndlaXIuY29vcmRpbmF0b3IudjEuUGFydGl0aW9uSAASOgoNZGVsZXRlZF90b3BpYxgEIAEoCzIhLndlaXIuY29vcmRpbmF0b3IudjEuRGVsZXRlZFRvcGljSAASPAoOYnJva2VyX2NvbmZpZ3MYBSABKAsyIi53ZWlyLmNvb3JkaW5hdG9yLnYxLkJyb2tlckNvbmZpZ3NIAEIICgZjaGFuZ2UilAIKDUJyb2tlckNvbmZpZ3MSDAoEbmFtZRgBIAEoCRJACgdjb25maWdzGAIgAygLMi8ud2Vpci5jb29yZGluYXRvci52MS5Ccm9rZXJDb25maWdzLkNvbmZpZ3NFbnRyeRJNCg5zdGF0aWNfY29uZmlncxgDIAMoCzI1LndlaXIuY29vcmRpbmF0b3IudjEuQnJva2VyQ29uZmlncy5TdGF0aWNDb25maWdzRW50cnkaLgoMQ29uZmlnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaNAoSU3RhdGljQ29uZmlnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEijwEKBkJyb2tlchIKCgJpZBgBIAEoBRINCgVlcG9jaBgCIAEoBBIUCgxncnBjX2FkZHJlc3MYAyABKAkSDAoEcmFjaxgEIAEoCRIvCgVzdGF0ZRgFIAEoDjIgLndlaXIuY29vcmRpbmF0b3IudjEuQnJva2VyU3RhdGUSFQoNa2Fma2FfYWRkcmVzcxgGIAEoCSKkAQoFVG9waWMSDAoEbmFtZRgBIAEoCRIKCgJpZBgCIAEoDBIXCg9wYXJ0aXRpb25fY291bnQYAyABKAUSOAoHY29uZmlncxgEIAMoCzInLndlaXIuY29vcmRpbmF0b3IudjEuVG9waWMuQ29uZmlnc0VudHJ5Gi4KDENvbmZpZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIigKDERlbGV0ZWRUb3BpYxIKCgJpZBgBIAEoDBIMCgRuYW1lGAIgASgJIooBCglQYXJ0aXRpb24SEAoIdG9waWNfaWQYASABKAwSDQoFaW5kZXgYAiABKAUSEAoIcmVwbGljYXMYAyADKAUSDgoGbGVhZGVyGAQgASgFEhQKDGxlYWRlcl9lcG9jaBgFIAEoBRILCgNpc3IYBiADKAUSFwoPcGFydGl0aW9uX2Vwb2NoGAcgASgFIjUKD0hlYXJ0YmVhdEFuc3dlchIQCghzZXF1ZW5jZRgBIAEoBBIQCghyZXZpc2lvbhgCIAEoBCInCgZGZW5jZWQSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJInAKE0NyZWF0ZVRvcGljc1JlcXVlc3QSLQoGdG9waWNzGAEgAygLMh0ud2Vpci5jb29yZGluYXRvci52MS5OZXdUb3BpYxIVCg12YWxpZGF0ZV9vbmx5GAIgASgIEhMKC2F1dG9fY3JlYXRlGAMgASgIIvcBCghOZXdUb3BpYxIMCgRuYW1lGAEgASgJEhcKD3BhcnRpdGlvbl9jb3VudBgCIAEoBRIaChJyZXBsaWNhdGlvbl9mYWN0b3IYAyABKAUSOwoHY29uZmlncxgEIAMoCzIqLndlaXIuY29vcmRpbmF0b3IudjEuTmV3VG9waWMuQ29uZmlnc0VudHJ5EjsKC2Fzc2lnbm1lbnRzGAUgAygLMiYud2Vpci5jb29yZGluYXRvci52MS5SZXBsaWNhQXNzaWdubWVudBouCgxDb25maWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI6ChFSZXBsaWNhQXNzaWdubWVudBIRCglwYXJ0aXRpb24YASABKAUSEgoKYnJva2VyX2lkcxgCIAMoBSJPChRDcmVhdGVUb3BpY3NSZXNwb25zZRI3CgdyZXN1bHRzGAEgAygLMiYud2Vpci5jb29yZGluYXRvci52MS5DcmVhdGVUb3BpY1Jlc3VsdCKZAQoRQ3JlYXRlVG9waWNSZXN1bHQSDAoEbmFtZRgBIAEoCRIMCgRjb2RlGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSKQoFdG9waWMYBCABKAsyGi53ZWlyLmNvb3JkaW5hdG9yLnYxLlRvcGljEhAKCHJldmlzaW9uGAUgASgEEhoKEnJlcGxpY2F0aW9uX2ZhY3RvchgGIAEoBSJkChdDcmVhdGVQYXJ0aXRpb25zUmVxdWVzdBIyCgZ0b3BpY3MYASADKAsyIi53ZWlyLmNvb3JkaW5hdG9yLnYxLk5ld1BhcnRpdGlvbnMSFQoNdmFsaWRhdGVfb25seRgCIAEoCCJyCg1OZXdQYXJ0aXRpb25zEgwKBG5hbWUYASABKAkSEwoLdG90YWxfY291bnQYAiABKAUSPgoLYXNzaWdubWVudHMYAyADKAsyKS53ZWlyLmNvb3JkaW5hdG9yLnYxLk5ld1BhcnRpdGlvblJlcGxpY2FzIioKFE5ld1BhcnRpdGlvblJlcGxpY2FzEhIKCmJyb2tlcl9pZHMYASADKAUiWAoYQ3JlYXRlUGFydGl0aW9uc1Jlc3BvbnNlEjwKB3Jlc3VsdHMYASADKAsyKy53ZWlyLmNvb3JkaW5hdG9yLnYxLkNyZWF0ZVBhcnRpdGlvbnNSZXN1bHQicAoWQ3JlYXRlUGFydGl0aW9uc1Jlc3VsdBIMCgRuYW1lGAEgASgJEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIXCg9wYXJ0aXRpb25fY291bnQYBCABKAUSEAoIcmV2aXNpb24YBSABKAQiZgoTQWx0ZXJDb25maWdzUmVxdWVzdBI4CglyZXNvdXJjZXMYASADKAsyJS53ZWlyLmNvb3JkaW5hdG9yLnYxLkNvbmZpZ0FsdGVyYXRpb24SFQoNdmFsaWRhdGVfb25seRgCIAEoCCKmAQoQQ29uZmlnQWx0ZXJhdGlvbhI1CgR0eXBlGAEgASgOMicud2Vpci5jb29yZGluYXRvci52MS5Db25maWdSZXNvdXJjZVR5cGUSDAoEbmFtZRgCIAEoCRITCgtyZXBsYWNlX2FsbBgDIAEoCBI4CgpvcGVyYXRpb25zGAQgAygLMiQud2Vpci5jb29yZGluYXRvci52MS5Db25maWdPcGVyYXRpb24iZgoPQ29uZmlnT3BlcmF0aW9uEgwKBG5hbWUYASABKAkSNgoEa2luZBgCIAEoDjIoLndlaXIuY29vcmRpbmF0b3IudjEuQ29uZmlnT3BlcmF0aW9uS2luZBINCgV2YWx1ZRgDIAEoCSJQChRBbHRlckNvbmZpZ3NSZXNwb25zZRI4CgdyZXN1bHRzGAEgAygLMicud2Vpci5jb29yZGluYXRvci52MS5BbHRlckNvbmZpZ3NSZXN1bHQiigEKEkFsdGVyQ29uZmlnc1Jlc3VsdBI1CgR0eXBlGAEgASgOMicud2Vpci5jb29yZGluYXRvci52MS5Db25maWdSZXNvdXJjZVR5cGUSDAoEbmFtZRgCIAEoCRIMCgRjb2RlGAMgASgJEg8KB21lc3NhZ2UYBCABKAkSEAoIcmV2aXNpb24YBSABKAQiRQoaQWxsb2NhdGVQcm9kdWNlcklkc1JlcXVlc3QSEQoJYnJva2VyX2lkGAEgASgFEhQKDGJyb2tlcl9lcG9jaBgCIAEoBCI+ChtBbGxvY2F0ZVByb2R1Y2VySWRzUmVzcG9uc2USEAoIZmlyc3RfaWQYASABKAQSDQoFY291bnQYAiABKA0iSQoTRGVsZXRlVG9waWNzUmVxdWVzdBIyCgZ0b3BpY3MYASADKAsyIi53ZWlyLmNvb3JkaW5hdG9yLnYxLlRvcGljVG9EZWxldGUiKQoNVG9waWNUb0RlbGV0ZRIMCgRuYW1lGAEgASgJEgoKAmlkGAIgASgMIk8KFERlbGV0ZVRvcGljc1Jlc3BvbnNlEjcKB3Jlc3VsdHMYASADKAsyJi53ZWlyLmNvb3JkaW5hdG9yLnYxLkRlbGV0ZVRvcGljUmVzdWx0ImQKEURlbGV0ZVRvcGljUmVzdWx0EgwKBG5hbWUYASABKAkSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhAKCHRvcGljX2lkGAQgASgMEhAKCHJldmlzaW9uGAUgASgEIiwKF0Rlc2NyaWJlVG9waWNJZHNSZXF1ZXN0EhEKCXRvcGljX2lkcxgBIAMoDCJNChhEZXNjcmliZVRvcGljSWRzUmVzcG9uc2USMQoGc3RhdGVzGAEgAygOMiEud2Vpci5jb29yZGluYXRvci52MS5Ub3BpY0lkU3RhdGUqegoLRG91YnRSZWFzb24SHAoYRE9VQlRfUkVBU09OX1VOU1BFQ0lGSUVEEAASGAoURE9VQlRfUkVBU09OX01JU1NJTkcQARIYChRET1VCVF9SRUFTT05fREFNQUdFRBACEhkKFURPVUJUX1JFQVNPTl9VTlNZTkNFRBADKl0KC0Jyb2tlclN0YXRlEhwKGEJST0tFUl9TVEFURV9VTlNQRUNJRklFRBAAEhcKE0JST0tFUl9TVEFURV9BQ1RJVkUQARIXChNCUk9LRVJfU1RBVEVfRkVOQ0VEEAIqewoSQ29uZmlnUmVzb3VyY2VUeXBlEiQKIENPTkZJR19SRVNPVVJDRV9UWVBFX1VOU1BFQ0lGSUVEEAASHgoaQ09ORklHX1JFU09VUkNFX1RZUEVfVE9QSUMQAhIfChtDT05GSUdfUkVTT1VSQ0VfVFlQRV9CUk9LRVIQBCrDAQoTQ29uZmlnT3BlcmF0aW9uS2luZBIlCiFDT05GSUdfT1BFUkFUSU9OX0tJTkRfVU5TUEVDSUZJRUQQABIdChlDT05GSUdfT1BFUkFUSU9OX0tJTkRfU0VUEAESIAocQ09ORklHX09QRVJBVElPTl9LSU5EX0RFTEVURRACEiAKHENPTkZJR19PUEVSQVRJT05fS0lORF9BUFBFTkQQAxIiCh5DT05GSUdfT1BFUkFUSU9OX0tJTkRfU1VCVFJBQ1QQBCqBAQoMVG9waWNJZFN0YXRlEh4KGlRPUElDX0lEX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVVE9QSUNfSURfU1RBVEVfRVhJU1RTEAESGgoWVE9QSUNfSURfU1RBVEVfREVMRVRFRBACEhoKFlRPUElDX0lEX1NUQVRFX1VOS05PV04QAzL5BQoSQ29vcmRpbmF0b3JTZXJ2aWNlElgKB1Nlc3Npb24SIy53ZWlyLmNvb3JkaW5hdG9yLnYxLlNlc3Npb25SZXF1ZXN0GiQud2Vpci5jb29yZGluYXRvci52MS5TZXNzaW9uUmVzcG9uc2UoATABEmMKDENyZWF0ZVRvcGljcxIoLndlaXIuY29vcmRpbmF0b3IudjEuQ3JlYXRlVG9waWNzUmVxdWVzdBopLndlaXIuY29vcmRpbmF0b3IudjEuQ3JlYXRlVG9waWNzUmVzcG9uc2USYwoMRGVsZXRlVG9waWNzEigud2Vpci5jb29yZGluYXRvci52MS5EZWxldGVUb3BpY3NSZXF1ZXN0Gikud2Vpci5jb29yZGluYXRvci52MS5EZWxldGVUb3BpY3NSZXNwb25zZRJvChBDcmVhdGVQYXJ0aXRpb25zEiwud2Vpci5jb29yZGluYXRvci52MS5DcmVhdGVQYXJ0aXRpb25zUmVxdWVzdBotLndlaXIuY29vcmRpbmF0b3IudjEuQ3JlYXRlUGFydGl0aW9uc1Jlc3BvbnNlEmMKDEFsdGVyQ29uZmlncxIoLndlaXIuY29vcmRpbmF0b3IudjEuQWx0ZXJDb25maWdzUmVxdWVzdBopLndlaXIuY29vcmRpbmF0b3IudjEuQWx0ZXJDb25maWdzUmVzcG9uc2USeAoTQWxsb2NhdGVQcm9kdWNlcklkcxIvLndlaXIuY29vcmRpbmF0b3IudjEuQWxsb2NhdGVQcm9kdWNlcklkc1JlcXVlc3QaMC53ZWlyLmNvb3JkaW5hdG9yLnYxLkFsbG9jYXRlUHJvZHVjZXJJZHNSZXNwb25zZRJvChBEZXNjcmliZVRvcGljSWRzEiwud2Vpci5jb29yZGluYXRvci52MS5EZXNjcmliZVRvcGljSWRzUmVxdWVzdBotLndlaXIuY29vcmRpbmF0b3IudjEuRGVzY3JpYmVUb3BpY0lkc1Jlc3BvbnNlYgZwcm90bzM");
 
 /**
  * Describes the message weir.coordinator.v1.SessionRequest.
@@ -90,116 +90,214 @@ export const ChangeSchema = /*@__PURE__*/
   messageDesc(file_weir_coordinator_v1_coordinator, 10);
 
 /**
+ * Describes the message weir.coordinator.v1.BrokerConfigs.
+ * Use `create(BrokerConfigsSchema)` to create a new message.
+ */
+export const BrokerConfigsSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 11);
+
+/**
  * Describes the message weir.coordinator.v1.Broker.
  * Use `create(BrokerSchema)` to create a new message.
  */
 export const BrokerSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 11);
+  messageDesc(file_weir_coordinator_v1_coordinator, 12);
 
 /**
  * Describes the message weir.coordinator.v1.Topic.
  * Use `create(TopicSchema)` to create a new message.
  */
 export const TopicSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 12);
+  messageDesc(file_weir_coordinator_v1_coordinator, 13);
 
 /**
  * Describes the message weir.coordinator.v1.DeletedTopic.
  * Use `create(DeletedTopicSchema)` to create a new message.
  */
 export const DeletedTopicSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 13);
+  messageDesc(file_weir_coordinator_v1_coordinator, 14);
 
 /**
  * Describes the message weir.coordinator.v1.Partition.
  * Use `create(PartitionSchema)` to create a new message.
  */
 export const PartitionSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 14);
+  messageDesc(file_weir_coordinator_v1_coordinator, 15);
 
 /**
  * Describes the message weir.coordinator.v1.HeartbeatAnswer.
  * Use `create(HeartbeatAnswerSchema)` to create a new message.
  */
 export const HeartbeatAnswerSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 15);
+  messageDesc(file_weir_coordinator_v1_coordinator, 16);
 
 /**
  * Describes the message weir.coordinator.v1.Fenced.
  * Use `create(FencedSchema)` to create a new message.
  */
 export const FencedSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 16);
+  messageDesc(file_weir_coordinator_v1_coordinator, 17);
 
 /**
  * Describes the message weir.coordinator.v1.CreateTopicsRequest.
  * Use `create(CreateTopicsRequestSchema)` to create a new message.
  */
 export const CreateTopicsRequestSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 17);
+  messageDesc(file_weir_coordinator_v1_coordinator, 18);
 
 /**
  * Describes the message weir.coordinator.v1.NewTopic.
  * Use `create(NewTopicSchema)` to create a new message.
  */
 export const NewTopicSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 18);
+  messageDesc(file_weir_coordinator_v1_coordinator, 19);
+
+/**
+ * Describes the message weir.coordinator.v1.ReplicaAssignment.
+ * Use `create(ReplicaAssignmentSchema)` to create a new message.
+ */
+export const ReplicaAssignmentSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 20);
 
 /**
  * Describes the message weir.coordinator.v1.CreateTopicsResponse.
  * Use `create(CreateTopicsResponseSchema)` to create a new message.
  */
 export const CreateTopicsResponseSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 19);
+  messageDesc(file_weir_coordinator_v1_coordinator, 21);
 
 /**
  * Describes the message weir.coordinator.v1.CreateTopicResult.
  * Use `create(CreateTopicResultSchema)` to create a new message.
  */
 export const CreateTopicResultSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 20);
+  messageDesc(file_weir_coordinator_v1_coordinator, 22);
+
+/**
+ * Describes the message weir.coordinator.v1.CreatePartitionsRequest.
+ * Use `create(CreatePartitionsRequestSchema)` to create a new message.
+ */
+export const CreatePartitionsRequestSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 23);
+
+/**
+ * Describes the message weir.coordinator.v1.NewPartitions.
+ * Use `create(NewPartitionsSchema)` to create a new message.
+ */
+export const NewPartitionsSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 24);
+
+/**
+ * Describes the message weir.coordinator.v1.NewPartitionReplicas.
+ * Use `create(NewPartitionReplicasSchema)` to create a new message.
+ */
+export const NewPartitionReplicasSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 25);
+
+/**
+ * Describes the message weir.coordinator.v1.CreatePartitionsResponse.
+ * Use `create(CreatePartitionsResponseSchema)` to create a new message.
+ */
+export const CreatePartitionsResponseSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 26);
+
+/**
+ * Describes the message weir.coordinator.v1.CreatePartitionsResult.
+ * Use `create(CreatePartitionsResultSchema)` to create a new message.
+ */
+export const CreatePartitionsResultSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 27);
+
+/**
+ * Describes the message weir.coordinator.v1.AlterConfigsRequest.
+ * Use `create(AlterConfigsRequestSchema)` to create a new message.
+ */
+export const AlterConfigsRequestSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 28);
+
+/**
+ * Describes the message weir.coordinator.v1.ConfigAlteration.
+ * Use `create(ConfigAlterationSchema)` to create a new message.
+ */
+export const ConfigAlterationSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 29);
+
+/**
+ * Describes the message weir.coordinator.v1.ConfigOperation.
+ * Use `create(ConfigOperationSchema)` to create a new message.
+ */
+export const ConfigOperationSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 30);
+
+/**
+ * Describes the message weir.coordinator.v1.AlterConfigsResponse.
+ * Use `create(AlterConfigsResponseSchema)` to create a new message.
+ */
+export const AlterConfigsResponseSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 31);
+
+/**
+ * Describes the message weir.coordinator.v1.AlterConfigsResult.
+ * Use `create(AlterConfigsResultSchema)` to create a new message.
+ */
+export const AlterConfigsResultSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 32);
+
+/**
+ * Describes the message weir.coordinator.v1.AllocateProducerIdsRequest.
+ * Use `create(AllocateProducerIdsRequestSchema)` to create a new message.
+ */
+export const AllocateProducerIdsRequestSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 33);
+
+/**
+ * Describes the message weir.coordinator.v1.AllocateProducerIdsResponse.
+ * Use `create(AllocateProducerIdsResponseSchema)` to create a new message.
+ */
+export const AllocateProducerIdsResponseSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 34);
 
 /**
  * Describes the message weir.coordinator.v1.DeleteTopicsRequest.
  * Use `create(DeleteTopicsRequestSchema)` to create a new message.
  */
 export const DeleteTopicsRequestSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 21);
+  messageDesc(file_weir_coordinator_v1_coordinator, 35);
 
 /**
  * Describes the message weir.coordinator.v1.TopicToDelete.
  * Use `create(TopicToDeleteSchema)` to create a new message.
  */
 export const TopicToDeleteSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 22);
+  messageDesc(file_weir_coordinator_v1_coordinator, 36);
 
 /**
  * Describes the message weir.coordinator.v1.DeleteTopicsResponse.
  * Use `create(DeleteTopicsResponseSchema)` to create a new message.
  */
 export const DeleteTopicsResponseSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 23);
+  messageDesc(file_weir_coordinator_v1_coordinator, 37);
 
 /**
  * Describes the message weir.coordinator.v1.DeleteTopicResult.
  * Use `create(DeleteTopicResultSchema)` to create a new message.
  */
 export const DeleteTopicResultSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 24);
+  messageDesc(file_weir_coordinator_v1_coordinator, 38);
 
 /**
  * Describes the message weir.coordinator.v1.DescribeTopicIdsRequest.
  * Use `create(DescribeTopicIdsRequestSchema)` to create a new message.
  */
 export const DescribeTopicIdsRequestSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 25);
+  messageDesc(file_weir_coordinator_v1_coordinator, 39);
 
 /**
  * Describes the message weir.coordinator.v1.DescribeTopicIdsResponse.
  * Use `create(DescribeTopicIdsResponseSchema)` to create a new message.
  */
 export const DescribeTopicIdsResponseSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 26);
+  messageDesc(file_weir_coordinator_v1_coordinator, 40);
 
 /**
  * Describes the enum weir.coordinator.v1.DoubtReason.
@@ -230,10 +328,38 @@ export const BrokerState = /*@__PURE__*/
   tsEnum(BrokerStateSchema);
 
 /**
+ * Describes the enum weir.coordinator.v1.ConfigResourceType.
+ */
+export const ConfigResourceTypeSchema = /*@__PURE__*/
+  enumDesc(file_weir_coordinator_v1_coordinator, 2);
+
+/**
+ * What has configs. The numbers are Kafka's.
+ *
+ * @generated from enum weir.coordinator.v1.ConfigResourceType
+ */
+export const ConfigResourceType = /*@__PURE__*/
+  tsEnum(ConfigResourceTypeSchema);
+
+/**
+ * Describes the enum weir.coordinator.v1.ConfigOperationKind.
+ */
+export const ConfigOperationKindSchema = /*@__PURE__*/
+  enumDesc(file_weir_coordinator_v1_coordinator, 3);
+
+/**
+ * What an operation does.
+ *
+ * @generated from enum weir.coordinator.v1.ConfigOperationKind
+ */
+export const ConfigOperationKind = /*@__PURE__*/
+  tsEnum(ConfigOperationKindSchema);
+
+/**
  * Describes the enum weir.coordinator.v1.TopicIdState.
  */
 export const TopicIdStateSchema = /*@__PURE__*/
-  enumDesc(file_weir_coordinator_v1_coordinator, 2);
+  enumDesc(file_weir_coordinator_v1_coordinator, 4);
 
 /**
  * What is known of a topic id.
