@@ -1,0 +1,102 @@
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from './cache.ts';
+import type { BuildStep } from './cache.ts';
+import type { Command } from './program.ts';
+
+/** A client that is tried: a directory beside this file holds its program and its manifest. */
+export interface Client {
+  readonly name: string;
+  /** Programs that a machine may lack. */
+  readonly needs: readonly string[];
+  /** Installs and builds what is missing. @throws Error when that fails */
+  prepare(say: (line: string) => void): Promise<Command>;
+}
+
+/** All of them. */
+export const CLIENTS: readonly Client[] = [
+  java('java', ['mvn', 'java', 'javac'], (jars) => ['java', '-Xmx512m', '-cp', jars, 'Main']),
+  java('kafka-tools', ['mvn', 'java', 'bash'], () => ['bash', join(sourceOf('kafka-tools'), 'main.sh')]),
+  java('kcat', ['kcat', 'mvn', 'java', 'bash'], () => ['bash', join(sourceOf('kcat'), 'main.sh')]),
+  python('confluent-python'),
+  go('franz-go'),
+  go('sarama'),
+  go('kafka-go'),
+  javascript('kafkajs'),
+  javascript('platformatic'),
+  python('aiokafka'),
+  python('kafka-python'),
+];
+
+function sourceOf(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url));
+}
+
+/** Jars by Maven, and the Java files compiled, if there are any. CLASSPATH has both. */
+function java(name: string, needs: readonly string[], words: (classpath: string) => readonly string[]): Client {
+  const source = sourceOf(name);
+  const make = (directory: string): BuildStep[] => {
+    const copy = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${directory}/jars`];
+    const jars = { words: ['mvn', '-q', '-B', '-f', join(source, 'pom.xml'), ...copy], cwd: directory };
+    const compile = { words: ['javac', '-d', directory, '-cp', `${directory}/jars/*`, 'Main.java'], cwd: source };
+    return needs.includes('javac') ? [jars, compile] : [jars];
+  };
+  return {
+    name,
+    needs,
+    async prepare(say) {
+      const directory = await build({ name, source }, make, say);
+      const classpath = `${directory}:${directory}/jars/*`;
+      return { words: words(classpath), cwd: directory, environment: { CLASSPATH: classpath } };
+    },
+  };
+}
+
+function go(name: string): Client {
+  const source = sourceOf(name);
+  const make = (directory: string): BuildStep[] => [
+    { words: ['go', 'build', '-mod=readonly', '-o', join(directory, 'client'), '.'], cwd: source },
+  ];
+  return {
+    name,
+    needs: ['go'],
+    async prepare(say) {
+      const directory = await build({ name, source }, make, say);
+      return { words: [join(directory, 'client')], cwd: directory };
+    },
+  };
+}
+
+function python(name: string): Client {
+  const source = sourceOf(name);
+  const make = (directory: string): BuildStep[] => [
+    { words: ['python3', '-m', 'venv', directory], cwd: source },
+    { words: [join(directory, 'bin/pip'), 'install', '-q', '-r', 'requirements.txt'], cwd: source },
+  ];
+  return {
+    name,
+    needs: ['python3'],
+    async prepare(say) {
+      const directory = await build({ name, source }, make, say);
+      return { words: [join(directory, 'bin/python'), join(source, 'main.py')], cwd: directory };
+    },
+  };
+}
+
+/** On the Node that runs this. The program is copied to its node_modules, where it finds them. */
+function javascript(name: string): Client {
+  const source = sourceOf(name);
+  const make = (directory: string): BuildStep[] => {
+    cpSync(source, directory, { recursive: true });
+    return [{ words: ['npm', 'install', '--no-audit', '--no-fund', '--no-package-lock'], cwd: directory }];
+  };
+  return {
+    name,
+    needs: ['npm'],
+    async prepare(say) {
+      const directory = await build({ name, source }, make, say);
+      return { words: [process.execPath, join(directory, 'main.mjs')], cwd: directory };
+    },
+  };
+}
