@@ -2,11 +2,12 @@ import { cpus, totalmem } from 'node:os';
 import { benchDisk } from './disk.ts';
 import { benchGateway } from './gateway.ts';
 import { benchGrpc } from './grpc.ts';
+import { benchKafka } from './kafka/suite.ts';
 import { benchLog } from './log.ts';
 import { benchManyPartitions, benchRecovery } from './partitions.ts';
 import { benchStart } from './start.ts';
 
-/** `npm run bench`, or parts of it: `npm run bench -- gateway grpc`. */
+/** `npm run bench`, or parts of it: `npm run bench -- gateway grpc`; `npm run bench -- kafka …` is a suite of its own. */
 const parts: Readonly<Record<string, () => void | Promise<void>>> = {
   start: benchStart,
   gateway: benchGateway,
@@ -19,13 +20,26 @@ const parts: Readonly<Record<string, () => void | Promise<void>>> = {
   disk: benchDisk,
 };
 
-const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts);
+const USAGE = `npm run bench                  all parts: ${Object.keys(parts).join(', ')}
+npm run bench -- gateway grpc  some of them
+npm run bench -- kafka         beside Apache Kafka, with Kafka's own tools: see npm run bench -- kafka --help`;
+
+const words = process.argv.slice(2);
+const [first, ...rest] = words;
+if (first === '--help') {
+  console.log(USAGE);
+  process.exit(0);
+}
+const machine = `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? '?'}, ${Math.round(totalmem() / 1024 ** 3)} GiB; the load shares these cores`;
+if (first === 'kafka') {
+  console.error(machine);
+  process.exit(await benchKafka(rest));
+}
+const wanted = words.length > 0 ? words : Object.keys(parts);
 const unknown = wanted.find((name) => parts[name] === undefined);
 if (unknown !== undefined) {
-  console.error(`"${unknown}" is no benchmark; there are ${Object.keys(parts).join(', ')}`);
+  console.error(`"${unknown}" is no benchmark\n${USAGE}`);
   process.exit(2);
 }
-console.log(
-  `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? '?'}, ${Math.round(totalmem() / 1024 ** 3)} GiB; the load shares these cores`,
-);
+console.log(machine);
 for (const name of wanted) await parts[name]!();

@@ -1,0 +1,175 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { cpuSeconds, residentMiB } from '../measure.ts';
+import type { Broker } from './broker.ts';
+import { withIdleConnections } from './idle-connections.ts';
+import { scaled } from './row.ts';
+import type { Bench, OwnRow, Values } from './row.ts';
+
+const QUIET_MS = 10_000;
+const CONNECTIONS = 1_000;
+const PARTITIONS = 10_000;
+const START_TARGET = { kind: 'at-most', value: 1 } as const;
+const RECORD_BYTES = 1024;
+
+/** `start`, `memory`, `connections` and `partitions`: rows that begin with a broker that is not there yet. */
+export const ownRows: readonly OwnRow[] = [
+  {
+    kind: 'own',
+    id: 'start',
+    title: 'start on an empty disk: Weir all in one (`weir dev`), Kafka as broker and controller in one',
+    figures: [{ name: 'launch to first acknowledgement, s', digits: 2, target: START_TARGET }],
+    async measure(name, bench) {
+      const broker = await bench.fresh(name, 'commit', 'all-in-one');
+      try {
+        return { 'launch to first acknowledgement, s': await secondsToFirst(broker, bench) };
+      } finally {
+        await broker.remove();
+      }
+    },
+  },
+  {
+    kind: 'own',
+    id: 'start-broker',
+    title: "start of the broker's process alone, after kill -9",
+    figures: [{ name: 'launch to first acknowledgement, s', digits: 2, target: START_TARGET }],
+    async measure(name, bench) {
+      const broker = await bench.fresh(name, 'commit');
+      try {
+        await secondsToFirst(broker, bench);
+        await broker.kill();
+        return { 'launch to first acknowledgement, s': await secondsToFirst(broker, bench) };
+      } finally {
+        await broker.remove();
+      }
+    },
+  },
+  {
+    kind: 'own',
+    id: 'memory',
+    title: "memory of the broker's process (RSS); the load: 1,000,000 × 1 KiB in and out, 12 partitions",
+    figures: [
+      { name: 'idle, MiB', digits: 0, target: { kind: 'at-most', value: 98 } },
+      { name: 'after the load, MiB', digits: 0, target: { kind: 'at-most', value: 250 } },
+      { name: 'idle, with its controller, MiB', digits: 0 },
+      { name: 'idle CPU, % of a core', digits: 2 },
+    ],
+    measure: (name, bench) => withBroker(bench, name, (broker) => memory(broker, bench)),
+  },
+  {
+    kind: 'own',
+    id: 'connections',
+    title: `${CONNECTIONS.toLocaleString('en-US')} idle connections`,
+    figures: [
+      { name: 'memory before, MiB', digits: 0 },
+      { name: 'memory with them, MiB', digits: 0 },
+      { name: 'CPU before, % of a core', digits: 2 },
+      { name: 'CPU with them, % of a core', digits: 2 },
+      { name: 'CPU to connect them all, s', digits: 2, target: { kind: 'ratio-at-most', value: 0.7 } },
+    ],
+    measure: (name, bench) => withBroker(bench, name, connections),
+  },
+  {
+    kind: 'own',
+    id: 'partitions',
+    title: `${PARTITIONS.toLocaleString('en-US')} partitions in one topic`,
+    figures: [
+      { name: 'create, s', digits: 2 },
+      { name: 'until each has told its end, s', digits: 2 },
+      { name: 'memory before, MiB', digits: 0 },
+      { name: 'memory with them, MiB', digits: 0 },
+      { name: 'CPU with them, % of a core', digits: 2 },
+      { name: 'start after kill -9 until each has told its end, s', digits: 2 },
+      { name: 'memory after that start, MiB', digits: 0 },
+    ],
+    measure: (name, bench) => withBroker(bench, name, (broker) => manyPartitions(broker, bench)),
+  },
+];
+
+async function withBroker(
+  bench: Bench,
+  name: Broker['name'],
+  measure: (broker: Broker) => Promise<Values>,
+): Promise<Values> {
+  const broker = await bench.fresh(name, 'interval');
+  try {
+    await broker.startAgain();
+    return await measure(broker);
+  } finally {
+    await broker.remove();
+  }
+}
+
+async function secondsToFirst(broker: Broker, bench: Bench): Promise<number> {
+  const { ready, wallClockMs } = bench.tools.firstAcknowledgement(broker.bootstrap);
+  await ready;
+  const launchedMs = await broker.startAgain();
+  return ((await wallClockMs) - launchedMs) / 1000;
+}
+
+async function memory(broker: Broker, bench: Bench): Promise<Values> {
+  const idleCpu = await quietCpu(broker);
+  const idle = residentMiB(broker.pid);
+  const idleAll = broker.workingPids.reduce((sum, pid) => sum + residentMiB(pid), 0);
+  const records = scaled(1_000_000, bench);
+  await bench.tools.createTopic(broker.bootstrap, 'load', 12);
+  await bench.tools.produce(broker.bootstrap, 'load', { records, recordBytes: RECORD_BYTES, settings: ['acks=1'] });
+  await bench.tools.consume(broker.bootstrap, 'load', records);
+  await pause(QUIET_MS / 2);
+  return {
+    'idle, MiB': idle,
+    'after the load, MiB': residentMiB(broker.pid),
+    'idle, with its controller, MiB': idleAll,
+    'idle CPU, % of a core': idleCpu,
+  };
+}
+
+async function connections(broker: Broker): Promise<Values> {
+  const cpuBefore = await quietCpu(broker);
+  const memoryBefore = residentMiB(broker.pid);
+  const usedBefore = cpuSeconds(broker.pid);
+  return withIdleConnections(broker.bootstrap, CONNECTIONS, async () => {
+    const used = cpuSeconds(broker.pid) - usedBefore;
+    const cpuWith = await quietCpu(broker);
+    return {
+      'memory before, MiB': memoryBefore,
+      'memory with them, MiB': residentMiB(broker.pid),
+      'CPU before, % of a core': cpuBefore,
+      'CPU with them, % of a core': cpuWith,
+      'CPU to connect them all, s': used,
+    };
+  });
+}
+
+async function manyPartitions(broker: Broker, bench: Bench): Promise<Values> {
+  await pause(QUIET_MS / 2);
+  const before = residentMiB(broker.pid);
+  const count = Math.max(100, Math.round(PARTITIONS * Math.min(1, bench.scale)));
+  const { createdSeconds, allSeconds } = await bench.tools.createMany(broker.bootstrap, 'many', count);
+  const cpu = await quietCpu(broker);
+  const withThem = residentMiB(broker.pid);
+  await broker.kill();
+  const { ready, wallClockMs } = bench.tools.allLed(broker.bootstrap, 'many', count);
+  await ready;
+  const launchedMs = await broker.startAgain();
+  const startSeconds = ((await wallClockMs) - launchedMs) / 1000;
+  await pause(QUIET_MS / 2);
+  return {
+    'create, s': createdSeconds,
+    'until each has told its end, s': allSeconds,
+    'memory before, MiB': before,
+    'memory with them, MiB': withThem,
+    'CPU with them, % of a core': cpu,
+    'start after kill -9 until each has told its end, s': startSeconds,
+    'memory after that start, MiB': residentMiB(broker.pid),
+  };
+}
+
+/** CPU of a broker that is left alone for a while, after as long a rest, in per cent of a core. */
+async function quietCpu(broker: Broker): Promise<number> {
+  // Right after a start or a load there is still something to put in order.
+  await pause(QUIET_MS / 2);
+  const used = (): number => broker.workingPids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+  const before = used();
+  await pause(QUIET_MS);
+  return ((used() - before) / (QUIET_MS / 1000)) * 100;
+}
