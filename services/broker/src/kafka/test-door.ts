@@ -65,6 +65,8 @@ export interface TestDoorOptions {
 
 const LED: TestTopic = { partitions: [{ leader: 1, epoch: 0 }] };
 const MICROTASKS = 30;
+/** What requests bring lies in slabs of 1 MiB, and that is what the cache counts. */
+const TAIL_CACHE_BYTES = 8 * 1024 * 1024;
 
 /** All that answers Kafka's protocol, on a simulated disk, without a network and with a clock that tests move. */
 export class TestDoor {
@@ -84,7 +86,7 @@ export class TestDoor {
   #revision = 0;
 
   private constructor(options: TestDoorOptions) {
-    const broker = new TestPartitions(options).recover();
+    const broker = new TestPartitions({ tailCacheBytes: TAIL_CACHE_BYTES, ...options }).recover();
     this.broker = broker;
     const { partitions, turn, metrics, slabs, disk } = broker;
     // Nothing sweeps by itself.
