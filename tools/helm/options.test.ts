@@ -23,7 +23,7 @@ const schema = JSON.parse(readFileSync(`${CHART}/values.schema.json`, 'utf8')) a
 
 /** What the chart decides: addresses, places on the volume, and who a pod is. */
 const CHARTS = ['id', 'coordinators', 'grpc-listen', 'grpc-advertise', 'http-listen', 'ops-listen', 'insecure'];
-CHARTS.push('store', 'data-dir');
+CHARTS.push('kafka-listen', 'kafka-advertise', 'store', 'data-dir');
 /** One value for all brokers would put them into the same rack. */
 const NO_USE = ['rack'];
 

@@ -48,12 +48,43 @@ describe.skipIf(noHelm)('a release', () => {
       'memory-limit': 268_435_456,
       flush: 'interval',
       'grpc-advertise': 'weir-broker-7.weir-broker.streams.svc.cluster.local:7071',
+      'kafka-listen': '0.0.0.0:9092',
+      'kafka-advertise': 'weir-broker-7.weir-broker.streams.svc.cluster.local:9092',
     });
     expect(valuesOf('gateway')).toMatchObject({
       id: 'weir-gateway-7',
       'allowed-origins': 'https://app.example.com,https://admin.example.com',
       coordinators: 'weir-coordinator-0.weir-coordinator.streams.svc.cluster.local:7070',
     });
+  });
+
+  test('has one address where Kafka clients begin, and a name of each broker where they go on', () => {
+    const services = render().filter(({ kind }) => kind === 'Service') as unknown as {
+      metadata: { name: string };
+      spec: { clusterIP?: string; type?: string; ports: { name: string; port: number }[] };
+    }[];
+    const withKafka = services.filter(({ spec }) =>
+      spec.ports.some(({ name, port }) => name === 'kafka' && port === 9092),
+    );
+    expect(withKafka.map(({ metadata, spec }) => [metadata.name, spec.clusterIP ?? spec.type])).toEqual([
+      ['weir-broker', 'None'],
+      ['weir-kafka', 'ClusterIP'],
+    ]);
+    const { env } = podSpecOf(render().find(({ kind }) => kind === 'Pod')!)!.containers[0]!;
+    expect(env).toContainEqual({ name: 'WEIR_TEST_KAFKA', value: 'weir-kafka.streams.svc.cluster.local:9092' });
+  });
+
+  test('lets nobody in where the list of peers is empty, and never everybody', () => {
+    for (const source of ['nobody', 'networkpolicy']) {
+      const policies = render('--values', `${CHART}/ci/${source}-values.yaml`).filter(
+        ({ kind }) => kind === 'NetworkPolicy',
+      ) as unknown as { spec: { ingress: { ports: { port: string }[]; from: object[] }[] } }[];
+      expect(policies).toHaveLength(3);
+      const rules = policies.flatMap(({ spec }) => spec.ingress);
+      expect(rules.flatMap(({ ports }) => ports.map(({ port }) => port))).toContain('kafka');
+      // Kubernetes takes a rule without peers for one that lets everybody in.
+      for (const { ports, from } of rules) expect([source, ports, from.length > 0]).toEqual([source, ports, true]);
+    }
   });
 
   test('rolls the pods of a component, and of no other, when its options change', () => {

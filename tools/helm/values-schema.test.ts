@@ -37,6 +37,7 @@ const REFUSED: readonly (readonly [title: string, words: readonly string[], ...n
   ['a variable without a name', ['--set', 'broker.extraEnv[0].value=x'], 'broker.extraEnv.0', 'name'],
   ['an endpoint without a scheme', ['--set', 'tracing.endpoint=collector:4318'], 'tracing.endpoint', 'pattern'],
   ['a sampler', ['--set', 'tracing.sampler=jaeger_remote'], 'tracing.sampler', 'always_on'],
+  ['peers that are no list', ['--set', 'networkPolicy.kafkaClients=all'], 'networkPolicy.kafkaClients', 'array'],
   [
     'network policies that keep the scrapers away',
     ['--set', 'networkPolicy.enabled=true,metrics.scrapeAnnotations=true'],

@@ -1,12 +1,15 @@
 import { spawnSync } from 'node:child_process';
 import { isDeepStrictEqual } from 'node:util';
+import { endOffsets } from './kafka.ts';
 
 /**
  * What `helm test` runs, in a pod of the release's image: records go in over HTTP and over gRPC, and come out of both,
- * in a topic that only this run knows and that it deletes again. It ends with 1 when anything is not as it should be.
+ * in a topic that only this run knows and that it deletes again; and each leader of it is where Kafka clients are told
+ * that it is. It ends with 1 when anything is not as it should be.
  */
 
 const gateway = process.env['WEIR_TEST_GATEWAY']!;
+const kafka = process.env['WEIR_TEST_KAFKA']!;
 const topic = `weir-test-${Date.now()}-${process.pid}`;
 const records = `${gateway}/v1/topics/${topic}/records`;
 const values = Array.from({ length: 20 }, (_, number) => ({ number }));
@@ -28,6 +31,10 @@ try {
   );
   step('consuming them over gRPC');
   same(weir(['consume', topic]).trimEnd().split('\n'), expected);
+  step(`asking the leaders for their last offsets over Kafka's protocol, beginning at ${kafka}`);
+  const ends = await endOffsets(kafka, topic);
+  const end = ends.values().reduce((sum, each) => sum + each, 0n);
+  if (end !== BigInt(expected.length)) throw new Error(`${expected.length} records were expected, ${end} are there`);
 } finally {
   step(`deleting ${topic}`);
   weir(['topic', 'delete', topic, '--yes', '--if-exists']);

@@ -33,8 +33,10 @@
   valueFrom:
     fieldRef:
       fieldPath: metadata.labels['apps.kubernetes.io/pod-index']
-- name: WEIR_BROKER_GRPC_ADVERTISE
-  value: $(POD_NAME).{{ $name }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:7071
+{{- range $listener, $port := omit (include "weir.ports" . | fromYaml).broker "ops" }}
+- name: WEIR_BROKER_{{ upper $listener }}_ADVERTISE
+  value: $(POD_NAME).{{ $name }}.{{ $.Release.Namespace }}.svc.{{ $.Values.clusterDomain }}:{{ $port }}
+{{- end }}
 {{- end -}}
 
 {{- define "weir.env.gateway" }}

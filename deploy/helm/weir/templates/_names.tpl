@@ -44,7 +44,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (.root.Chart.Version | replace
 {{/* Ports of all containers. */}}
 {{- define "weir.ports" -}}
 coordinator: { grpc: 7070, ops: 7079 }
-broker: { grpc: 7071, ops: 7080 }
+broker: { grpc: 7071, kafka: 9092, ops: 7080 }
 gateway: { http: 8080, ops: 8081 }
 {{- end -}}
 
@@ -52,6 +52,12 @@ gateway: { http: 8080, ops: 8081 }
 {{- define "weir.coordinators" -}}
 {{- $name := include "weir.componentName" (dict "root" . "component" "coordinator") -}}
 {{- printf "%s-0.%s.%s.svc.%s:7070" $name $name .Release.Namespace .Values.clusterDomain -}}
+{{- end -}}
+
+{{/* Where Kafka clients begin: any broker tells them of all of them. */}}
+{{- define "weir.kafkaBootstrap" -}}
+{{- $name := include "weir.componentName" (dict "root" . "component" "kafka") -}}
+{{- printf "%s.%s.svc.%s:%v" $name .Release.Namespace .Values.clusterDomain (include "weir.ports" . | fromYaml).broker.kafka -}}
 {{- end -}}
 
 {{/* The image of all containers. */}}
