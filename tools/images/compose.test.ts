@@ -11,6 +11,7 @@ import { IMAGE } from './image.ts';
 interface ComposeService {
   readonly image: string;
   readonly command?: readonly string[];
+  readonly ports?: readonly string[];
   readonly volumes?: readonly string[];
 }
 
@@ -27,10 +28,22 @@ test.each(Object.keys(OPTIONS) as (keyof typeof OPTIONS)[])(
     expect(image).toBe(`\${WEIR_IMAGE:-${IMAGE}}`);
     expect(command![0]).toBe(kind);
     const environmentPrefix = `WEIR_${kind.toUpperCase()}_`;
-    const loaded = loadOptions(OPTIONS[kind], { words: command!.slice(1), environment: {}, environmentPrefix });
+    const words = command!.slice(1).map(withDefaults);
+    const loaded = loadOptions(OPTIONS[kind], { words, environment: {}, environmentPrefix });
     expect(loaded).toMatchObject({ ok: true });
   },
 );
+
+test('Kafka clients reach the broker where it tells them to, from this machine and from containers', () => {
+  const { command, ports } = services['broker']!;
+  const listeners = (option: string): string[] =>
+    withDefaults(command!.find((word) => word.startsWith(`--${option}=`))!)
+      .slice(option.length + 3)
+      .split(',');
+  expect(listeners('kafka-listen')).toEqual(['inside=0.0.0.0:9093', 'host=0.0.0.0:9092']);
+  expect(listeners('kafka-advertise')).toEqual(['inside=broker:9093', 'host=127.0.0.1:9092']);
+  expect(ports!.map(withDefaults)).toEqual(['127.0.0.1:9092:9092']);
+});
 
 test('every file that compose mounts is there', () => {
   const mounted = Object.values(services)
@@ -40,3 +53,8 @@ test('every file that compose mounts is there', () => {
   expect(mounted.length).toBeGreaterThan(3);
   expect(mounted.filter((source) => !existsSync(join(FOLDER, source)))).toEqual([]);
 });
+
+/** As compose reads a text where the environment has none of the variables. */
+function withDefaults(text: string): string {
+  return text.replaceAll(/\$\{\w+:?-([^}]*)\}/g, '$1');
+}
