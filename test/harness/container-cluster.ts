@@ -14,6 +14,9 @@ const DATA = '/var/lib/weir';
 /** The user of the image, by number as in the chart. */
 const USER = '10001:10001';
 
+/** Where brokers serve Kafka clients of the network. */
+const KAFKA_PORT = 9092;
+
 const PORTS: Readonly<Record<ServiceKind, Readonly<{ ops: number; http?: number }>>> = {
   coordinator: { ops: 7079 },
   broker: { ops: 7080 },
@@ -55,6 +58,8 @@ function wordsOf(kind: ServiceKind, id: string, host: string): string[] {
         coordinators,
         '--grpc-listen=0.0.0.0:7071',
         `--grpc-advertise=${host}:7071`,
+        `--kafka-listen=0.0.0.0:${KAFKA_PORT}`,
+        `--kafka-advertise=${host}:${KAFKA_PORT}`,
         `--data-dir=${DATA}`,
       ];
     case 'gateway':
