@@ -30,12 +30,16 @@ interface Found {
   readonly buffers: readonly Buffer[];
   /** No error, and nothing else that the reader has to hear of. */
   readonly isPlain: boolean;
+  /** There is more of it than the limits let through: waiting would not bring any of that. */
+  readonly isCut: boolean;
   readonly refused?: ErrorCode;
 }
 
 /** What came from the disk for a partition. */
 interface ColdResult {
   readonly buffers: readonly Buffer[];
+  /** Behind them. */
+  readonly nextOffset: number;
   readonly error: Error | undefined;
 }
 
@@ -108,7 +112,8 @@ export class FetchWait implements TailReader {
     }
     let bytes = 0;
     for (const { buffers } of found) for (const buffer of buffers) bytes += buffer.length;
-    const isEnough = bytes >= this.#exchange.request.minBytes || found.some(({ isPlain }) => !isPlain);
+    const isFull = bytes > 0 && found.some(({ isCut }) => isCut);
+    const isEnough = bytes >= this.#exchange.request.minBytes || isFull || found.some(({ isPlain }) => !isPlain);
     if (isEnough || this.#isDue || found.length === 0) this.#answer(found);
     else this.#park(found);
   }
@@ -125,9 +130,18 @@ export class FetchWait implements TailReader {
         found.push(this.#refused(wanted, partition));
         continue;
       }
+      const diverging = divergence(partition, wanted);
+      if (diverging !== undefined) {
+        const isKnown = diverging.epoch !== -1;
+        found.push(
+          isKnown ? this.#diverged(wanted, partition, diverging) : this.#refused(wanted, outOfRange(partition, wanted)),
+        );
+        continue;
+      }
       const limit = Math.min(left, Math.max(0, wanted.maxBytes));
       const read = partition.read(offset(wanted.fetchOffset), Math.max(1, limit));
       let buffers: readonly Buffer[] = [];
+      let nextOffset = wanted.fetchOffset;
       switch (read.kind) {
         case 'atEnd':
           break;
@@ -136,7 +150,7 @@ export class FetchWait implements TailReader {
           continue;
         case 'batches':
           this.#parts.metrics.reads.cache++;
-          buffers = read.buffers;
+          ({ buffers, nextOffset } = read);
           break;
         case 'cold': {
           const result = this.#cold.get(wanted);
@@ -145,7 +159,7 @@ export class FetchWait implements TailReader {
             found.push(this.#refused(wanted, partition.problem(-1) ?? refusal('KAFKA_STORAGE_ERROR', message)));
             continue;
           }
-          if (result !== undefined) buffers = result.buffers;
+          if (result !== undefined) ({ buffers, nextOffset } = result);
           else if (this.#cold.size === 0 && (isFirst || Math.min(limit, coldLeft) > 0)) {
             const maxBytes = Math.max(1, Math.min(limit, coldLeft));
             coldLeft -= maxBytes;
@@ -160,12 +174,15 @@ export class FetchWait implements TailReader {
       }
       const bytes = bytesOf(buffers);
       // A batch that is larger than what is wanted goes alone, or its reader would never get past it.
-      if (bytes > limit && !isFirst) buffers = [];
-      else if (bytes > 0) {
+      if (bytes > limit && !isFirst) {
+        buffers = [];
+        nextOffset = wanted.fetchOffset;
+      } else if (bytes > 0) {
         isFirst = false;
         left = Math.max(0, left - bytes);
       }
-      found.push(this.#served(wanted, partition, buffers));
+      const isCut = nextOffset < partition.highWatermark;
+      found.push({ wanted, answer: this.#served(wanted, partition, buffers), buffers, isPlain: true, isCut });
     }
     return found;
   }
@@ -181,11 +198,9 @@ export class FetchWait implements TailReader {
     return found;
   }
 
-  #served(wanted: Wanted, partition: Partition, buffers: readonly Buffer[]): Found {
+  #served(wanted: Wanted, partition: Partition, buffers: readonly Buffer[]): PartitionAnswer {
     const { highWatermark, logStartOffset } = partition;
-    const diverging = divergence(partition, wanted);
-    if (diverging?.epoch === -1) return this.#refused(wanted, outOfRange(partition, wanted));
-    const answer: PartitionAnswer = {
+    return {
       partitionIndex: wanted.partition,
       errorCode: 0,
       highWatermark,
@@ -193,10 +208,13 @@ export class FetchWait implements TailReader {
       lastStableOffset: highWatermark,
       logStartOffset,
       abortedTransactions: this.#exchange.request.isolationLevel === 1 ? [] : null,
-      records: diverging === undefined ? buffers : [],
-      ...(diverging === undefined ? {} : { divergingEpoch: diverging }),
+      records: buffers,
     };
-    return { wanted, answer, buffers: diverging === undefined ? buffers : [], isPlain: diverging === undefined };
+  }
+
+  #diverged(wanted: Wanted, partition: Partition, divergingEpoch: { epoch: number; endOffset: number }): Found {
+    const answer = { ...this.#served(wanted, partition, []), divergingEpoch };
+    return { wanted, answer, buffers: [], isPlain: false, isCut: false };
   }
 
   #refused(wanted: Wanted, why: Refusal): Found {
@@ -214,7 +232,7 @@ export class FetchWait implements TailReader {
         ? {}
         : { currentLeader: { leaderId: info.leader, leaderEpoch: info.leaderEpoch } }),
     };
-    return { wanted, answer, buffers: [], isPlain: false, refused: why.code };
+    return { wanted, answer, buffers: [], isPlain: false, isCut: false, refused: why.code };
   }
 
   #answer(found: readonly Found[]): void {
@@ -278,14 +296,14 @@ export class FetchWait implements TailReader {
     this.#reading++;
     const begin = (): boolean => {
       metrics.reads.disk++;
-      partition.readCold(plan, (error, buffers) => {
+      partition.readCold(plan, (error, buffers, nextOffset) => {
         coldGate.leave();
         this.#reading--;
         if (this.#isOver) {
           slabs.releaseAll(buffers);
           return;
         }
-        this.#cold.set(wanted, { buffers, error });
+        this.#cold.set(wanted, { buffers, nextOffset, error });
         if (this.#reading === 0) this.#look();
       });
       return true;
