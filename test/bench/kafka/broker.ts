@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { killNow } from './children.ts';
+import { sendSignal } from './children.ts';
 
 /** Which of the two. */
 export type BrokerName = 'Weir' | 'Kafka';
@@ -19,15 +19,16 @@ export interface Broker {
   /** What does the work of a broker and its controller: with Kafka one process, with Weir broker and coordinator. */
   readonly workingPids: readonly number[];
   readonly dataDirectory: string;
-  /** kill -9 of the broker's process. */
-  kill(): Promise<void>;
-  /** Starts the killed broker on its data again; the wall clock at its launch, in ms. */
-  startAgain(): Promise<number>;
+  /** Ends the broker's process, and no other: SIGTERM stops it cleanly, SIGKILL does not ask. */
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  /** Starts the broker, for the first time or on the data that it left; the wall clock at its launch, in ms. */
+  start(): Promise<number>;
   /** Ends it and removes its data. */
   remove(): Promise<void>;
 }
 
 const POLL_MS = 10;
+const STOP_MS_MAX = 60_000;
 const FIRST_PORT = 20_000;
 const PORTS = 12_000;
 const TRIES = 50;
@@ -41,10 +42,14 @@ export async function freePort(distance = 0): Promise<number> {
   throw new Error(`no free port between ${FIRST_PORT} and ${FIRST_PORT + PORTS}`);
 }
 
-/** kill -9, and until it is gone. */
-export async function killAndWait(pid: number): Promise<void> {
-  killNow(pid);
-  while (isRunning(pid)) await pause(POLL_MS);
+/** Ends processes, and waits until they are gone; one that does not heed SIGTERM is killed. */
+export async function endAndWait(pids: readonly number[], signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  const late = performance.now() + STOP_MS_MAX;
+  for (const pid of pids) sendSignal(pid, signal);
+  while (pids.some(isRunning)) {
+    if (performance.now() > late) for (const pid of pids) sendSignal(pid, 'SIGKILL');
+    await pause(POLL_MS);
+  }
 }
 
 /** Not so once it has ended, though nobody may have asked how yet. */

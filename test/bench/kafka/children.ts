@@ -48,10 +48,10 @@ export function temporaryDirectory(name: string): { readonly path: string; reado
   };
 }
 
-/** Ends a process at once, if there is one; with a negative number, a group of them. */
-export function killNow(pid: number): void {
+/** Sends a signal to a process, if there is one; with a negative number, to a group of them. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, signal);
   } catch {
     // It is gone already.
   }
@@ -71,7 +71,7 @@ export function run({ file, words, environment, secondsMax, watch }: Command): P
       env: { ...process.env, ...environment },
       detached: true,
     });
-    const kill = (): void => void (child.pid !== undefined && killNow(-child.pid));
+    const kill = (): void => void (child.pid !== undefined && sendSignal(-child.pid, 'SIGKILL'));
     const takeBack = atEnd(kill);
     let late = false;
     let done = false;

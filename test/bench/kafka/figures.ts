@@ -1,7 +1,7 @@
 import type { BrokerName } from './broker.ts';
 
 /** What is wanted of a figure: of Weir's beside Kafka's, or of Weir's alone. */
-export type Target =
+type Target =
   | { readonly kind: 'ratio-at-least'; readonly value: number }
   | { readonly kind: 'ratio-at-most'; readonly value: number }
   | { readonly kind: 'at-most'; readonly value: number };

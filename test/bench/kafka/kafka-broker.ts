@@ -1,8 +1,8 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, killAndWait } from './broker.ts';
+import { freePort, endAndWait } from './broker.ts';
 import type { Broker, Flush } from './broker.ts';
-import { atEnd, killNow, run, temporaryDirectory } from './children.ts';
+import { atEnd, sendSignal, run, temporaryDirectory } from './children.ts';
 
 const START_SECONDS_MAX = 180;
 /** The scripts put a broker's controller so many ports higher. */
@@ -26,10 +26,12 @@ export class KafkaBroker implements Broker {
     this.#flush = flush;
     this.#port = port;
     this.bootstrap = `127.0.0.1:${port}`;
-    this.#takeBack = atEnd(() => this.#pids().forEach(killNow));
+    this.#takeBack = atEnd(() => {
+      for (const pid of this.#pids()) sendSignal(pid, 'SIGKILL');
+    });
   }
 
-  /** `peer`: the directory of the scripts. Nothing runs before `startAgain`, which starts it for the first time as well. */
+  /** `peer`: the directory of the scripts. Nothing runs before `start`. */
   static async prepare(peer: string, flush: Flush): Promise<KafkaBroker> {
     return new KafkaBroker(peer, flush, await freePort(CONTROLLER_DISTANCE));
   }
@@ -46,13 +48,13 @@ export class KafkaBroker implements Broker {
     return this.#data.path;
   }
 
-  async kill(): Promise<void> {
-    await Promise.all(this.#pids().map(killAndWait));
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    await endAndWait(this.#pids(), signal);
     // With it, the script would take it for running.
     rmSync(join(this.#run.path, 'pids'), { force: true });
   }
 
-  async startAgain(): Promise<number> {
+  async start(): Promise<number> {
     const sync = this.#flush === 'commit' ? ['--fsync'] : [];
     const settings = SETTINGS.flatMap((setting) => ['--set', setting]);
     await this.#script('start', [...sync, '--data', this.#data.path, ...settings]);
@@ -60,7 +62,7 @@ export class KafkaBroker implements Broker {
   }
 
   async remove(): Promise<void> {
-    await this.kill();
+    await this.end('SIGKILL');
     this.#takeBack();
     this.#data.remove();
     this.#run.remove();

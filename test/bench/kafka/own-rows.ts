@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { cpuSeconds, residentMiB } from '../measure.ts';
 import type { Broker } from './broker.ts';
+import type { Figure } from './figures.ts';
 import { withIdleConnections } from './idle-connections.ts';
 import { scaled } from './row.ts';
 import type { Bench, OwnRow, Values } from './row.ts';
@@ -8,41 +9,27 @@ import type { Bench, OwnRow, Values } from './row.ts';
 const QUIET_MS = 10_000;
 const CONNECTIONS = 1_000;
 const PARTITIONS = 10_000;
-const START_TARGET = { kind: 'at-most', value: 1 } as const;
+const FIRST: Figure = { name: 'launch to first acknowledgement, s', digits: 2, target: { kind: 'at-most', value: 1 } };
 const RECORD_BYTES = 1024;
 
-/** `start`, `memory`, `connections` and `partitions`: rows that begin with a broker that is not there yet. */
+/** `start…`, `memory`, `connections` and `partitions`: rows that begin with a broker that is not there yet. */
 export const ownRows: readonly OwnRow[] = [
   {
     kind: 'own',
     id: 'start',
     title: 'start on an empty disk: Weir all in one (`weir dev`), Kafka as broker and controller in one',
-    figures: [{ name: 'launch to first acknowledgement, s', digits: 2, target: START_TARGET }],
+    figures: [FIRST],
     async measure(name, bench) {
       const broker = await bench.fresh(name, 'commit', 'all-in-one');
       try {
-        return { 'launch to first acknowledgement, s': await secondsToFirst(broker, bench) };
+        return { [FIRST.name]: await secondsToFirst(broker, bench) };
       } finally {
         await broker.remove();
       }
     },
   },
-  {
-    kind: 'own',
-    id: 'start-broker',
-    title: "start of the broker's process alone, after kill -9",
-    figures: [{ name: 'launch to first acknowledgement, s', digits: 2, target: START_TARGET }],
-    async measure(name, bench) {
-      const broker = await bench.fresh(name, 'commit');
-      try {
-        await secondsToFirst(broker, bench);
-        await broker.kill();
-        return { 'launch to first acknowledgement, s': await secondsToFirst(broker, bench) };
-      } finally {
-        await broker.remove();
-      }
-    },
-  },
+  restartRow('start-broker', 'after a clean stop', 'SIGTERM'),
+  restartRow('start-killed', 'after kill -9', 'SIGKILL'),
   {
     kind: 'own',
     id: 'memory',
@@ -85,6 +72,26 @@ export const ownRows: readonly OwnRow[] = [
   },
 ];
 
+/** Of the broker's process alone: with Weir the coordinator goes on meanwhile, with Kafka there is no other process. */
+function restartRow(id: string, when: string, signal: 'SIGTERM' | 'SIGKILL'): OwnRow {
+  return {
+    kind: 'own',
+    id,
+    title: `start of the broker's process alone, ${when}`,
+    figures: [FIRST],
+    async measure(name, bench) {
+      const broker = await bench.fresh(name, 'commit');
+      try {
+        await secondsToFirst(broker, bench);
+        await broker.end(signal);
+        return { [FIRST.name]: await secondsToFirst(broker, bench) };
+      } finally {
+        await broker.remove();
+      }
+    },
+  };
+}
+
 async function withBroker(
   bench: Bench,
   name: Broker['name'],
@@ -92,7 +99,7 @@ async function withBroker(
 ): Promise<Values> {
   const broker = await bench.fresh(name, 'interval');
   try {
-    await broker.startAgain();
+    await broker.start();
     return await measure(broker);
   } finally {
     await broker.remove();
@@ -102,7 +109,7 @@ async function withBroker(
 async function secondsToFirst(broker: Broker, bench: Bench): Promise<number> {
   const { ready, wallClockMs } = bench.tools.firstAcknowledgement(broker.bootstrap);
   await ready;
-  const launchedMs = await broker.startAgain();
+  const launchedMs = await broker.start();
   return ((await wallClockMs) - launchedMs) / 1000;
 }
 
@@ -147,10 +154,10 @@ async function manyPartitions(broker: Broker, bench: Bench): Promise<Values> {
   const { createdSeconds, allSeconds } = await bench.tools.createMany(broker.bootstrap, 'many', count);
   const cpu = await quietCpu(broker);
   const withThem = residentMiB(broker.pid);
-  await broker.kill();
+  await broker.end('SIGKILL');
   const { ready, wallClockMs } = bench.tools.allLed(broker.bootstrap, 'many', count);
   await ready;
-  const launchedMs = await broker.startAgain();
+  const launchedMs = await broker.start();
   const startSeconds = ((await wallClockMs) - launchedMs) / 1000;
   await pause(QUIET_MS / 2);
   return {

@@ -29,7 +29,7 @@ describe('the report', () => {
         'produce-1k  records/s         65,000 (60,000 to 70,000)  50,000  1.30        ≥ 1 × Kafka    met',
         '            broker CPU, s/GB  0.90                       1.00    0.90        ≤ 0.7 × Kafka  missed',
         '            latency p99, ms   –                          3.3',
-        'FAILED  produce-1k, Weir: perf-producer ended with 1:\nlong story',
+        'FAILED  produce-1k, Weir: perf-producer ended with 1:\n    long story',
       ]
         .map((line) => line.trimEnd())
         .join('\n'),

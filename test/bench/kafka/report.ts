@@ -1,6 +1,7 @@
 import { linesOf } from './figures.ts';
 import type { Line, RowResult, Spread } from './figures.ts';
 
+const FAILURE_LINES = 4;
 const HEADER = ['row', 'figure', 'Weir', 'Kafka', 'Weir/Kafka', 'target', ''] as const;
 
 /** The table on a terminal: medians, with the least and the most of the rounds. */
@@ -84,6 +85,12 @@ function toldSpread(spread: Spread | undefined, digits: number): string {
 
 function failuresOf(results: readonly RowResult[]): string[] {
   return results.flatMap(({ id, failures }) =>
-    failures.map(({ broker, message }) => `${id}, ${broker}: ${message.trimEnd()}`),
+    failures.map(({ broker, message }) => `${id}, ${broker}: ${beginning(message)}`),
   );
+}
+
+/** A stack trace of Java says it all in its first lines; progress and JSON have the rest. */
+function beginning(message: string): string {
+  const lines = message.trimEnd().split('\n');
+  return [...lines.slice(0, FAILURE_LINES), ...(lines.length > FAILURE_LINES ? ['…'] : [])].join('\n    ');
 }

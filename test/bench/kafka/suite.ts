@@ -196,7 +196,7 @@ class Suite implements Bench {
     if (found !== undefined) return found;
     const broker = await this.fresh(name, flush);
     try {
-      await broker.startAgain();
+      await broker.start();
       await this.#warmUp(broker);
     } catch (error) {
       await broker.remove();

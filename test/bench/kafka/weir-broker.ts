@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { readClusterFile } from '../../cluster/dev-cluster.ts';
 import type { ServiceEntry } from '../../cluster/dev-cluster.ts';
 import { WeirChild } from '../../harness/weir-child.ts';
-import { freePort, isRunning, killAndWait } from './broker.ts';
+import { freePort, isRunning, endAndWait } from './broker.ts';
 import type { Broker, Flush } from './broker.ts';
-import { atEnd, killNow, temporaryDirectory } from './children.ts';
+import { atEnd, sendSignal, temporaryDirectory } from './children.ts';
 
 const START_MS_MAX = 60_000;
 const POLL_MS = 10;
@@ -31,10 +31,12 @@ export class WeirBroker implements Broker {
     this.#flush = flush;
     this.#shape = shape;
     this.bootstrap = `127.0.0.1:${port}`;
-    this.#takeBack = atEnd(() => this.#pids().forEach(killNow));
+    this.#takeBack = atEnd(() => {
+      for (const pid of this.#pids()) sendSignal(pid, 'SIGKILL');
+    });
   }
 
-  /** Nothing runs before `startAgain`, which starts it for the first time as well. */
+  /** Nothing runs before `start`. */
   static async prepare(flush: Flush, shape: Shape = 'separate'): Promise<WeirBroker> {
     return new WeirBroker(flush, shape, await freePort());
   }
@@ -51,11 +53,11 @@ export class WeirBroker implements Broker {
     return this.#data.path;
   }
 
-  async kill(): Promise<void> {
-    await killAndWait(this.pid);
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    await endAndWait([this.pid], signal);
   }
 
-  async startAgain(): Promise<number> {
+  async start(): Promise<number> {
     const launchedMs = Date.now();
     if (this.#services.length === 0) await this.#startDev();
     else this.#again = new WeirChild(this.#service('broker').args);
@@ -63,7 +65,7 @@ export class WeirBroker implements Broker {
   }
 
   async remove(): Promise<void> {
-    await Promise.all(this.#pids().map(killAndWait));
+    await endAndWait(this.#pids(), 'SIGKILL');
     this.#takeBack();
     this.#data.remove();
   }
