@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { endOffsets } from '../../deploy/helm/weir/scripts/kafka.ts';
 import { DevCluster } from '../cluster/dev-cluster.ts';
 import { http } from '../cluster/http-client.ts';
 import { PrometheusServer } from './prometheus-server.ts';
@@ -44,12 +45,15 @@ async function keepBusy(): Promise<void> {
   const followed = fetch(`${url}/v1/topics/seen/stream`, { signal: stream.signal })
     .then((response) => response.text())
     .catch(() => undefined);
+  const { args } = cluster.service('broker');
+  const kafka = args[args.indexOf('--kafka-listen') + 1]!;
   for (let n = 0; !load.over; n++) {
     await http(`${url}/v1/topics/seen/records?keyField=n`, {
       body: Array.from({ length: 20 }, (_, i) => ({ n: n + i })),
     });
     await http(`${url}/v1/topics/seen/records?limit=100`);
     await http(`${url}/v1/topics/missing`);
+    await endOffsets(kafka, 'seen');
     await pause(20);
   }
   stream.abort();

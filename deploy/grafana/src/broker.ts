@@ -96,6 +96,58 @@ export const broker: DashboardSpec = {
       ],
     },
     {
+      title: 'Kafka clients',
+      panels: [
+        graph({
+          title: 'Kafka connections',
+          description:
+            'Connections of clients that speak Kafka’s protocol. A broker takes 10,000, and 5,000 of one address.',
+          unit: 'short',
+          targets: [each('weir_broker_kafka_connections')],
+        }),
+        graph({
+          title: 'Kafka requests',
+          description: 'Requests that were answered, by API.',
+          unit: 'reqps',
+          targets: [{ expr: rate('weir_broker_kafka_requests_total', { by: 'api' }), legend: '{{api}}' }],
+        }),
+        graph({
+          title: 'Time of a Kafka request',
+          description:
+            'From its arrival to its answer, on average, by API. That of Fetch has the wait for records in it: half a second and more is a reader with nothing to read.',
+          unit: 's',
+          targets: [
+            {
+              expr: `${rate('weir_broker_kafka_request_seconds_total', { by: 'api' })} / (${rate('weir_broker_kafka_requests_total', { by: 'api' })} > 0)`,
+              legend: '{{api}}',
+            },
+          ],
+        }),
+        graph({
+          title: 'Ended Kafka connections',
+          description:
+            'Connections that a broker ended or did not take, by reason. refused_request: what came is no request, or too large. too_many: above the limits. idle: nothing for ten minutes, or stuck for one. failed: a bug; the log has it.',
+          unit: 'cps',
+          targets: [
+            { expr: rate('weir_broker_kafka_ended_connections_total', { by: 'reason' }), legend: '{{reason}}' },
+          ],
+        }),
+        graph({
+          title: 'Kafka fetches that wait',
+          description: 'Fetches whose readers have everything and wait for more.',
+          unit: 'short',
+          targets: [each('weir_broker_kafka_fetches_waiting')],
+        }),
+        graph({
+          title: 'Memory of Kafka requests',
+          description:
+            'Requests that are arriving or wait to be begun, over all connections. At a broker’s budget it reads no more for a while.',
+          unit: 'bytes',
+          targets: [each('weir_broker_kafka_request_bytes')],
+        }),
+      ],
+    },
+    {
       title: 'Partitions and disk',
       panels: [
         graph({
