@@ -63,12 +63,13 @@ export function readResponse<A extends Api>(
   const from = new WireReader(bytes);
   const correlationId = readResponseHeader(from, api, version);
   const response = api.responses(version).read(from) as ResponseOf<A>;
-  expectEnd(from, `a response of ${api.name} v${version}`);
+  if (from.left > 0) throw new WireError(`${from.left} bytes follow a response of ${api.name} v${version}`);
   return { correlationId, response };
 }
 
 /**
- * A request's contents, of a frame without its length, whose API and version are known to be served.
+ * A request's contents, of a frame without its length, whose API and version are known to be served. Bytes that follow
+ * them are passed over, as Kafka does: librdkafka sends some behind its newer Metadata requests.
  *
  * @throws WireError
  */
@@ -80,10 +81,5 @@ export function readRequest<A extends Api>(
   const { apiVersion, correlationId } = readRequestHead(from);
   const clientId = readClientId(from, api, apiVersion);
   const request = api.requests(apiVersion).read(from) as RequestOf<A>;
-  expectEnd(from, `a request of ${api.name} v${apiVersion}`);
   return { correlationId, clientId, request };
-}
-
-function expectEnd(from: WireReader, what: string): void {
-  if (from.left > 0) throw new WireError(`${from.left} bytes follow ${what}`);
 }

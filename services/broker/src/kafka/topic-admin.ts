@@ -78,7 +78,7 @@ export async function answerCreateTopics(admin: Admin, exchange: Exchange<typeof
         errorMessage,
         numPartitions: made.partitionCount ?? -1,
         replicationFactor: made.replicationFactor ?? -1,
-        configs: null,
+        configs: [],
       };
     }),
   });
