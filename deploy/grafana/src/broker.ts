@@ -126,7 +126,7 @@ export const broker: DashboardSpec = {
         graph({
           title: 'Ended Kafka connections',
           description:
-            'Connections that a broker ended or did not take, by reason. refused_request: what came is no request, or too large. too_many: above the limits. idle: nothing for ten minutes, or stuck for one. failed: a bug; the log has it.',
+            'Connections that a broker ended or did not take, by reason. refused_request: an API or version that is not served, or no request at all, as of a client with TLS. too_many: above the limits. idle: nothing for ten minutes, or stuck for one. failed: a bug; the log has it.',
           unit: 'cps',
           targets: [
             { expr: rate('weir_broker_kafka_ended_connections_total', { by: 'reason' }), legend: '{{reason}}' },
