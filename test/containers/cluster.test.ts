@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { clusterScenarios, stateOf } from '../harness/cluster-scenarios.ts';
 import { containers } from '../harness/container-cluster.ts';
@@ -61,6 +62,22 @@ clusterScenarios(containers(IMAGE), (setting) => {
       expect(write.output.trim().split('\n')).toEqual(
         service.kind === 'gateway' ? ['/tmp'] : ['/tmp', '/var/lib/weir'],
       );
+    }
+  });
+
+  test('Kafka clients in other containers find each leader by the name that it advertises', async () => {
+    const { cluster } = setting();
+    const coordinator = ['--coordinators', 'coordinator-1:7070'];
+    const gateway = cluster.named('gateway gw-1');
+    const created = await gateway.run('weir', 'topic', 'create', 'found', '--partitions', '4', ...coordinator);
+    expect(created, created.output).toMatchObject({ code: 0 });
+    // What `helm test` asks with, as a program of its own.
+    const script = readFileSync('deploy/helm/weir/scripts/kafka.ts', 'utf8');
+    for (const broker of cluster.of('broker')) {
+      const ask = `console.log(JSON.stringify([...(await endOffsets('broker-${broker.id}:9092', 'found'))].map(String)))`;
+      const asked = await gateway.run('node', '--input-type=module-typescript', '-e', `${script}\n${ask}`);
+      expect(asked, asked.output).toMatchObject({ code: 0 });
+      expect((JSON.parse(asked.output) as string[]).toSorted()).toEqual(['0,0', '1,0', '2,0', '3,0']);
     }
   });
 

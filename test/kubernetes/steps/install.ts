@@ -47,7 +47,7 @@ export const install: Step = {
 /** The chart's own test. */
 export const helmTest: Step = {
   name: 'helm-test',
-  title: 'helm test: produce and consume over HTTP and gRPC',
+  title: "helm test: produce and consume over HTTP and gRPC, leaders over Kafka's protocol",
   async run({ release, report }) {
     const words = ['test', release.name, '--namespace', release.namespace, '--logs', '--timeout', '3m'];
     const { ok, stdout, stderr } = tryRun('helm', words);
@@ -81,6 +81,12 @@ export const notes: Step = {
     const inside = /inside the cluster is at (http:\S+:\d+)/.exec(text)?.[1] ?? 'nowhere';
     const program = `fetch('${inside}/v1/topics/hello/records').then(async (a) => console.log(a.status, await a.text()))`;
     const answer = client.exec('node', '-e', program);
+    const kafka = /begin at (\S+):(\d+)/.exec(text);
+    report.check(
+      kafka !== null && client.canConnect(kafka[1]!, Number(kafka[2])),
+      'what they name for Kafka clients takes connections inside of a pod',
+      kafka?.[0],
+    );
     report.check(answer.startsWith('200 {"records":[{'), `${inside} answers inside of a pod`, answer.slice(0, 80));
   },
 };

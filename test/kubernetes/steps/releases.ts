@@ -69,6 +69,7 @@ export const networkPolicy: Step = {
     report.check(true, 'with it, a stranger is kept from the broker');
     report.check(!client.canConnect(`${name}-coordinator`, 7070), 'and from the coordinator');
     report.check(client.canConnect(`${name}-gateway`, 8080), 'and still reaches the gateway');
+    report.check(client.canConnect(`${name}-kafka`, 9092), "and the brokers' port for Kafka clients");
     const load = client.load(4);
     await pause(LOAD_MS);
     const { failed, acknowledged } = await load.finish();
@@ -77,6 +78,12 @@ export const networkPolicy: Step = {
       'the gateways reach brokers',
       `${acknowledged.length} records`,
     );
+    release.upgrade('--reuse-values', '--set-json', 'networkPolicy.kafkaClients=[]');
+    await release.until(
+      'nobody reaches that port when nobody is named',
+      () => !client.canConnect(`${name}-kafka`, 9092),
+    );
+    report.check(!client.canConnect(broker, 9092), 'which nobody does when no Kafka client is named');
     release.upgrade('--reuse-values', '--set', 'networkPolicy.enabled=false');
     await release.ready();
     report.verdict(client.judge(), 'after all that');
