@@ -23,6 +23,8 @@ export const SCENARIOS = [
   'recreate',
 ] as const;
 
+const DETAIL_CHARACTERS_MAX = 300;
+
 /** What a program prints of one scenario. */
 export interface ScenarioLine {
   readonly scenario: string;
@@ -49,7 +51,8 @@ export function readLine(text: string): { readonly scenario: string; readonly ou
   return { scenario: line.scenario, outcome: outcomeOf(line) };
 }
 
-function outcomeOf({ ok, detail = '', na, seen = {} }: ScenarioLine): Outcome {
+function outcomeOf({ ok, detail: said = '', na, seen = {} }: ScenarioLine): Outcome {
   if (na !== undefined) return { kind: 'n/a', reason: na };
+  const detail = said.slice(0, DETAIL_CHARACTERS_MAX);
   return ok ? { kind: 'ok', detail, seen } : { kind: 'failed', reason: detail, seen };
 }

@@ -232,7 +232,7 @@ func acks(topic string) string {
 
 func idempotent(topic string) string {
 	create(topic, 1)
-	producer := client(kgo.ProducerBatchMaxBytes(300), kgo.ProducerLinger(0))
+	producer := client(kgo.ProducerBatchMaxBytes(512), kgo.ProducerLinger(0))
 	defer producer.Close()
 	var wait sync.WaitGroup
 	var failure error
