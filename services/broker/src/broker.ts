@@ -186,6 +186,7 @@ export class Broker {
       brokerId,
       path,
       budgets,
+      flush: settings.flush,
       session: () => this.#session,
       brokerEpoch: () => this.#brokerEpoch,
     });

@@ -1,15 +1,19 @@
 import type { Clock } from '@weir/base/clock.ts';
+import { alterConfigs } from '@weir/kafka/apis/alter-configs.ts';
 import { apiVersions } from '@weir/kafka/apis/api-versions.ts';
 import { createPartitions } from '@weir/kafka/apis/create-partitions.ts';
 import { createTopics } from '@weir/kafka/apis/create-topics.ts';
 import { deleteRecords } from '@weir/kafka/apis/delete-records.ts';
 import { deleteTopics } from '@weir/kafka/apis/delete-topics.ts';
 import { describeCluster } from '@weir/kafka/apis/describe-cluster.ts';
+import { describeConfigs } from '@weir/kafka/apis/describe-configs.ts';
 import { describeLogDirs } from '@weir/kafka/apis/describe-log-dirs.ts';
 import { describeTopicPartitions } from '@weir/kafka/apis/describe-topic-partitions.ts';
 import { fetch } from '@weir/kafka/apis/fetch.ts';
 import { findCoordinator } from '@weir/kafka/apis/find-coordinator.ts';
+import { incrementalAlterConfigs } from '@weir/kafka/apis/incremental-alter-configs.ts';
 import { initProducerId } from '@weir/kafka/apis/init-producer-id.ts';
+import { listConfigResources } from '@weir/kafka/apis/list-config-resources.ts';
 import { listOffsets } from '@weir/kafka/apis/list-offsets.ts';
 import { metadata } from '@weir/kafka/apis/metadata.ts';
 import { offsetForLeaderEpoch } from '@weir/kafka/apis/offset-for-leader-epoch.ts';
@@ -17,8 +21,11 @@ import { produce } from '@weir/kafka/apis/produce.ts';
 import type { DiskRoom } from '../disk-room.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type { Admin } from './admin.ts';
+import { answerAlterConfigs, answerIncrementalAlterConfigs } from './alter-configs.ts';
 import { answerApiVersions } from './api-versions.ts';
 import type { ClusterView } from './cluster-view.ts';
+import { answerDescribeConfigs, answerListConfigResources } from './configs.ts';
+import type { ConfigParts } from './configs.ts';
 import { answerDescribeCluster, answerDescribeTopicPartitions } from './describe-topics.ts';
 import { on, onPipelined } from './exchange.ts';
 import type { Handler } from './exchange.ts';
@@ -42,13 +49,14 @@ export interface ApiParts {
   readonly fetch: KafkaFetch;
   readonly producerIds: ProducerIds;
   readonly room: DiskRoom;
+  readonly configs: ConfigParts;
   /** The data directory. */
   readonly path: string;
 }
 
 /** Every API that is served, by key: what is not here is not listed, and refused. */
 export function kafkaApis(parts: ApiParts): ReadonlyMap<number, Handler> {
-  const { cluster, partitions, clock, admin, room, path } = parts;
+  const { cluster, partitions, clock, admin, room, path, configs } = parts;
   const handlers = new Map<number, Handler>();
   const all: Handler[] = [
     onPipelined(
@@ -63,10 +71,14 @@ export function kafkaApis(parts: ApiParts): ReadonlyMap<number, Handler> {
     on(findCoordinator, answerFindCoordinator),
     on(initProducerId, (exchange) => parts.producerIds.answer(exchange)),
     on(offsetForLeaderEpoch, (exchange) => answerOffsetForLeaderEpoch(cluster, partitions, exchange)),
-    on(createTopics, (exchange) => answerCreateTopics(admin, exchange)),
+    on(createTopics, (exchange) => answerCreateTopics(configs, admin, exchange)),
     on(deleteTopics, (exchange) => answerDeleteTopics(cluster, admin, exchange)),
     on(createPartitions, (exchange) => answerCreatePartitions(admin, exchange)),
     on(deleteRecords, (exchange) => answerDeleteRecords(cluster, partitions, clock, exchange)),
+    on(describeConfigs, (exchange) => answerDescribeConfigs(configs, exchange)),
+    on(alterConfigs, (exchange) => answerAlterConfigs(admin, exchange)),
+    on(incrementalAlterConfigs, (exchange) => answerIncrementalAlterConfigs(admin, exchange)),
+    on(listConfigResources, (exchange) => answerListConfigResources(cluster, exchange)),
     on(describeLogDirs, (exchange) => answerDescribeLogDirs({ cluster, partitions, room, path }, exchange)),
     on(describeCluster, (exchange) => answerDescribeCluster(cluster, exchange)),
     on(describeTopicPartitions, (exchange) => answerDescribeTopicPartitions(cluster, exchange)),

@@ -6,6 +6,7 @@ import type { Budgets } from '../budgets.ts';
 import type { DiskRoom } from '../disk-room.ts';
 import type { BrokerMetrics, KafkaGauges } from '../metrics.ts';
 import type { Partitions } from '../partition/partitions.ts';
+import type { FlushPolicy } from '../partition/topic-settings.ts';
 import type { Turn } from '../partition/turn.ts';
 import type { ColdGate } from '../rpc/cold-gate.ts';
 import { Admin } from './admin.ts';
@@ -31,6 +32,8 @@ export interface FrontDoorParts {
   /** The data directory. */
   readonly path: string;
   readonly budgets: Budgets;
+  /** For topics that do not say. */
+  readonly flush: FlushPolicy;
   /** Undefined before there is one. */
   readonly session: () => CoordinatorSession | undefined;
   /** Undefined before the first registration. */
@@ -86,6 +89,7 @@ export class FrontDoor implements KafkaGauges {
         fetch: this.#fetch,
         producerIds,
         room,
+        configs: { cluster, brokerId, statics: { flush: parts.flush } },
         path,
       }),
       frameBytesMax: budgets.kafkaRequestBytes,

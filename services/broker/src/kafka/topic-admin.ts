@@ -1,12 +1,15 @@
 import { uuidFromBytes } from '@weir/base/ids.ts';
 import type { TopicId } from '@weir/base/ids.ts';
 import type { createPartitions } from '@weir/kafka/apis/create-partitions.ts';
-import type { createTopics } from '@weir/kafka/apis/create-topics.ts';
+import type { createTopics, CreateTopicsResponse } from '@weir/kafka/apis/create-topics.ts';
 import type { deleteTopics } from '@weir/kafka/apis/delete-topics.ts';
 import { NO_UUID } from '@weir/kafka/schema.ts';
+import type { CreateTopicResult } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import { outcomeOf, outcomeOfFailure } from './admin.ts';
 import type { Admin, Outcome } from './admin.ts';
 import type { ClusterView } from './cluster-view.ts';
+import { configSource, topicConfigs } from './configs.ts';
+import type { ConfigParts } from './configs.ts';
 import { errorNumber } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -14,75 +17,99 @@ import type { Exchange } from './exchange.ts';
 const DEFAULT = -1;
 const REASON_FROM = 5;
 
-/** Creates topics. */
-export async function answerCreateTopics(admin: Admin, exchange: Exchange<typeof createTopics>): Promise<void> {
-  const { request } = exchange;
-  const asked = request.topics;
-  // What a default is cannot be told from a wrong count by the coordinator, to which 0 is the default.
-  const wrong = (topic: (typeof asked)[number]): Outcome | undefined => {
-    if (topic.numPartitions < DEFAULT || topic.numPartitions === 0) {
-      return outcomeOf({
-        code: 'INVALID_PARTITIONS',
-        message: `a topic has at least one partition, not ${topic.numPartitions}`,
-      });
-    }
-    if (topic.replicationFactor < DEFAULT || topic.replicationFactor === 0) {
-      const message = `a topic has at least one replica, not ${topic.replicationFactor}`;
-      return outcomeOf({ code: 'INVALID_REPLICATION_FACTOR', message });
-    }
-    const withNull = topic.configs.find(({ value }) => value === null);
-    if (withNull === undefined) return undefined;
-    return outcomeOf({ code: 'INVALID_CONFIG', message: `config ${withNull.name} has no value` });
-  };
-  const sound = asked.filter((topic) => wrong(topic) === undefined);
-  const outcomes = new Map<
-    string,
-    Outcome & { partitionCount?: number; replicationFactor?: number; id?: Uint8Array }
-  >();
+type NewTopic = Exchange<typeof createTopics>['request']['topics'][number];
+type CreatedTopic = CreateTopicsResponse['topics'][number];
+
+/** Creates topics, each on its own. */
+export async function answerCreateTopics(
+  configs: ConfigParts,
+  admin: Admin,
+  exchange: Exchange<typeof createTopics>,
+): Promise<void> {
+  const { topics: asked, validateOnly } = exchange.request;
+  const problems = asked.map((topic) => problemOf(topic));
+  const sound = asked.filter((_, i) => problems[i] === undefined);
+  const answers: CreatedTopic[] = [];
   try {
-    const topics = sound.map(({ name, numPartitions, replicationFactor, assignments, configs }) => ({
-      name,
-      partitionCount: numPartitions === DEFAULT ? 0 : numPartitions,
-      replicationFactor: replicationFactor === DEFAULT ? 0 : replicationFactor,
-      configs: Object.fromEntries(configs.map((config) => [config.name, config.value ?? ''])),
-      assignments: assignments.map(({ partitionIndex, brokerIds }) => ({
-        partition: partitionIndex,
-        brokerIds: [...brokerIds],
-      })),
-    }));
-    const results = sound.length === 0 ? [] : await admin.createTopics({ topics, validateOnly: request.validateOnly });
-    for (const result of results) {
-      const { topic } = result;
-      outcomes.set(result.name, {
-        ...outcomeOf(result),
-        ...(topic === undefined ? {} : { partitionCount: topic.partitionCount, id: topic.id }),
-        replicationFactor: result.replicationFactor,
-      });
-    }
+    const topics = sound.map(toCreate);
+    const results = sound.length === 0 ? [] : await admin.createTopics({ topics, validateOnly });
+    answers.push(...results.map((result) => createdTopic(result, { configs, validateOnly })));
   } catch (error) {
-    for (const { name } of sound) outcomes.set(name, outcomeOfFailure(error));
+    const outcome = outcomeOfFailure(error);
+    answers.push(...sound.map(({ name }) => refusedTopic(name, outcome)));
   }
   exchange.answer({
     throttleTimeMs: 0,
-    topics: asked.map((topic) => {
-      const { name } = topic;
-      const outcome = wrong(topic) ?? outcomes.get(name) ?? outcomeOf({ code: 'UNKNOWN_SERVER_ERROR', message: '' });
-      const { errorCode, errorMessage } = outcome;
-      if (errorCode !== 0)
-        return { name, errorCode, errorMessage, numPartitions: -1, replicationFactor: -1, configs: null };
-      const made = outcomes.get(name)!;
-      return {
-        name,
-        topicId: request.validateOnly ? NO_UUID : (made.id ?? NO_UUID),
-        errorCode,
-        errorMessage,
-        numPartitions: made.partitionCount ?? -1,
-        replicationFactor: made.replicationFactor ?? -1,
-        configs: [],
-      };
+    topics: problems.map((problem, i) => {
+      if (problem !== undefined) return refusedTopic(asked[i]!.name, problem);
+      return answers.shift() ?? refusedTopic(asked[i]!.name, NO_RESULT);
     }),
   });
 }
+
+/** What only a client of Kafka can get wrong: to the coordinator 0 stands for the default, which here is -1. */
+function problemOf(topic: NewTopic): Outcome | undefined {
+  const { numPartitions, replicationFactor, assignments, configs } = topic;
+  if (assignments.length > 0 && (numPartitions !== DEFAULT || replicationFactor !== DEFAULT)) {
+    const message = 'replicas are assigned: then the counts of partitions and of replicas are -1';
+    return outcomeOf({ code: 'INVALID_REQUEST', message });
+  }
+  if (numPartitions < DEFAULT || numPartitions === 0) {
+    return outcomeOf({
+      code: 'INVALID_PARTITIONS',
+      message: `a topic has at least one partition, not ${numPartitions}`,
+    });
+  }
+  if (replicationFactor < DEFAULT || replicationFactor === 0) {
+    const message = `a topic has at least one replica, not ${replicationFactor}`;
+    return outcomeOf({ code: 'INVALID_REPLICATION_FACTOR', message });
+  }
+  const withNull = configs.find(({ value }) => value === null);
+  if (withNull === undefined) return undefined;
+  return outcomeOf({ code: 'INVALID_CONFIG', message: `config ${withNull.name} has no value` });
+}
+
+function toCreate({ name, numPartitions, replicationFactor, assignments, configs }: NewTopic) {
+  return {
+    name,
+    partitionCount: numPartitions === DEFAULT ? 0 : numPartitions,
+    replicationFactor: replicationFactor === DEFAULT ? 0 : replicationFactor,
+    configs: Object.fromEntries(configs.map((config) => [config.name, config.value ?? ''])),
+    assignments: assignments.map(({ partitionIndex, brokerIds }) => ({
+      partition: partitionIndex,
+      brokerIds: [...brokerIds],
+    })),
+  };
+}
+
+function createdTopic(
+  result: CreateTopicResult,
+  { configs, validateOnly }: { readonly configs: ConfigParts; readonly validateOnly: boolean },
+): CreatedTopic {
+  const { name, topic, replicationFactor } = result;
+  const outcome = outcomeOf(result);
+  if (outcome.errorCode !== 0 || topic === undefined) return refusedTopic(name, outcome);
+  return {
+    ...outcome,
+    name,
+    topicId: validateOnly ? NO_UUID : topic.id,
+    numPartitions: topic.partitionCount,
+    replicationFactor,
+    configs: topicConfigs(configs, topic.configs).map((config) => ({
+      name: config.name,
+      value: config.value,
+      readOnly: config.readOnly,
+      configSource: configSource(config),
+      isSensitive: false,
+    })),
+  };
+}
+
+function refusedTopic(name: string, outcome: Outcome): CreatedTopic {
+  return { ...outcome, name, numPartitions: -1, replicationFactor: -1, configs: null };
+}
+
+const NO_RESULT = outcomeOf({ code: 'UNKNOWN_SERVER_ERROR', message: 'the coordinator did not say' });
 
 /** Deletes topics, by name or by id. */
 export async function answerDeleteTopics(
@@ -148,7 +175,7 @@ export async function answerCreatePartitions(admin: Admin, exchange: Exchange<ty
     throttleTimeMs: 0,
     results: topics.map(({ name }) => ({
       name,
-      ...(outcomes.get(name) ?? outcomeOf({ code: 'UNKNOWN_SERVER_ERROR', message: '' })),
+      ...(outcomes.get(name) ?? NO_RESULT),
     })),
   });
 }

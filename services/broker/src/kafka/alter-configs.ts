@@ -1,0 +1,109 @@
+import { ConfigOperationKind, ConfigResourceType } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import type { alterConfigs } from '@weir/kafka/apis/alter-configs.ts';
+import type { incrementalAlterConfigs } from '@weir/kafka/apis/incremental-alter-configs.ts';
+import { outcomeOf, outcomeOfFailure } from './admin.ts';
+import type { Admin, Outcome } from './admin.ts';
+import { RESOURCE } from './configs.ts';
+import type { Exchange } from './exchange.ts';
+
+/** What is to become of one resource, in the words of either API. */
+interface Alteration {
+  readonly resourceType: number;
+  readonly resourceName: string;
+  readonly configs: readonly {
+    readonly name: string;
+    readonly value: string | null;
+    /** Kafka's number; undefined: set. */
+    readonly configOperation?: number;
+  }[];
+}
+
+const TYPES: Readonly<Record<number, ConfigResourceType>> = {
+  [RESOURCE.topic]: ConfigResourceType.TOPIC,
+  [RESOURCE.broker]: ConfigResourceType.BROKER,
+};
+/** By Kafka's numbers: set, delete, append, subtract. */
+const KINDS = [
+  ConfigOperationKind.SET,
+  ConfigOperationKind.DELETE,
+  ConfigOperationKind.APPEND,
+  ConfigOperationKind.SUBTRACT,
+];
+const SET = 0;
+const DELETE = 1;
+
+/** Replaces all configs of resources by others. */
+export async function answerAlterConfigs(admin: Admin, exchange: Exchange<typeof alterConfigs>): Promise<void> {
+  const { resources, validateOnly } = exchange.request;
+  const outcomes = await alter(admin, resources, { validateOnly, replaceAll: true });
+  exchange.answer({ throttleTimeMs: 0, responses: answersOf(resources, outcomes) });
+}
+
+/** Sets, unsets, adds to and takes from configs of resources. */
+export async function answerIncrementalAlterConfigs(
+  admin: Admin,
+  exchange: Exchange<typeof incrementalAlterConfigs>,
+): Promise<void> {
+  const { resources, validateOnly } = exchange.request;
+  const outcomes = await alter(admin, resources, { validateOnly, replaceAll: false });
+  exchange.answer({ throttleTimeMs: 0, responses: answersOf(resources, outcomes) });
+}
+
+/** One outcome a resource, in the order asked: each is altered as a whole, or not at all. */
+async function alter(
+  admin: Admin,
+  asked: readonly Alteration[],
+  { validateOnly, replaceAll }: { readonly validateOnly: boolean; readonly replaceAll: boolean },
+): Promise<Outcome[]> {
+  const problems = asked.map((resource) => problemOf(resource, asked));
+  const sound = asked.filter((_, i) => problems[i] === undefined);
+  const outcomes: Outcome[] = [];
+  if (sound.length > 0) {
+    try {
+      const resources = sound.map(({ resourceType, resourceName, configs }) => ({
+        type: TYPES[resourceType]!,
+        name: resourceName,
+        replaceAll,
+        operations: configs.map(({ name, value, configOperation = SET }) => ({
+          name,
+          value: value ?? '',
+          kind: KINDS[configOperation]!,
+        })),
+      }));
+      outcomes.push(...(await admin.alterConfigs({ resources, validateOnly })).map(outcomeOf));
+    } catch (error) {
+      const outcome = outcomeOfFailure(error);
+      outcomes.push(...sound.map(() => outcome));
+    }
+  }
+  const missing = outcomeOf({ code: 'UNKNOWN_SERVER_ERROR', message: 'the coordinator did not say' });
+  return problems.map((problem) => problem ?? outcomes.shift() ?? missing);
+}
+
+/** What is wrong with it whatever its configs mean. */
+function problemOf(
+  { resourceType, resourceName, configs }: Alteration,
+  all: readonly Alteration[],
+): Outcome | undefined {
+  if (TYPES[resourceType] === undefined) return invalid(`resources of type ${resourceType} have no configs here`);
+  const twins = all.filter((other) => other.resourceType === resourceType && other.resourceName === resourceName);
+  if (twins.length > 1) return invalid(`the request has ${JSON.stringify(resourceName)} more than once`);
+  const names = new Set(configs.map(({ name }) => name));
+  if (names.size < configs.length) return invalid('the request has a config more than once');
+  for (const { name, value, configOperation = SET } of configs) {
+    if (KINDS[configOperation] === undefined) return invalid(`${name}: there is no operation ${configOperation}`);
+    if (value === null && configOperation !== DELETE) return invalid(`${name} has no value`);
+  }
+  return undefined;
+}
+
+function invalid(message: string): Outcome {
+  return outcomeOf({ code: 'INVALID_REQUEST', message });
+}
+
+function answersOf(
+  asked: readonly Alteration[],
+  outcomes: readonly Outcome[],
+): (Outcome & { resourceType: number; resourceName: string })[] {
+  return asked.map(({ resourceType, resourceName }, i) => ({ ...outcomes[i]!, resourceType, resourceName }));
+}
