@@ -346,8 +346,8 @@ test('bytes that are no message end the connection with a reason, and the reques
   askProduce(client);
   await door.settle();
   produces[0]!.onGone = gone;
-  // An array of 2^31 topics; then bytes behind a request's end.
-  for (const hex of ['000000030000000100000000ffff0000000a7fffffff', '001200000000000100000000']) {
+  // An array of 2^31 topics; then a client's name that is longer than the request.
+  for (const hex of ['000000030000000100000000ffff0000000a7fffffff', '00120000000000010005']) {
     const other = door.connect();
     other.sendFrame(Buffer.from(hex, 'hex'));
     await door.settle();
