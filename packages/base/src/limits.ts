@@ -222,6 +222,9 @@ export const CONFIG_VALUE_LENGTH_MAX = 1_000;
 export const PARTITIONS_DEFAULT = 1;
 export const REPLICATION_FACTOR_MAX = 100;
 
+/** Producer ids that a broker is given at a time: Kafka's number. */
+export const PRODUCER_IDS_PER_BLOCK = 1_000;
+
 // The client.
 /** A record waits this long for company. */
 export const LINGER_MS = 2;

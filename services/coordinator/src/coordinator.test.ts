@@ -6,8 +6,13 @@ import { resolveOptions } from '@weir/base/options.ts';
 import { uuidToBytes } from '@weir/base/ids.ts';
 import { SESSION_REATTACH_MS, SESSION_TIMEOUT_MS, TOPICS_PER_REQUEST_MAX } from '@weir/base/limits.ts';
 import {
+  AllocateProducerIdsRequestSchema,
+  AlterConfigsRequestSchema,
   BrokerState,
+  ConfigOperationKind,
+  ConfigResourceType,
   CoordinatorService,
+  CreatePartitionsRequestSchema,
   CreateTopicsRequestSchema,
   DeleteTopicsRequestSchema,
   DescribeTopicIdsRequestSchema,
@@ -16,6 +21,8 @@ import {
   TopicIdState,
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type {
+  ConfigAlterationSchema,
+  NewPartitionsSchema,
   NewTopicSchema,
   Partition,
   SessionResponse,
@@ -32,6 +39,9 @@ import { start } from './start.ts';
 const session = protobufMethod(CoordinatorService.method.session);
 const createTopicsMethod = protobufMethod(CoordinatorService.method.createTopics);
 const deleteTopicsMethod = protobufMethod(CoordinatorService.method.deleteTopics);
+const createPartitionsMethod = protobufMethod(CoordinatorService.method.createPartitions);
+const alterConfigsMethod = protobufMethod(CoordinatorService.method.alterConfigs);
+const allocateProducerIdsMethod = protobufMethod(CoordinatorService.method.allocateProducerIds);
 const describeTopicIdsMethod = protobufMethod(CoordinatorService.method.describeTopicIds);
 const cleanUps: (() => Promise<void> | void)[] = [];
 
@@ -65,6 +75,7 @@ class TestClient {
   readonly partitions = new Map<string, Partition>();
   readonly brokers = new Map<number, { state: BrokerState; epoch: bigint }>();
   readonly topics = new Set<string>();
+  readonly brokerConfigs = new Map<string, { configs: object; staticConfigs: object }>();
   closed: { failure: TransportFailure | undefined } | undefined;
   readonly connection: Connection;
   #stream: Stream<unknown> | undefined;
@@ -123,6 +134,21 @@ class TestClient {
     return (await this.connection.call(deleteTopicsMethod, request, { deadlineMs: 10_000 })).results;
   }
 
+  async createPartitions(topics: MessageInitShape<typeof NewPartitionsSchema>[], validateOnly = false) {
+    const request = create(CreatePartitionsRequestSchema, { topics, validateOnly });
+    return (await this.connection.call(createPartitionsMethod, request, { deadlineMs: 10_000 })).results;
+  }
+
+  async alterConfigs(resources: MessageInitShape<typeof ConfigAlterationSchema>[]) {
+    const request = create(AlterConfigsRequestSchema, { resources });
+    return (await this.connection.call(alterConfigsMethod, request, { deadlineMs: 10_000 })).results;
+  }
+
+  allocateProducerIds(brokerId: number, brokerEpoch: bigint) {
+    const request = create(AllocateProducerIdsRequestSchema, { brokerId, brokerEpoch });
+    return this.connection.call(allocateProducerIdsMethod, request, { deadlineMs: 10_000 });
+  }
+
   async describeTopicIds(...topicIds: Uint8Array[]) {
     const request = create(DescribeTopicIdsRequestSchema, { topicIds });
     return (await this.connection.call(describeTopicIdsMethod, request, { deadlineMs: 10_000 })).states;
@@ -133,6 +159,7 @@ class TestClient {
     if (response.case !== 'snapshotPage' && response.case !== 'delta') return;
     for (const { change } of response.value.changes) {
       if (change.case === 'broker') this.brokers.set(change.value.id, change.value);
+      if (change.case === 'brokerConfigs') this.brokerConfigs.set(change.value.name, change.value);
       if (change.case === 'topic') this.topics.add(change.value.name);
       if (change.case === 'deletedTopic') this.topics.delete(change.value.name);
       if (change.case === 'partition') {
@@ -370,5 +397,71 @@ describe('a coordinator', () => {
     await expect.poll(() => member.topics.has('big')).toBe(true);
     expect(member.partitions.size).toBe(10_000);
     expect(await member.deleteTopics([{ name: 'big' }])).toMatchObject([{ code: 'NONE' }]);
+  });
+});
+
+describe('administration', () => {
+  test('a topic gets more partitions, and followers hear of them', async () => {
+    const { service } = await startCoordinator();
+    const member = new TestClient(service).hello(broker());
+    await member.welcome();
+    await member.createTopics([{ name: 'a', assignments: [{ partition: 0, brokerIds: [1] }] }]);
+    const results = await member.createPartitions([
+      { name: 'a', totalCount: 3, assignments: [{ brokerIds: [1] }, { brokerIds: [1] }] },
+      { name: 'b', totalCount: 3 },
+    ]);
+    expect(results).toMatchObject([
+      { name: 'a', code: 'NONE', partitionCount: 3 },
+      { name: 'b', code: 'UNKNOWN_TOPIC_OR_PARTITION', revision: 0n },
+    ]);
+    await expect.poll(() => [...member.partitions.values()].map(({ leader }) => leader)).toEqual([1, 1, 1]);
+    const [valid] = await member.createPartitions([{ name: 'a', totalCount: 4 }], true);
+    expect(valid).toMatchObject({ code: 'NONE', partitionCount: 4, revision: 0n });
+    const [unplaced] = await member.createPartitions([
+      { name: 'a', totalCount: 4, assignments: [{ brokerIds: [-7] }] },
+    ]);
+    expect(unplaced).toMatchObject({ code: 'INVALID_REPLICA_ASSIGNMENT' });
+  });
+
+  test('what is set of the cluster is told in deltas and snapshots, beside what the coordinator was started with', async () => {
+    const directory = temporaryDirectory();
+    const { service, stop } = await startCoordinator(directory, { 'default-partitions': 2 });
+    const member = new TestClient(service).hello(broker());
+    await member.welcome();
+    const staticConfigs = { 'auto.create.topics.enable': 'false', 'num.partitions': '2' };
+    expect(member.brokerConfigs.get('')).toMatchObject({ configs: {}, staticConfigs });
+    const operations = [{ name: 'log.retention.ms', kind: ConfigOperationKind.SET, value: '5' }];
+    const results = await member.alterConfigs([
+      { type: ConfigResourceType.BROKER, name: '', operations },
+      { type: ConfigResourceType.TOPIC, name: 'none', operations },
+      { type: ConfigResourceType.UNSPECIFIED, name: '1', operations },
+    ]);
+    expect(results.map(({ type, name, code }) => [type, name, code])).toEqual([
+      [ConfigResourceType.BROKER, '', 'NONE'],
+      [ConfigResourceType.TOPIC, 'none', 'UNKNOWN_TOPIC_OR_PARTITION'],
+      [ConfigResourceType.UNSPECIFIED, '1', 'INVALID_REQUEST'],
+    ]);
+    const configs = { 'log.retention.ms': '5' };
+    await expect.poll(() => member.brokerConfigs.get('')).toMatchObject({ configs, staticConfigs });
+    await stop();
+    const later = new TestClient((await startCoordinator(directory)).service).hello(observer);
+    await later.welcome();
+    expect(later.brokerConfigs.get('')).toMatchObject({ configs, staticConfigs: { 'num.partitions': '1' } });
+  });
+
+  test('a broker gets producer ids for its epoch, and others after a restart', async () => {
+    const directory = temporaryDirectory();
+    const first = await startCoordinator(directory);
+    const member = new TestClient(first.service).hello(broker());
+    const { brokerEpoch } = await member.welcome();
+    expect(await member.allocateProducerIds(1, brokerEpoch)).toMatchObject({ firstId: 0n, count: 1_000 });
+    await expect(member.allocateProducerIds(1, brokerEpoch - 1n)).rejects.toMatchObject({
+      failure: { code: 'STALE_BROKER_EPOCH' },
+    });
+    await first.stop();
+    const second = await startCoordinator(directory);
+    const again = new TestClient(second.service).hello(broker());
+    const welcome = await again.welcome();
+    expect(await again.allocateProducerIds(1, welcome.brokerEpoch)).toMatchObject({ firstId: 1_000n, count: 1_000 });
   });
 });

@@ -10,6 +10,9 @@ import type { Policy } from './controller/create-topics.ts';
 import { Coordinator } from './coordinator.ts';
 import { sqlitePathOf } from './options.ts';
 import type { CoordinatorOptionValues } from './options.ts';
+import { allocateProducerIds } from './rpc/allocate-producer-ids.ts';
+import { alterConfigs } from './rpc/alter-configs.ts';
+import { createPartitions } from './rpc/create-partitions.ts';
 import { createTopics } from './rpc/create-topics.ts';
 import { deleteTopics } from './rpc/delete-topics.ts';
 import { describeTopicIds } from './rpc/describe-topic-ids.ts';
@@ -54,7 +57,12 @@ async function activate(
   const incarnation = newId();
   const taken = await explained(
     options.store,
-    takeOver(store, { clusterId: newId(), coordinatorId: options.id, incarnation }),
+    takeOver(store, {
+      clusterId: newId(),
+      coordinatorId: options.id,
+      incarnation,
+      staticConfigs: staticConfigs(options),
+    }),
   );
   const { image, orphans, controllerRevision } = taken;
   const policy: Policy = {
@@ -81,6 +89,14 @@ async function activate(
   return coordinator;
 }
 
+/** What was set of the cluster by options, under the broker configs' names. */
+function staticConfigs(options: CoordinatorOptionValues): Record<string, string> {
+  return {
+    'auto.create.topics.enable': String(options['auto-create-topics']),
+    'num.partitions': String(options['default-partitions']),
+  };
+}
+
 /** A store whose contents make no sense is named by the option, so that somebody can find the file. */
 async function explained<T>(store: string, taking: Promise<T>): Promise<T> {
   try {
@@ -95,12 +111,15 @@ async function serve(
   world: World,
   { coordinator, store }: { readonly coordinator: Coordinator; readonly store: ReturnType<typeof openSqliteStore> },
 ): Promise<Service> {
-  const { session, createTopics: create, deleteTopics: remove, describeTopicIds: describe } = CoordinatorService.method;
+  const { method } = CoordinatorService;
   const listener = await world.transport.listen(options['grpc-listen'], [
-    onStream(protobufMethod(session), (stream) => acceptSession(coordinator, world.clock, stream)),
-    onCall(protobufMethod(create), (request) => createTopics(coordinator, world.random, request)),
-    onCall(protobufMethod(remove), (request) => deleteTopics(coordinator, world.clock, request)),
-    onCall(protobufMethod(describe), async (request) => describeTopicIds(coordinator.image, request)),
+    onStream(protobufMethod(method.session), (stream) => acceptSession(coordinator, world.clock, stream)),
+    onCall(protobufMethod(method.createTopics), (request) => createTopics(coordinator, world.random, request)),
+    onCall(protobufMethod(method.createPartitions), (request) => createPartitions(coordinator, request)),
+    onCall(protobufMethod(method.deleteTopics), (request) => deleteTopics(coordinator, world.clock, request)),
+    onCall(protobufMethod(method.alterConfigs), (request) => alterConfigs(coordinator, request)),
+    onCall(protobufMethod(method.allocateProducerIds), (request) => allocateProducerIds(coordinator, request)),
+    onCall(protobufMethod(method.describeTopicIds), async (request) => describeTopicIds(coordinator.image, request)),
   ]);
   return {
     addresses: { grpc: options['grpc-advertise'] ?? listener.address },

@@ -50,7 +50,7 @@ describe('creating topics', () => {
     const published = controller.effects.filter((effect) => effect.kind === 'publish');
     const withTopic = published.filter(({ entities }) => entities.length > 0 && entities[0]!.kind !== 'broker');
     expect(withTopic).toHaveLength(1);
-    expect(withTopic[0]!.entities).toEqual([{ kind: 'topic', name: 'big' }]);
+    expect(withTopic[0]!.entities).toEqual([{ kind: 'topic', name: 'big', newFrom: 0 }]);
     expect(controller.partitions('big')).toHaveLength(1000);
   });
 
@@ -104,11 +104,11 @@ describe('creating topics', () => {
     const controller = new TestController(undefined, { replicationFactorMax: 1 });
     for (const id of [1, 2, 3]) controller.register(id);
     const results = controller.createTopics([
-      { name: 'a', configs: { 'cleanup.policy': 'compact' } },
+      { name: 'a', configs: { 'clean.policy': 'delete' } },
       { name: 'b', replicationFactor: 2 },
     ]);
     expect(results[0]).toMatchObject({
-      refusal: { message: expect.stringContaining('flush, max.message.bytes, retention.bytes') },
+      refusal: { message: expect.stringContaining('flush, max.message.bytes, message.timestamp.type') },
     });
     expect(results[1]).toMatchObject({ refusal: { message: expect.stringContaining('replication is not built yet') } });
   });
@@ -244,7 +244,9 @@ describe('brokers come and go', () => {
 
   test('a full queue refuses commands, but never the end of a session', () => {
     const { controller } = withBrokers(1);
-    const topics = [{ name: 'a', id: topicId(newId()), partitionCount: 1, replicationFactor: 1, configs: {} }];
+    const topics = [
+      { name: 'a', id: topicId(newId()), partitionCount: 1, replicationFactor: 1, configs: {}, assignments: [] },
+    ];
     const command = { kind: 'createTopics', topics, validateOnly: false, autoCreate: false } as const;
     for (let id = 0; id <= CONTROLLER_QUEUE_MAX; id++) controller.step({ kind: 'command', id: 100 + id, command });
     expect(controller.step({ kind: 'command', id: 7, command })).toEqual([{ kind: 'refuse', id: 7 }]);
@@ -255,6 +257,9 @@ describe('brokers come and go', () => {
 type Step =
   | { kind: 'register'; broker: number; directory: 'a' | 'b'; doubts: Doubt[] }
   | { kind: 'end'; broker: number }
+  | { kind: 'grow'; by: number }
+  | { kind: 'configure' }
+  | { kind: 'producerIds' }
   | { kind: 'create'; partitions: number; factor: number }
   | { kind: 'delete'; count: number };
 
@@ -273,6 +278,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     partitions: fc.constantFrom(1, 3, 150),
     factor: fc.integer({ min: 1, max: 3 }),
   }),
+  fc.record({ kind: fc.constant('grow' as const), by: fc.constantFrom(1, 140) }),
+  fc.record({ kind: fc.constantFrom('configure' as const, 'producerIds' as const) }),
   fc.record({ kind: fc.constant('delete' as const), count: fc.integer({ min: 1, max: 3 }) }),
 );
 const dieAfter = fc.option(fc.nat(3), { nil: undefined, freq: 3 });
@@ -287,10 +294,11 @@ test('whatever happens in whatever order, and wherever the coordinator dies, R12
     fc.property(fc.array(fc.tuple(step, dieAfter), { maxLength: 25 }), (steps) => {
       let controller = new TestController();
       const lost = new Set<string>();
+      const producerIds = new Set<number>();
       for (const [index, [action, death]] of steps.entries()) {
         const before = snapshotOf(controller.image);
         const topics = [...controller.image.topics.values()];
-        perform(controller, action, { name: `t${index}`, death, lost });
+        perform(controller, action, { name: `t${index}`, death, lost, producerIds });
         if (death !== undefined) controller = new TestController(controller.store);
         checkImage(controller, before, lost);
         for (const { name, id } of topics) checkIsThereOrDeleted(controller, { name, id });
@@ -304,13 +312,46 @@ test('whatever happens in whatever order, and wherever the coordinator dies, R12
 function perform(
   controller: TestController,
   action: Step,
-  { name, death, lost }: { name: string; death: number | undefined; lost: Set<string> },
+  {
+    name,
+    death,
+    lost,
+    producerIds,
+  }: { name: string; death: number | undefined; lost: Set<string>; producerIds: Set<number> },
 ): void {
   const died = death === undefined ? {} : { dieAfter: death };
   switch (action.kind) {
     case 'create':
       controller.createTopics([{ name, partitionCount: action.partitions, replicationFactor: action.factor }], died);
       return;
+    case 'grow':
+      controller.createPartitions(
+        [...controller.image.topics.values()].map((topic) => ({
+          name: topic.name,
+          totalCount: topic.partitionCount + action.by,
+        })),
+        died,
+      );
+      return;
+    case 'configure': {
+      const set = [['retention.ms', String(controller.image.revision)]] as const;
+      const alterations = [...controller.image.topics.keys()].map(
+        (topic) => ({ type: 'topic', name: topic, set }) as const,
+      );
+      const cluster = {
+        type: 'broker',
+        name: '',
+        set: [['log.retention.ms', String(controller.image.revision)]],
+      } as const;
+      controller.alterConfigs([...alterations, cluster], died);
+      return;
+    }
+    case 'producerIds': {
+      const first = controller.allocateProducerIds(1, died);
+      assert(first === undefined || !producerIds.has(first), 'producer ids are given out twice');
+      if (first !== undefined) producerIds.add(first);
+      return;
+    }
     case 'delete':
       controller.deleteTopics([...controller.image.topics.values()].slice(0, action.count), died);
       return;
@@ -379,4 +420,7 @@ function checkImage(
   expect(new Map(reloaded.sessions)).toEqual(new Map(image.sessions));
   expect([...reloaded.deletedTopics.keys()].toSorted()).toEqual([...image.deletedTopics.keys()].toSorted());
   expect(reloaded.partitionCount).toBe(image.partitionCount);
+  expect(new Map(reloaded.topics)).toEqual(new Map(image.topics));
+  expect(new Map(reloaded.brokerConfigs)).toEqual(new Map(image.brokerConfigs));
+  expect(reloaded.nextProducerId).toBe(image.nextProducerId);
 }

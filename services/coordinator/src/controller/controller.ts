@@ -4,22 +4,39 @@ import type { BrokerId, Revision, TopicId } from '@weir/base/ids.ts';
 import type { TxnRequest } from '../store/metadata-store.ts';
 import { endSession, reconcile, registerBroker } from './brokers.ts';
 import type { EndSession, Reconcile, RegisterBroker, RegisterResult } from './brokers.ts';
-import { createTopics } from './create-topics.ts';
+import { allocateProducerIds } from './producer-ids.ts';
+import type { AllocateProducerIds, ProducerIdsResult } from './producer-ids.ts';
+import { alterConfigs } from './alter-configs.ts';
+import type { AlterationResult, AlterConfigs } from './alter-configs.ts';
+import { createPartitions } from './create-partitions.ts';
+import type { CreatePartitions, GrowthResult } from './create-partitions.ts';
+import { createTopics, policyInEffect } from './create-topics.ts';
 import type { CreateTopics, Policy, TopicResult } from './create-topics.ts';
 import { deleteTopics } from './delete-topics.ts';
 import type { DeleteTopics, DeletionResult } from './delete-topics.ts';
-import type { Change, ClusterImage, PartitionRecord } from './image.ts';
+import type { BrokerConfigsOwner, Change, ClusterImage, PartitionRecord } from './image.ts';
 import { NO_LEADER } from './image.ts';
 import { packTransaction } from './transaction.ts';
 
 /** What the controller is asked to do. */
-export type Command = RegisterBroker | EndSession | CreateTopics | DeleteTopics | Reconcile;
+export type Command =
+  | RegisterBroker
+  | EndSession
+  | CreateTopics
+  | CreatePartitions
+  | DeleteTopics
+  | AlterConfigs
+  | AllocateProducerIds
+  | Reconcile;
 
 /** What became of a command. */
 export type CommandResult =
   | RegisterResult
+  | ProducerIdsResult
   | { readonly kind: 'done' }
   | { readonly kind: 'topics'; readonly results: readonly TopicResult[] }
+  | { readonly kind: 'growths'; readonly results: readonly GrowthResult[] }
+  | { readonly kind: 'alterations'; readonly results: readonly AlterationResult[] }
   | { readonly kind: 'deletions'; readonly results: readonly DeletionResult[] };
 
 /** What happens to the controller. */
@@ -45,10 +62,12 @@ export type ControllerEffect =
   | { readonly kind: 'reply'; readonly id: number; readonly result: CommandResult }
   | { readonly kind: 'refuse'; readonly id: number };
 
-/** Something that has changed, for those who follow the metadata. A topic comes with its partitions. */
+/** Something that has changed, for those who follow the metadata. A topic comes with its new partitions. */
 export type Entity =
   | { readonly kind: 'broker'; readonly id: BrokerId }
-  | { readonly kind: 'topic'; readonly name: string }
+  /** `newFrom`: its partitions from there on are new; none are when it has no more than that. */
+  | { readonly kind: 'topic'; readonly name: string; readonly newFrom: number }
+  | { readonly kind: 'brokerConfigs'; readonly owner: BrokerConfigsOwner }
   | { readonly kind: 'deletedTopic'; readonly id: TopicId; readonly name: string }
   | { readonly kind: 'partition'; readonly topicId: TopicId; readonly index: number };
 
@@ -114,9 +133,16 @@ export class Controller {
     const fenced = ended.map((id) => present(this.image.sessions.get(id), `session ${id} ended twice`).brokerId);
     const unclean = writing.flatMap((change) => (this.#isUnclean(change) ? [change.partition] : []));
     const elections = writing.filter((change) => this.#isElection(change)).length;
+    const known = new Map(
+      writing.flatMap((change) => {
+        if (change.kind !== 'topic') return [];
+        const { name } = change.topic;
+        return [[name, this.image.topics.get(name)?.partitionCount ?? 0] as const];
+      }),
+    );
     this.image.apply(writing, revision);
     return [
-      { kind: 'publish', revision, entities: entitiesOf(this.image, { changes: writing, fenced }), elections },
+      { kind: 'publish', revision, entities: entitiesOf(this.image, { changes: writing, fenced, known }), elections },
       ...unclean.map((partition) => ({ kind: 'uncleanElection', partition }) as const),
       ...ended.map((sessionId) => ({ kind: 'sessionEnded', sessionId }) as const),
     ];
@@ -171,6 +197,10 @@ export class Controller {
     return { kind: 'commit', txn: packed.txn, changeId };
   }
 
+  get #policy(): Policy {
+    return policyInEffect(this.image, this.#options.policy);
+  }
+
   *#stepsOf(command: Command): Generator<Change[], CommandResult, void> {
     switch (command.kind) {
       case 'registerBroker':
@@ -179,7 +209,13 @@ export class Controller {
         yield* endSession(this.image, command);
         return { kind: 'done' };
       case 'createTopics':
-        return { kind: 'topics', results: yield* createTopics(this.image, command, this.#options.policy) };
+        return { kind: 'topics', results: yield* createTopics(this.image, command, this.#policy) };
+      case 'createPartitions':
+        return { kind: 'growths', results: yield* createPartitions(this.image, command, this.#policy) };
+      case 'alterConfigs':
+        return { kind: 'alterations', results: yield* alterConfigs(this.image, command) };
+      case 'allocateProducerIds':
+        return yield* allocateProducerIds(this.image, command);
       case 'deleteTopics':
         return { kind: 'deletions', results: yield* deleteTopics(this.image, command) };
       case 'reconcile':
@@ -189,20 +225,32 @@ export class Controller {
   }
 }
 
-/** What followers have to hear of, once the image has the changes. Partitions wait for their topic. */
+/**
+ * What followers have to hear of, once the image has the changes. New partitions wait for their topic.
+ *
+ * @param known - how many partitions the topics had that were written
+ */
 function entitiesOf(
   image: ClusterImage,
-  { changes, fenced }: { readonly changes: readonly Change[]; readonly fenced: readonly BrokerId[] },
+  {
+    changes,
+    fenced,
+    known,
+  }: {
+    readonly changes: readonly Change[];
+    readonly fenced: readonly BrokerId[];
+    readonly known: ReadonlyMap<string, number>;
+  },
 ): Entity[] {
   const brokers = new Set(fenced);
-  const newTopics = new Set<string>();
   const entities: Entity[] = [];
   for (const change of changes) {
     if (change.kind === 'broker') brokers.add(change.broker.id);
     if (change.kind === 'topic') {
-      newTopics.add(change.topic.id);
-      entities.push({ kind: 'topic', name: change.topic.name });
+      const { name } = change.topic;
+      entities.push({ kind: 'topic', name, newFrom: known.get(name) ?? 0 });
     }
+    if (change.kind === 'brokerConfigs') entities.push({ kind: 'brokerConfigs', owner: change.brokerConfigs.owner });
     if (change.kind === 'deletedTopic') {
       const { id, name } = change.deleted;
       entities.push({ kind: 'deletedTopic', id, name });
@@ -211,8 +259,9 @@ function entitiesOf(
   for (const change of changes) {
     if (change.kind !== 'partition') continue;
     const { topicId, index } = change.partition;
-    const isKnown = image.topicById(topicId) !== undefined && !newTopics.has(topicId);
-    if (isKnown) entities.push({ kind: 'partition', topicId, index });
+    const topic = image.topicById(topicId);
+    if (topic !== undefined && index < (known.get(topic.name) ?? topic.partitionCount))
+      entities.push({ kind: 'partition', topicId, index });
   }
   return [...[...brokers].map((id) => ({ kind: 'broker', id }) as const), ...entities];
 }

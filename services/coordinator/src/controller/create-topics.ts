@@ -1,14 +1,12 @@
-import { leaderEpoch, topicNameProblem } from '@weir/base/ids.ts';
+import { topicNameProblem } from '@weir/base/ids.ts';
 import type { TopicId } from '@weir/base/ids.ts';
-import { CLUSTER_PARTITIONS_MAX, REPLICATION_FACTOR_MAX, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
+import { CLUSTER_PARTITIONS_MAX, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
 import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { present } from '@weir/base/assert.ts';
-import { viewOf } from './brokers.ts';
-import type { Change, ClusterImage, PartitionRecord, TopicRecord, Versioned } from './image.ts';
-import { firstIsr } from './partition.ts';
-import { placeReplicas } from './placement.ts';
-import { configsProblem } from './topic-configs.ts';
+import { topicConfigsProblem } from '@weir/base/topic-configs.ts';
+import type { Change, ClusterImage, TopicRecord, Versioned } from './image.ts';
+import { newPartitions, replicasProblem, replicationFactorProblem } from './new-partitions.ts';
 
 /** What a cluster allows and assumes. */
 export interface Policy {
@@ -29,6 +27,14 @@ export interface NewTopic {
   /** 0: the cluster's default. */
   readonly replicationFactor: number;
   readonly configs: Readonly<Record<string, string>>;
+  /** Where somebody wants the replicas of every partition; empty: on the brokers in turn. */
+  readonly assignments: readonly PartitionAssignment[];
+}
+
+/** Where somebody wants a partition's replicas. */
+export interface PartitionAssignment {
+  readonly partition: number;
+  readonly brokers: readonly number[];
 }
 
 /** Creates topics, each on its own. */
@@ -45,6 +51,16 @@ export type TopicResult =
   | { readonly kind: 'valid'; readonly topic: TopicRecord; readonly replicationFactor: number }
   | { readonly kind: 'created'; readonly topic: Versioned<TopicRecord>; readonly replicationFactor: number };
 
+/** The policy with what was set since the coordinator was started. */
+export function policyInEffect(image: ClusterImage, policy: Policy): Policy {
+  const { 'auto.create.topics.enable': autoCreate, 'num.partitions': partitions } = image.configsOf('default');
+  return {
+    ...policy,
+    ...(autoCreate === undefined ? {} : { autoCreateTopics: autoCreate === 'true' }),
+    ...(partitions === undefined ? {} : { defaultPartitions: Number(partitions) }),
+  };
+}
+
 /** The steps of creating topics: partitions first, a topic's own key last, for then it exists. */
 export function* createTopics(
   image: ClusterImage,
@@ -59,14 +75,22 @@ export function* createTopics(
     const topic = withDefaults(asked, policy);
     const refused =
       names.get(topic.name) === 1
-        ? problemOf(image, topic, { policy, autoCreate: command.autoCreate, partitionCount })
+        ? (assignmentsProblem(asked) ??
+          problemOf(image, topic, { policy, autoCreate: command.autoCreate, partitionCount }))
         : refusal('INVALID_REQUEST', `topic ${JSON.stringify(topic.name.slice(0, 249))} is asked for more than once`);
     if (refused !== undefined) return { kind: 'refused', name: topic.name, refusal: refused };
     const { name, id, configs, replicationFactor } = topic;
     const record: TopicRecord = { name, id, partitionCount: topic.partitionCount, configs };
     if (!command.validateOnly) {
-      for (const partition of firstPartitions(image, topic, partitionCount))
-        changes.push({ kind: 'partition', partition });
+      const made = newPartitions(image, {
+        topicId: id,
+        first: 0,
+        count: topic.partitionCount,
+        replicationFactor,
+        assignments: placesOf(topic),
+        start: partitionCount,
+      });
+      for (const partition of made) changes.push({ kind: 'partition', partition });
       changes.push({ kind: 'topic', topic: record });
     }
     partitionCount += topic.partitionCount;
@@ -82,6 +106,10 @@ export function* createTopics(
 }
 
 function withDefaults(topic: NewTopic, policy: Policy): NewTopic {
+  const { assignments } = topic;
+  if (assignments.length > 0) {
+    return { ...topic, partitionCount: assignments.length, replicationFactor: assignments[0]!.brokers.length };
+  }
   return {
     ...topic,
     partitionCount: topic.partitionCount === 0 ? policy.defaultPartitions : topic.partitionCount,
@@ -116,7 +144,9 @@ function problemOf(
     built: policy.replicationFactorMax,
   });
   if (replicationProblem !== undefined) return refusal('INVALID_REPLICATION_FACTOR', replicationProblem);
-  const configProblem = configsProblem(topic.configs);
+  const misplaced = replicasProblem(image, placesOf(topic), { first: 0, replicationFactor });
+  if (misplaced !== undefined) return misplaced;
+  const configProblem = topicConfigsProblem(topic.configs);
   if (configProblem !== undefined) return refusal('INVALID_CONFIG', configProblem);
   if (context.partitionCount + partitionCount > CLUSTER_PARTITIONS_MAX) {
     return refusal(
@@ -127,33 +157,24 @@ function problemOf(
   return undefined;
 }
 
-function replicationFactorProblem(
-  factor: number,
-  { brokers, built }: { readonly brokers: number; readonly built: number },
-): string | undefined {
-  if (factor < 1 || factor > REPLICATION_FACTOR_MAX) {
-    return `a replication factor is from 1 to ${REPLICATION_FACTOR_MAX}, not ${factor}`;
+/** What is wrong with the numbers of the partitions that somebody chose places for, or undefined. */
+function assignmentsProblem({ assignments, partitionCount, replicationFactor }: NewTopic): Refusal | undefined {
+  if (assignments.length === 0) return undefined;
+  if (partitionCount !== 0 || replicationFactor !== 0) {
+    const message =
+      'with assignments there is no number of partitions and no replication factor to be given: they say both';
+    return refusal('INVALID_REQUEST', message);
   }
-  if (factor > built) return `replication is not built yet: the replication factor is ${built}, not ${factor}`;
-  if (factor > brokers) return `replication factor ${factor} needs as many brokers, and ${brokers} are active`;
-  return undefined;
+  const indexes = new Set(assignments.map(({ partition }) => partition));
+  const gap = assignments.findIndex((_, index) => !indexes.has(index));
+  if (gap === -1) return undefined;
+  const message =
+    indexes.size < assignments.length
+      ? 'the assignments are of one partition more than once'
+      : `the assignments are of ${assignments.length} partitions and lack partition ${gap}: they are numbered from 0 without gaps`;
+  return refusal('INVALID_REPLICA_ASSIGNMENT', message);
 }
 
-/** @param start - where in the ring of brokers the first leader is: leaders go on from the cluster's last */
-function firstPartitions(image: ClusterImage, topic: NewTopic, start: number): PartitionRecord[] {
-  const { id: topicId, partitionCount, replicationFactor } = topic;
-  const placed = placeReplicas(image.activeBrokers(), { partitionCount, replicationFactor, start });
-  const brokers = viewOf(image);
-  return placed.map((replicas, index) => ({
-    topicId,
-    index,
-    replicas,
-    leader: present(replicas[0], 'a partition has a replica'),
-    leaderEpoch: leaderEpoch(0),
-    isr: firstIsr(replicas, brokers),
-    elr: [],
-    lastKnownElr: [],
-    partitionEpoch: 0,
-    uncleanEpoch: -1,
-  }));
+function placesOf({ assignments }: NewTopic): readonly (readonly number[])[] {
+  return assignments.toSorted((a, b) => a.partition - b.partition).map(({ brokers }) => brokers);
 }

@@ -43,6 +43,16 @@ export interface DeletedTopicRecord {
   readonly deletedMs: number;
 }
 
+/** Whose configs: a broker's, or those of all brokers that set none themselves. */
+export type BrokerConfigsOwner = BrokerId | 'default';
+
+/** What was set of a broker, or of all of them. */
+export interface BrokerConfigsRecord {
+  readonly owner: BrokerConfigsOwner;
+  /** Only what was set. With nothing in it, it is not stored. */
+  readonly configs: Readonly<Record<string, string>>;
+}
+
 /** No broker leads. */
 export const NO_LEADER = -1;
 
@@ -88,8 +98,12 @@ export type Change =
   | { readonly kind: 'broker'; readonly broker: BrokerRecord }
   | { readonly kind: 'sessionBegan'; readonly session: SessionRecord }
   | { readonly kind: 'sessionEnded'; readonly sessionId: string }
+  /** A new topic, or one whose configs or number of partitions changes. */
   | { readonly kind: 'topic'; readonly topic: TopicRecord }
   | { readonly kind: 'partition'; readonly partition: PartitionRecord }
+  | { readonly kind: 'brokerConfigs'; readonly brokerConfigs: BrokerConfigsRecord }
+  /** All producer ids below it are given out. */
+  | { readonly kind: 'producerIds'; readonly next: number }
   /** Written with the `topicGone` that follows it, in one transaction. */
   | { readonly kind: 'deletedTopic'; readonly deleted: DeletedTopicRecord }
   /** The topic's own key goes, and with it the topic. Its partitions' keys are orphans from then on. */
@@ -113,15 +127,20 @@ export class ClusterImage {
   readonly sessions = new Map<string, Versioned<SessionRecord>>();
   readonly topics = new Map<string, Versioned<TopicRecord>>();
   /** In the order of their revisions. */
+  readonly brokerConfigs = new Map<BrokerConfigsOwner, Versioned<BrokerConfigsRecord>>();
+  /** Broker configs that this coordinator was started with: they count where nothing was set. */
+  readonly staticConfigs: Readonly<Record<string, string>>;
   readonly deletedTopics = new Map<TopicId, Versioned<DeletedTopicRecord>>();
   readonly #partitions = new Map<TopicId, Versioned<PartitionRecord>[]>();
   readonly #topicNames = new Map<TopicId, string>();
   readonly #sessionOfBroker = new Map<BrokerId, string>();
   #revision: Revision = asRevision(0);
   #partitionCount = 0;
+  #producerIds = { next: 0, revision: 0 };
 
-  constructor(clusterId: string) {
+  constructor(clusterId: string, staticConfigs: Readonly<Record<string, string>> = {}) {
     this.clusterId = clusterId;
+    this.staticConfigs = staticConfigs;
   }
 
   get revision(): Revision {
@@ -131,6 +150,16 @@ export class ClusterImage {
   /** Partitions of all topics. */
   get partitionCount(): number {
     return this.#partitionCount;
+  }
+
+  /** The first producer id that nobody has. */
+  get nextProducerId(): number {
+    return this.#producerIds.next;
+  }
+
+  /** What was set of a broker, or of all of them. */
+  configsOf(owner: BrokerConfigsOwner): Readonly<Record<string, string>> {
+    return this.brokerConfigs.get(owner)?.configs ?? {};
   }
 
   /** Those whose session lives, by id. */
@@ -167,6 +196,10 @@ export class ClusterImage {
         return this.sessions.get(change.sessionId)?.revision ?? 0;
       case 'topic':
         return this.topics.get(change.topic.name)?.revision ?? 0;
+      case 'brokerConfigs':
+        return this.brokerConfigs.get(change.brokerConfigs.owner)?.revision ?? 0;
+      case 'producerIds':
+        return this.#producerIds.revision;
       case 'partition':
         return this.partition(change.partition.topicId, change.partition.index)?.revision ?? 0;
       case 'deletedTopic':
@@ -180,9 +213,10 @@ export class ClusterImage {
     }
   }
 
-  /** All partitions of a topic. */
-  partitionsOf(topic: TopicRecord): readonly Versioned<PartitionRecord>[] {
-    return this.#partitions.get(topic.id) ?? [];
+  /** All partitions of a topic: those that are being added are none of them until the topic says so. */
+  partitionsOf({ id, partitionCount }: TopicRecord): readonly Versioned<PartitionRecord>[] {
+    const partitions = this.#partitions.get(id) ?? [];
+    return partitions.length > partitionCount ? partitions.slice(0, partitionCount) : partitions;
   }
 
   /** All partitions of all topics. */
@@ -219,7 +253,7 @@ export class ClusterImage {
       case 'topic': {
         const { topic } = change;
         assert(this.partitionsOf(topic).length === topic.partitionCount, `topic ${topic.name} lacks partitions`);
-        if (!this.topics.has(topic.name)) this.#partitionCount += topic.partitionCount;
+        this.#partitionCount += topic.partitionCount - (this.topics.get(topic.name)?.partitionCount ?? 0);
         this.topics.set(topic.name, { ...topic, revision });
         this.#topicNames.set(topic.id, topic.name);
         return;
@@ -231,6 +265,16 @@ export class ClusterImage {
         this.#partitions.set(partition.topicId, partitions);
         return;
       }
+      case 'brokerConfigs': {
+        const { owner, configs } = change.brokerConfigs;
+        if (Object.keys(configs).length === 0) this.brokerConfigs.delete(owner);
+        else this.brokerConfigs.set(owner, { owner, configs, revision });
+        return;
+      }
+      case 'producerIds':
+        assert(change.next > this.#producerIds.next, 'producer ids are given out once');
+        this.#producerIds = { next: change.next, revision };
+        return;
       case 'deletedTopic':
         this.deletedTopics.set(change.deleted.id, { ...change.deleted, revision });
         return;
@@ -257,15 +301,16 @@ export class ClusterImage {
     this.#revision = revision;
   }
 
-  /** Takes out the partitions that no topic has. */
+  /** Takes out the partitions that no topic has: of topics that were not finished, and that were being added to one. */
   takeOrphans(): Orphan[] {
     const orphans: Orphan[] = [];
     for (const [topicId, partitions] of this.#partitions) {
-      if (this.#topicNames.has(topicId)) continue;
-      for (const { index, revision } of partitions.filter((partition) => partition !== undefined)) {
+      const topic = this.topicById(topicId);
+      const surplus = partitions.splice(topic?.partitionCount ?? 0);
+      for (const { index, revision } of surplus.filter((partition) => partition !== undefined)) {
         orphans.push({ topicId, index, revision });
       }
-      this.#partitions.delete(topicId);
+      if (topic === undefined) this.#partitions.delete(topicId);
     }
     return orphans;
   }

@@ -5,7 +5,10 @@ import { uuidFromRandom } from '@weir/base/ids.ts';
 import { MemoryStore } from '../store/memory-store.ts';
 import type { TxnRequest } from '../store/metadata-store.ts';
 import { changeOf, KEYS } from '../store/records.ts';
+import { LOADED_PREFIXES } from '../store/take-over.ts';
+import type { AlterationResult, ConfigAlteration, ConfigResource } from './alter-configs.ts';
 import type { DoubtfulReplica } from './brokers.ts';
+import type { GrowthResult, TopicToGrow } from './create-partitions.ts';
 import type { NewTopic, Policy, TopicResult } from './create-topics.ts';
 import type { DeletionResult, TopicToDelete } from './delete-topics.ts';
 import { Controller } from './controller.ts';
@@ -19,6 +22,11 @@ const random = seededRandom(1);
 export function newId(): string {
   return uuidFromRandom(random.bytes(16));
 }
+
+/** Configs to alter, as `[name, value]` by what is to be done. */
+export type TestAlteration = ConfigResource & {
+  readonly replaceAll?: boolean;
+} & Partial<Record<'set' | 'delete' | 'append' | 'subtract', readonly (readonly [name: string, value?: string])[]>>;
 
 /** A controller over a store in memory, for tests: everything happens at once. */
 export class TestController {
@@ -95,6 +103,7 @@ export class TestController {
       partitionCount: 0,
       replicationFactor: 0,
       configs: {},
+      assignments: [],
       ...topic,
     }));
     const { validateOnly = false, autoCreate = false, dieAfter } = options;
@@ -111,6 +120,39 @@ export class TestController {
     const command: Command = { kind: 'deleteTopics', topics: asked, nowMs };
     const result = this.run(command, dieAfter === undefined ? {} : { dieAfter });
     return result?.kind === 'deletions' ? result.results : [];
+  }
+
+  createPartitions(
+    topics: readonly (Partial<TopicToGrow> & Pick<TopicToGrow, 'name' | 'totalCount'>)[],
+    { validateOnly = false, dieAfter }: { readonly validateOnly?: boolean; readonly dieAfter?: number } = {},
+  ): readonly GrowthResult[] {
+    const asked = topics.map((topic): TopicToGrow => ({ assignments: [], ...topic }));
+    const command: Command = { kind: 'createPartitions', topics: asked, validateOnly };
+    const result = this.run(command, dieAfter === undefined ? {} : { dieAfter });
+    return result?.kind === 'growths' ? result.results : [];
+  }
+
+  alterConfigs(
+    alterations: readonly TestAlteration[],
+    { validateOnly = false, dieAfter }: { readonly validateOnly?: boolean; readonly dieAfter?: number } = {},
+  ): readonly AlterationResult[] {
+    const asked = alterations.map(({ type, name, replaceAll = false, ...operations }): ConfigAlteration => ({
+      resource: { type, name },
+      replaceAll,
+      operations: (['set', 'delete', 'append', 'subtract'] as const).flatMap((kind) =>
+        (operations[kind] ?? []).map(([config, value = '']) => ({ name: config, kind, value })),
+      ),
+    }));
+    const command: Command = { kind: 'alterConfigs', alterations: asked, validateOnly };
+    const result = this.run(command, dieAfter === undefined ? {} : { dieAfter });
+    return result?.kind === 'alterations' ? result.results : [];
+  }
+
+  /** The first of the ids that a broker got; undefined when it got none. */
+  allocateProducerIds(id: number, options: { dieAfter?: number } = {}): number | undefined {
+    const brokerEpoch = this.image.sessionOf(brokerId(id))?.revision ?? 0;
+    const result = this.run({ kind: 'allocateProducerIds', brokerId: brokerId(id), brokerEpoch }, options);
+    return result?.kind === 'producerIds' ? result.firstId : undefined;
   }
 
   /** The partitions of a topic, for looking at. */
@@ -135,7 +177,7 @@ export class TestController {
 /** The image as a new coordinator reads it. */
 export function loadImage(store: MemoryStore): Pick<TestLoad, 'image' | 'orphans'> {
   const image = new ClusterImage('cluster');
-  for (const prefix of [KEYS.brokers, KEYS.sessions, KEYS.partitions, KEYS.topics, KEYS.deletedTopics]) {
+  for (const prefix of LOADED_PREFIXES) {
     let after: string | undefined;
     for (let more = true; more;) {
       const page = store.rangeNow({ prefix, ...(after === undefined ? {} : { after }) });

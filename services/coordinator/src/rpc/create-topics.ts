@@ -33,12 +33,13 @@ export function createTopics(
 }
 
 function commandOf(request: CreateTopicsRequest, random: Random): CreateTopics {
-  const topics = request.topics.map(({ name, partitionCount, replicationFactor, configs }) => ({
+  const topics = request.topics.map(({ name, partitionCount, replicationFactor, configs, assignments }) => ({
     name,
     id: topicId(uuidFromRandom(random.bytes(16))),
     partitionCount,
     replicationFactor,
     configs,
+    assignments: assignments.map(({ partition, brokerIds }) => ({ partition, brokers: brokerIds })),
   }));
   return { kind: 'createTopics', topics, validateOnly: request.validateOnly, autoCreate: request.autoCreate };
 }

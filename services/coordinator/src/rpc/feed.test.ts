@@ -43,7 +43,7 @@ test('a follower gets a welcome, the whole image with topics behind their partit
   expect(kinds()).toEqual(['welcome', 'snapshotPage', 'delta']);
   const page = sent[1];
   const changes = page?.case === 'snapshotPage' ? page.value.changes.map(({ change }) => change.case) : [];
-  expect(changes).toEqual(['broker', 'partition', 'partition', 'topic']);
+  expect(changes).toEqual(['brokerConfigs', 'broker', 'partition', 'partition', 'topic']);
 });
 
 test('a large image comes in pages back to back, of which the last says so', () => {

@@ -3,6 +3,7 @@ import { uuidToBytes } from '@weir/base/ids.ts';
 import type { Revision, TopicId } from '@weir/base/ids.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import {
+  BrokerConfigsSchema,
   BrokerState,
   ChangeSchema,
   SessionResponseSchema,
@@ -15,20 +16,34 @@ import type {
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import { present } from '@weir/base/assert.ts';
 import type { Entity } from '../controller/controller.ts';
-import type { BrokerRecord, ClusterImage, PartitionRecord, TopicRecord } from '../controller/image.ts';
+import type {
+  BrokerConfigsOwner,
+  BrokerRecord,
+  ClusterImage,
+  PartitionRecord,
+  TopicRecord,
+} from '../controller/image.ts';
 
 /** What a follower is told about one entity, before it is a message. The records in it never change. */
 export type Fact =
   | { readonly kind: 'broker'; readonly broker: BrokerRecord; readonly epoch: Revision; readonly active: boolean }
   | { readonly kind: 'partition'; readonly partition: PartitionRecord }
   | { readonly kind: 'topic'; readonly topic: TopicRecord }
+  | {
+      readonly kind: 'brokerConfigs';
+      readonly owner: BrokerConfigsOwner;
+      readonly configs: Readonly<Record<string, string>>;
+      readonly staticConfigs: Readonly<Record<string, string>>;
+    }
   | { readonly kind: 'deletedTopic'; readonly id: TopicId; readonly name: string };
 
 /** The whole image as it is now, every topic behind its partitions. */
 export function snapshotFacts(image: ClusterImage): Fact[] {
-  const facts: Fact[] = [];
+  // First: what topics have that set nothing themselves.
+  const facts: Fact[] = [brokerConfigsFact(image, 'default')];
+  for (const owner of image.brokerConfigs.keys()) if (owner !== 'default') facts.push(brokerConfigsFact(image, owner));
   for (const { id } of image.brokers.values()) facts.push(brokerFact(image, id));
-  for (const name of image.topics.keys()) facts.push(...topicFacts(image, name));
+  for (const name of image.topics.keys()) facts.push(...topicFacts(image, name, 0));
   return facts;
 }
 
@@ -39,7 +54,9 @@ export function factsOf(image: ClusterImage, entities: readonly Entity[]): Fact[
       case 'broker':
         return [brokerFact(image, entity.id)];
       case 'topic':
-        return topicFacts(image, entity.name);
+        return topicFacts(image, entity.name, entity.newFrom);
+      case 'brokerConfigs':
+        return [brokerConfigsFact(image, entity.owner)];
       case 'deletedTopic':
         return [entity];
       case 'partition': {
@@ -56,9 +73,15 @@ function brokerFact(image: ClusterImage, id: BrokerRecord['id']): Fact {
   return { kind: 'broker', broker, epoch: session?.revision ?? broker.revision, active: session !== undefined };
 }
 
-function topicFacts(image: ClusterImage, name: string): Fact[] {
+function brokerConfigsFact(image: ClusterImage, owner: BrokerConfigsOwner): Fact {
+  const staticConfigs = owner === 'default' ? image.staticConfigs : {};
+  return { kind: 'brokerConfigs', owner, configs: image.configsOf(owner), staticConfigs };
+}
+
+function topicFacts(image: ClusterImage, name: string, newFrom: number): Fact[] {
   const topic = present(image.topics.get(name), `topic ${name} is in the image`);
-  const partitions = image.partitionsOf(topic).map((partition): Fact => ({ kind: 'partition', partition }));
+  const added = image.partitionsOf(topic).slice(newFrom);
+  const partitions = added.map((partition): Fact => ({ kind: 'partition', partition }));
   return [...partitions, { kind: 'topic', topic }];
 }
 
@@ -73,6 +96,12 @@ export function changeMessage(fact: Fact): ChangeMessage {
     }
     case 'topic':
       return create(ChangeSchema, { change: { case: 'topic', value: topicMessage(fact.topic) } });
+    case 'brokerConfigs': {
+      const { owner, configs, staticConfigs } = fact;
+      const name = owner === 'default' ? '' : String(owner);
+      const value = create(BrokerConfigsSchema, { name, configs: { ...configs }, staticConfigs: { ...staticConfigs } });
+      return create(ChangeSchema, { change: { case: 'brokerConfigs', value } });
+    }
     case 'deletedTopic': {
       const value = { id: uuidToBytes(fact.id), name: fact.name };
       return create(ChangeSchema, { change: { case: 'deletedTopic', value } });

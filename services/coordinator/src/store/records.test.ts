@@ -33,6 +33,20 @@ test('a broker that was written before brokers listened for Kafka clients has no
   });
 });
 
+test("brokers' configs, the cluster-wide default and the producer ids are read as they were written", () => {
+  const configs = { 'log.retention.ms': '5' };
+  const changes: readonly [Change, string][] = [
+    [{ kind: 'brokerConfigs', brokerConfigs: { owner: brokerId(3), configs } }, '/configs/brokers/3'],
+    [{ kind: 'brokerConfigs', brokerConfigs: { owner: 'default', configs } }, '/configs/brokers/default'],
+    [{ kind: 'producerIds', next: 5_000 }, '/producer-ids'],
+  ];
+  for (const [change, key] of changes) {
+    expect(keyOf(change)).toBe(key);
+    expect(throughStore(change)).toEqual(change);
+  }
+  expect(valueOf({ kind: 'brokerConfigs', brokerConfigs: { owner: 'default', configs: {} } })).toBeUndefined();
+});
+
 test('a value of a newer version is refused by name', () => {
   expect(() => stored('/brokers/3', '{"v":2}')).toThrow('/brokers/3 has version 2, and this Weir knows 1');
 });

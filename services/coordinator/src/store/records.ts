@@ -1,5 +1,5 @@
 import { brokerId, leaderEpoch, revision, topicId } from '@weir/base/ids.ts';
-import type { Change, PartitionRecord } from '../controller/image.ts';
+import type { BrokerConfigsOwner, Change, PartitionRecord } from '../controller/image.ts';
 import type { KeyValue } from './metadata-store.ts';
 
 /** Version of every value below. Values are JSON, so that a person can read a store. */
@@ -16,6 +16,10 @@ export const KEYS = {
   sessions: '/sessions/',
   topics: '/topics/',
   partitions: '/partitions/',
+  /** By the broker's id, or "default" for what is set of all of them. */
+  brokerConfigs: '/configs/brokers/',
+  /** Below which number all producer ids are given out. */
+  producerIds: '/producer-ids',
   /** By id, with what was known of it: what is in here was deleted. */
   deletedTopics: '/deleted-topics/',
 } as const;
@@ -38,6 +42,10 @@ export function keyOf(change: Change): string {
       return `${KEYS.topics}${change.topic.name}`;
     case 'partition':
       return partitionKey(change.partition.topicId, change.partition.index);
+    case 'brokerConfigs':
+      return `${KEYS.brokerConfigs}${change.brokerConfigs.owner}`;
+    case 'producerIds':
+      return KEYS.producerIds;
     case 'deletedTopic':
       return `${KEYS.deletedTopics}${change.deleted.id}`;
     case 'topicGone':
@@ -78,6 +86,12 @@ export function valueOf(change: Change): string | undefined {
         uncleanEpoch,
       });
     }
+    case 'brokerConfigs': {
+      const { configs } = change.brokerConfigs;
+      return Object.keys(configs).length === 0 ? undefined : encodeValue({ configs });
+    }
+    case 'producerIds':
+      return encodeValue({ next: change.next });
     case 'deletedTopic': {
       const { name, deletedMs } = change.deleted;
       return encodeValue({ name, deletedMs });
@@ -153,6 +167,16 @@ function decodeChange(item: KeyValue): Change {
     const { name, deletedMs } = decodeValue(item) as { name: string; deletedMs: number };
     const id = topicId(key.slice(KEYS.deletedTopics.length));
     return { kind: 'deletedTopic', deleted: { id, name, deletedMs } };
+  }
+  if (key.startsWith(KEYS.brokerConfigs)) {
+    const { configs } = decodeValue(item) as { configs: Record<string, string> };
+    const name = key.slice(KEYS.brokerConfigs.length);
+    const owner: BrokerConfigsOwner = name === 'default' ? name : brokerId(Number(name));
+    return { kind: 'brokerConfigs', brokerConfigs: { owner, configs } };
+  }
+  if (key === KEYS.producerIds) {
+    const { next } = decodeValue(item) as { next: number };
+    return { kind: 'producerIds', next };
   }
   if (!key.startsWith(KEYS.partitions)) throw new Error(`the metadata store's ${key} is unknown`);
   const [topic = '', index = ''] = key.slice(KEYS.partitions.length).split('/');

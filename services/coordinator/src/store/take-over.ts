@@ -19,10 +19,16 @@ export interface TakenOver {
  * still sends succeeds, and only then reads the image.
  *
  * @param candidates.clusterId - the cluster's id, if it has none yet
+ * @param candidates.staticConfigs - broker configs that this process was started with
  */
 export async function takeOver(
   store: MetadataStore,
-  candidates: { readonly clusterId: string; readonly coordinatorId: number; readonly incarnation: string },
+  candidates: {
+    readonly clusterId: string;
+    readonly coordinatorId: number;
+    readonly incarnation: string;
+    readonly staticConfigs?: Readonly<Record<string, string>>;
+  },
 ): Promise<TakenOver> {
   const { clusterId, coordinatorId, incarnation } = candidates;
   // Two transactions: etcd refuses to write a key twice in one.
@@ -47,14 +53,23 @@ export async function takeOver(
     cluster.succeeded
       ? clusterId
       : (decodeValue(present(stored, 'the cluster has an id')) as { clusterId: string }).clusterId,
+    candidates.staticConfigs,
   );
   return { ...(await load(store, image)), controllerRevision };
 }
 
-const LOADED_PREFIXES = [KEYS.brokers, KEYS.sessions, KEYS.partitions, KEYS.topics, KEYS.deletedTopics];
+/** In this order: topics come behind their partitions. */
+export const LOADED_PREFIXES = [
+  KEYS.brokers,
+  KEYS.sessions,
+  KEYS.partitions,
+  KEYS.topics,
+  KEYS.deletedTopics,
+  KEYS.brokerConfigs,
+  KEYS.producerIds,
+];
 
 async function load(store: MetadataStore, image: ClusterImage): Promise<Pick<TakenOver, 'image' | 'orphans'>> {
-  // Topics come behind their partitions.
   const { items, revision } = await readAll(store, '/');
   for (const prefix of LOADED_PREFIXES) {
     const ofPrefix = items.filter(({ key }) => key.startsWith(prefix));

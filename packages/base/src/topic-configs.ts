@@ -1,0 +1,187 @@
+import { definitionOf, valueProblem } from './config-definition.ts';
+import type { ConfigTable } from './config-definition.ts';
+import {
+  CONFIG_VALUE_LENGTH_MAX,
+  GROUP_BYTES_MAX,
+  MESSAGE_BYTES_MAX,
+  RETENTION_MS,
+  SEGMENT_BYTES,
+  SEGMENT_MS,
+  TOPIC_CONFIGS_MAX,
+} from './limits.ts';
+
+/** Smallest segment that may be asked for: Kafka's bound, below which a partition is all file handles. */
+const SEGMENT_BYTES_MIN = 1_048_576;
+/** Largest: positions in a segment are 32-bit. */
+const SEGMENT_BYTES_MAX = 0x7fff_ffff;
+
+/**
+ * What may be set of a topic. Whatever is in here is what brokers do: a config that does nothing yet, or a value of one, is
+ * not. Names and types are Kafka's, `flush` excepted.
+ */
+export const TOPIC_CONFIGS = {
+  'cleanup.policy': {
+    type: 'list',
+    choices: ['delete'],
+    because: 'compaction is not built yet',
+    default: 'delete',
+    live: true,
+    description: 'What becomes of old records: they are deleted.',
+  },
+  'compression.type': {
+    type: 'string',
+    choices: ['producer'],
+    because: 'batches are stored as they came',
+    default: 'producer',
+    live: true,
+    description: 'How records are compressed: as their producer did it.',
+  },
+  flush: {
+    type: 'string',
+    choices: ['commit', 'interval'],
+    default: 'commit',
+    live: false,
+    description:
+      "When records count: once a sync covers them, or at once with a sync every second (the brokers' --flush).",
+  },
+  'max.message.bytes': {
+    type: 'int',
+    min: 1,
+    max: GROUP_BYTES_MAX,
+    default: String(MESSAGE_BYTES_MAX),
+    live: true,
+    description: 'Largest record batch, after compression and with its header.',
+  },
+  'message.timestamp.type': {
+    type: 'string',
+    choices: ['CreateTime'],
+    because: 'brokers leave records as they came',
+    default: 'CreateTime',
+    live: true,
+    description: "Whose clock a record's timestamp is of: its producer's.",
+  },
+  'min.insync.replicas': {
+    type: 'int',
+    min: 1,
+    max: 1,
+    because: 'replication is not built yet',
+    default: '1',
+    live: true,
+    description: 'How many replicas have to be in sync for a write with acks=all.',
+  },
+  preallocate: {
+    type: 'boolean',
+    choices: ['false'],
+    because: 'segments grow as they are written',
+    default: 'false',
+    live: true,
+    description: 'Whether a new segment takes all of its space at once.',
+  },
+  'retention.bytes': {
+    type: 'long',
+    min: -1,
+    max: Number.MAX_SAFE_INTEGER,
+    default: '-1',
+    live: true,
+    description: 'Of each partition, how much is kept: above it the oldest segments go.',
+  },
+  'retention.ms': {
+    type: 'long',
+    min: -1,
+    max: Number.MAX_SAFE_INTEGER,
+    default: String(RETENTION_MS),
+    live: true,
+    description: 'How long records are kept: segments of which every record is older go.',
+  },
+  'segment.bytes': {
+    type: 'int',
+    min: SEGMENT_BYTES_MIN,
+    max: SEGMENT_BYTES_MAX,
+    default: String(SEGMENT_BYTES),
+    live: true,
+    description: 'Size at which a segment is sealed and the next one begins.',
+  },
+  'segment.ms': {
+    type: 'long',
+    min: 1,
+    max: Number.MAX_SAFE_INTEGER,
+    default: String(SEGMENT_MS),
+    live: true,
+    description: 'Age at which a segment is sealed although it is not full.',
+  },
+  'unclean.leader.election.enable': {
+    type: 'boolean',
+    choices: ['false'],
+    because: 'a replica that was not in sync never leads',
+    default: 'false',
+    live: true,
+    description: 'Whether a replica that is not in sync may lead when no other is left.',
+  },
+} as const satisfies ConfigTable;
+
+/** Kafka's other topic configs, so that somebody who sets one hears why it is not there. */
+const NOT_THERE: Readonly<Record<string, string>> = {
+  ...because('compaction is not built yet', [
+    'delete.retention.ms',
+    'max.compaction.lag.ms',
+    'min.cleanable.dirty.ratio',
+    'min.compaction.lag.ms',
+  ]),
+  ...because('"flush" says when records are synced', ['flush.messages', 'flush.ms']),
+  ...because('there is no tiered storage', [
+    'local.retention.bytes',
+    'local.retention.ms',
+    'remote.log.copy.disable',
+    'remote.log.delete.on.disable',
+    'remote.storage.enable',
+  ]),
+  ...because('replication is not built yet', [
+    'follower.replication.throttled.replicas',
+    'leader.replication.throttled.replicas',
+  ]),
+  ...because('batches are stored as they came', [
+    'compression.gzip.level',
+    'compression.lz4.level',
+    'compression.zstd.level',
+    'message.downconversion.enable',
+    'message.format.version',
+  ]),
+  ...because('timestamps are taken as they come', [
+    'message.timestamp.after.max.ms',
+    'message.timestamp.before.max.ms',
+    'message.timestamp.difference.max.ms',
+  ]),
+  ...because('it is the same for all topics', [
+    'file.delete.delay.ms',
+    'index.interval.bytes',
+    'segment.index.bytes',
+    'segment.jitter.ms',
+  ]),
+};
+
+/** Why a topic's configs are refused, or undefined when they are fine. */
+export function topicConfigsProblem(configs: Readonly<Record<string, string>>): string | undefined {
+  const names = Object.keys(configs);
+  if (names.length > TOPIC_CONFIGS_MAX) return `a topic has at most ${TOPIC_CONFIGS_MAX} configs, not ${names.length}`;
+  for (const [name, value] of Object.entries(configs)) {
+    const definition = definitionOf(TOPIC_CONFIGS, name);
+    const problem = definition === undefined ? noTopicConfig(name) : valueProblem(name, definition, value);
+    if (problem !== undefined) return problem;
+  }
+  const { 'max.message.bytes': largest, 'segment.bytes': segment } = configs;
+  if (largest !== undefined && segment !== undefined && Number(largest) > Number(segment)) {
+    return `max.message.bytes ${largest} is more than segment.bytes ${segment}: a batch has to fit a segment`;
+  }
+  return undefined;
+}
+
+/** Why a name is none of a topic's configs. */
+export function noTopicConfig(name: string): string {
+  const why = Object.hasOwn(NOT_THERE, name) ? `, unlike Kafka's (${NOT_THERE[name]})` : '';
+  const shown = JSON.stringify(name.slice(0, CONFIG_VALUE_LENGTH_MAX));
+  return `${shown} is not a topic config${why}; there are ${Object.keys(TOPIC_CONFIGS).join(', ')}`;
+}
+
+function because(why: string, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, why]));
+}
