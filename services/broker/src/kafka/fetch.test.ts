@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import { KAFKA_FETCH_BYTES_SCARCE, KAFKA_FETCH_WAIT_MS_MAX } from '@weir/base/limits.ts';
 import { fetch } from '@weir/kafka/apis/fetch.ts';
 import { batchOf, changesOf, TOPIC_ID_BYTES } from '../test-broker.ts';
-import { fetchOf, ledPartitions, openReader, taken, wanting } from './fetch-test-kit.ts';
+import { fetchOf, ledPartitions, openReader, shown, taken, wanting } from './fetch-test-kit.ts';
 import { NO_SUCH_ID_BYTES, OTHER_ID_BYTES, otherTopic } from './test-door.ts';
 
 test('a reader gets what is there in every version, by name or by id', async () => {
@@ -40,6 +40,20 @@ test('aborted transactions are null to who reads what is not committed, and none
     const { responses } = await client.ask(fetch, 11, fetchOf([{}], { isolationLevel }));
     expect(responses[0]!.partitions[0]).toMatchObject({ abortedTransactions: expected, errorCode: 0 });
   }
+});
+
+test('what readers are sent is counted for its topic', async () => {
+  const { door, append, ask } = await openReader();
+  await append(batchOf(3));
+  await ask(fetchOf([{}]));
+  await ask(fetchOf([{ fetchOffset: 3 }]));
+  await ask(fetchOf([{}]));
+  expect(door.broker.metrics.forTopic('orders').bytesOut).toBe(2 * batchOf(3).length);
+});
+
+test('a partition of which this broker has no replica is led elsewhere', async () => {
+  const { ask } = await openReader({ topic: { partitions: [{ leader: 2, epoch: 0, replicas: [2] }] } });
+  for (const version of [12, 18]) expect(await ask(fetchOf([{}]), version)).toEqual(['0 error 6']);
 });
 
 test('a reader at the end waits, and has what is appended at the end of the turn in which it counts', async () => {
@@ -91,6 +105,25 @@ test('when its time is up a reader gets what there is', async () => {
   expect(taken(client)).toEqual([['0 end']]);
 });
 
+test('a wait has one timer, and takes it back', async () => {
+  const { door, client, append } = await openReader();
+  const { clock } = door.broker;
+  const cancels: (() => void)[] = [];
+  const after = clock.after.bind(clock);
+  vi.spyOn(clock, 'after').mockImplementation((delayMs, callback) => {
+    const cancel = vi.fn<() => void>(after(delayMs, callback));
+    if (delayMs === 12_345) cancels.push(cancel);
+    return cancel;
+  });
+  client.send(fetch, 12, fetchOf([{}], { maxWaitMs: 12_345, minBytes: 2 * batchOf(1).length }));
+  await append(batchOf(1));
+  expect([cancels.length, taken(client)]).toEqual([1, []]);
+  await append(batchOf(1));
+  expect(taken(client)).toEqual([['0 0-1']]);
+  expect(cancels).toHaveLength(1);
+  expect(cancels[0]).toHaveBeenCalled();
+});
+
 test('a wait ends once, whatever happens in that turn', async () => {
   const { door, client, append } = await openReader();
   client.send(fetch, 12, fetchOf([{}], { maxWaitMs: 500 }));
@@ -130,10 +163,14 @@ test('no more is sent than a partition and the request allow, and the first batc
 });
 
 test('a reader whose limits let no more through is not kept waiting for more', async () => {
-  const { fill, ask } = await openReader();
+  const { fill, ask } = await openReader({ topic: ledPartitions(2) });
   await fill(5, 1_000);
+  await fill(5, 1_000, 1);
   expect(await ask(fetchOf([{ partitionMaxBytes: 2_500 }], { maxWaitMs: 60_000, minBytes: 4_000 }))).toEqual(['0 0-1']);
   expect(await ask(fetchOf([{}], { maxWaitMs: 60_000, minBytes: 4_000, maxBytes: 2_500 }))).toEqual(['0 0-1']);
+  // The second one's batch does not fit behind the first one's.
+  const both = [{ fetchOffset: 4 }, { partition: 1, fetchOffset: 4 }];
+  expect(await ask(fetchOf(both, { maxWaitMs: 60_000, minBytes: 4_000, maxBytes: 1_500 }))).toEqual(['0 4-4', '1 end']);
 });
 
 test('while payload memory is scarce an answer brings little, at once', async () => {
@@ -145,7 +182,7 @@ test('while payload memory is scarce an answer brings little, at once', async ()
 });
 
 test('partitions come in the order in which they are wanted, topics as they are named', async () => {
-  const { door, append, ask } = await openReader({ topic: ledPartitions(3) });
+  const { door, client, append } = await openReader({ topic: ledPartitions(3) });
   door.apply(...otherTopic({ partitions: [{ leader: 1, epoch: 0 }] }));
   await door.settle();
   await append(batchOf(1), 2);
@@ -156,7 +193,15 @@ test('partitions come in the order in which they are wanted, topics as they are 
     wanting([{ partition: 1 }]),
   ];
   for (const version of [12, 18]) {
-    expect(await ask(fetchOf([], { topics }), version)).toEqual(['2 0-0', '0 0-1', '0 end', '1 end']);
+    const response = await client.ask(fetch, version, fetchOf([], { topics }));
+    expect(shown(response)).toEqual(['2 0-0', '0 0-1', '0 end', '1 end']);
+    const [orders, other] =
+      version === 12 ? ['orders', 'other'] : [Buffer.from(TOPIC_ID_BYTES), Buffer.from(OTHER_ID_BYTES)];
+    expect(response.responses.map(({ topic, topicId }) => (version === 12 ? topic : topicId))).toEqual([
+      orders,
+      other,
+      orders,
+    ]);
   }
 });
 
