@@ -59,6 +59,8 @@ export interface TestDoorOptions {
   readonly appendPendingBytesMax?: number;
   readonly frameBytesMax?: number;
   readonly coldReadsMax?: number;
+  /** The coordinator has not been heard of. */
+  readonly isToldNothing?: boolean;
   /** Instead of all that are served. */
   readonly handlers?: ReadonlyMap<number, Handler>;
 }
@@ -116,6 +118,7 @@ export class TestDoor {
     const room = new DiskRoom(disk, clock);
     room.look();
     const producerIds = new ProducerIds(admin, () => ({ brokerId: 1, brokerEpoch: 7 }));
+    const configs = { cluster, brokerId: 1, statics: { flush: 'commit' } };
     this.server = new KafkaServer({
       clock,
       logger: this.#logger(),
@@ -123,7 +126,7 @@ export class TestDoor {
       slabs,
       handlers:
         options.handlers ??
-        kafkaApis({ cluster, partitions, clock, admin, produce, fetch, producerIds, room, path: '/data' }),
+        kafkaApis({ cluster, partitions, clock, admin, produce, fetch, producerIds, room, configs, path: '/data' }),
       frameBytesMax: options.frameBytesMax ?? KAFKA_REQUEST_BYTES_USED_MAX,
       measure: (api) => this.measured.set(api, (this.measured.get(api) ?? 0) + 1),
       sweep: (nowMs) => produce.sweep(nowMs),
@@ -141,6 +144,7 @@ export class TestDoor {
       door.#accept.set(address, accept);
       return { address, close: () => door.#accept.delete(address) };
     });
+    if (options.isToldNothing === true) return door;
     const snapshot = [
       brokerOf({ id: 1, kafkaAddress: 'default=broker-1:9092,outside=one.example:19092', rack: 'a' }),
       brokerOf({ id: 2, kafkaAddress: 'default=broker-2:9092,outside=two.example:19092' }),
