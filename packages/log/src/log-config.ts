@@ -49,7 +49,13 @@ export interface LogOptions {
 }
 
 /** A config with nothing left open. */
-export type ResolvedLogConfig = Required<LogConfig>;
+export type ResolvedLogConfig = Required<Omit<LogConfig, 'segmentBytes'>> & {
+  /** It may be set while the log is open, and counts from the next group on. */
+  segmentBytes: number;
+};
+
+/** Largest segment: positions in one have 32 bits in its indexes. */
+export const SEGMENT_BYTES_MAX = 0x7fff_ffff;
 
 /** Fills in the defaults. */
 export function resolveLogConfig(config: LogConfig): ResolvedLogConfig {
@@ -60,7 +66,7 @@ export function resolveLogConfig(config: LogConfig): ResolvedLogConfig {
     ...config,
   };
   assert(resolved.flushIntervalBytes >= resolved.groupBytesMax, 'what may be unsynced holds a group');
-  assert(resolved.segmentBytes <= 0x7fff_ffff, 'positions in a segment have 32 bits in its indexes');
+  assert(resolved.segmentBytes <= SEGMENT_BYTES_MAX, 'positions in a segment have 32 bits in its indexes');
   return resolved;
 }
 

@@ -130,6 +130,25 @@ test('segments roll before they grow past their size, each with its index files,
   expect(bases).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
 });
 
+test('another size of segments counts from the next group on, also when the active one is larger already', () => {
+  const disk = newDisk();
+  const batch = makeBatch([1]);
+  const log = openForAppends(disk, { config: { segmentBytes: 100 * batch.length } });
+  const append = (count: number): void => {
+    for (let i = 0; i < count; i++) log.append(makeBatch([i]));
+    log.flush();
+    disk.settle();
+  };
+  append(5);
+  log.segmentBytes = 2 * batch.length;
+  expect(log.segmentCount).toBe(1);
+  append(4);
+  expect([log.segmentCount, log.durableEnd]).toEqual([3, 9]);
+  log.segmentBytes = 100 * batch.length;
+  append(10);
+  expect([log.segmentCount, log.durableEnd]).toEqual([3, 19]);
+});
+
 test('the tail is read from memory, the very buffers, and never past what is asked for', () => {
   const disk = newDisk();
   const log = openForAppends(disk);

@@ -6,7 +6,8 @@ import { ColdReader } from './cold-reader.ts';
 import { writeDamageMark } from './damage-mark.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
 import { closedError, lacksResources, passesByItself } from './log-errors.ts';
-import { resolveLogConfig, unsyncedBytesMax, type LogOptions } from './log-config.ts';
+import { resolveLogConfig, SEGMENT_BYTES_MAX, unsyncedBytesMax } from './log-config.ts';
+import type { LogOptions, ResolvedLogConfig } from './log-config.ts';
 import { writeLogStart } from './log-start.ts';
 import { LogWriter } from './log-writer.ts';
 import type { LogFault } from './log-writer-parts.ts';
@@ -39,6 +40,7 @@ export interface OpenedLog {
  * bounded (see LogWriter); the start is durable before anything below it is gone.
  */
 export class Log {
+  readonly #config: ResolvedLogConfig;
   readonly #disk: Disk;
   readonly #directory: string;
   readonly #segments: Segments;
@@ -84,6 +86,7 @@ export class Log {
   private constructor(options: LogOptions, { segments, epochs, producers, startOffset, report }: RecoveredLog) {
     const { disk, clock, directory, cache, checkpoint, journalEnd, journal } = options;
     const config = resolveLogConfig(options.config);
+    this.#config = config;
     this.#disk = disk;
     this.#directory = directory;
     this.#segments = segments;
@@ -107,6 +110,12 @@ export class Log {
         over: () => this.#window.clear(),
       },
     );
+  }
+
+  /** A segment that would grow past it is sealed: from now on, and one that has grown past it already at the next group. */
+  set segmentBytes(bytes: number) {
+    assert(bytes > 0 && bytes <= SEGMENT_BYTES_MAX, `a segment of ${bytes} bytes`);
+    this.#config.segmentBytes = bytes;
   }
 
   /** The first offset that may be read. */

@@ -104,6 +104,11 @@ export function changesOf(topic: TestTopic, id: Uint8Array = TOPIC_ID_BYTES, nam
   return [...partitions, { change: { case: 'topic' as const, value } }].map((init) => create(ChangeSchema, init));
 }
 
+/** What is set of a broker, or of all of them: then its name is empty. */
+export function configsChange(name: string, configs: Record<string, string>): Change {
+  return create(ChangeSchema, { change: { case: 'brokerConfigs', value: { name, configs } } });
+}
+
 /** Remembers the answers, each as an offset or an error code. */
 export class TestWaiter implements AppendWaiter {
   readonly answers = new Map<number, number | string>();
@@ -213,11 +218,14 @@ export class TestPartitions {
 
   /** The topic is deleted, by a delta. */
   applyDeletion(id: Uint8Array = TOPIC_ID_BYTES, name = 'orders'): this {
-    const image = this.#image;
-    const deleted = create(ChangeSchema, { change: { case: 'deletedTopic', value: { id, name } } });
-    const applied = image.applyDelta(create(DeltaSchema, { revision: BigInt(++this.#revision), changes: [deleted] }));
+    return this.change(create(ChangeSchema, { change: { case: 'deletedTopic', value: { id, name } } }));
+  }
+
+  /** Of the metadata, what is named here is so from now on; the rest stays. */
+  change(...changes: Change[]): this {
+    const applied = this.#image.applyDelta(create(DeltaSchema, { revision: BigInt(++this.#revision), changes }));
     if (applied.kind !== 'applied') throw new Error(applied.kind);
-    this.partitions.apply(image, applied.changes);
+    this.partitions.apply(this.#image, applied.changes);
     this.clock.endTurns();
     return this;
   }

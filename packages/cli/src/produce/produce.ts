@@ -1,4 +1,4 @@
-import { MESSAGE_BYTES_MAX, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
+import { TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
 import type { Client } from '@weir/client/client.ts';
 import type { ProducerRecord } from '@weir/client/producer/send-call.ts';
 import { machineClock } from '@weir/runtime/machine.ts';
@@ -56,8 +56,7 @@ export const produceCommand = defineCommand({
     const topic = positionals[0]!;
     const toRecord = recordMaker(options);
     return withClient({ ...options, autoCreateTopics: true }, async (client) => {
-      const { configs } = await client.awaitTopic(topic);
-      const lineBytesMax = Number(configs['max.message.bytes'] ?? MESSAGE_BYTES_MAX);
+      const { messageBytesMax: lineBytesMax } = await client.awaitTopic(topic);
       const run = new ProduceRun(client, { topic, lineBytesMax, acks: options.acks }, terminal);
       const problem = await run.readAll(toRecord);
       report(run.tally, { topic, problem, json: options.output === 'json' }, terminal);

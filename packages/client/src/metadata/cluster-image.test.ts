@@ -6,6 +6,7 @@ import {
   SnapshotPageSchema,
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type { Change } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import { MESSAGE_BYTES_MAX } from '@weir/base/limits.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ClusterImage } from './cluster-image.ts';
@@ -29,7 +30,14 @@ function partitionChange(topic: number, index: number, leader: number, leaderEpo
   return create(ChangeSchema, { change: { case: 'partition', value } });
 }
 
+function configsChange(name: string, configs: Record<string, string>, staticConfigs = {}): Change {
+  return create(ChangeSchema, { change: { case: 'brokerConfigs', value: { name, configs, staticConfigs } } });
+}
+
 const anyChange = fc.oneof(
+  fc
+    .tuple(fc.constantFrom('', '1'), fc.record({ 'message.max.bytes': fc.nat(9).map(String) }, { requiredKeys: [] }))
+    .map((args) => configsChange(...args)),
   fc.tuple(fc.nat(3), fc.nat(100), fc.boolean()).map((args) => brokerChange(...args)),
   fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 4 })).map((args) => topicChange(...args)),
   fc.tuple(fc.nat(3), fc.nat(3), fc.integer({ min: -1, max: 3 }), fc.nat(9)).map((args) => partitionChange(...args)),
@@ -38,6 +46,7 @@ const anyChange = fc.oneof(
 function contentsOf(image: ClusterImage): unknown {
   return {
     brokers: [...image.brokers()].toSorted((a, b) => a.id - b.id),
+    configs: [image.brokerConfigs('default'), image.brokerConfigs(1), image.staticConfigs()],
     topics: [...image.topics()].toSorted((a, b) => a.name.localeCompare(b.name)),
   };
 }
@@ -103,6 +112,23 @@ test('partitions that come before their topic are there when it comes', () => {
   expect([...image.topics()]).toEqual([]);
   image.applyDelta(create(DeltaSchema, { revision: 2n, changes: [topicChange(1, 2)] }));
   expect(image.topic('t1')!.partitions.map(({ leader }) => leader)).toEqual([-1, 3]);
+});
+
+test('the largest batch is what the topic says, else the cluster, in whatever order they come', () => {
+  const image = new ClusterImage();
+  const own = create(ChangeSchema, {
+    change: { case: 'topic', value: { name: 'own', id: id(9), configs: { 'max.message.bytes': '5' } } },
+  });
+  snapshotOf(image, [topicChange(1, 1), own], 1, 1);
+  const largest = (): unknown[] => ['t1', 'own', 't2'].map((name) => image.topic(name)?.messageBytesMax);
+  expect(largest()).toEqual([MESSAGE_BYTES_MAX, 5, undefined]);
+  const changed = configsChange('', { 'message.max.bytes': '7' }, { 'num.partitions': '3' });
+  const applied = image.applyDelta(create(DeltaSchema, { revision: 2n, changes: [changed, topicChange(2, 1)] }));
+  expect(applied).toMatchObject({ changes: [{ kind: 'configs', brokerId: 'default' }, { kind: 'topic' }] });
+  expect(largest()).toEqual([7, 5, 7]);
+  expect([image.brokerConfigs(3), image.staticConfigs()]).toEqual([{}, { 'num.partitions': '3' }]);
+  image.applyDelta(create(DeltaSchema, { revision: 3n, changes: [configsChange('', {})] }));
+  expect(largest()).toEqual([MESSAGE_BYTES_MAX, 5, MESSAGE_BYTES_MAX]);
 });
 
 test('a topic created again under its name has the new id only', () => {

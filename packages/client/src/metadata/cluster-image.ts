@@ -1,5 +1,7 @@
 import { brokerId, topicId, uuidFromBytes } from '@weir/base/ids.ts';
 import type { BrokerId, Revision, TopicId } from '@weir/base/ids.ts';
+import { topicDefaults } from '@weir/base/broker-configs.ts';
+import { MESSAGE_BYTES_MAX } from '@weir/base/limits.ts';
 import { BrokerState } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type {
   Broker,
@@ -48,6 +50,8 @@ export interface TopicInfo {
   readonly partitions: readonly PartitionInfo[];
   /** What was set; what is absent has the cluster's default. */
   readonly configs: Readonly<Record<string, string>>;
+  /** Largest batch that it takes, whoever has set it: `max.message.bytes`. */
+  readonly messageBytesMax: number;
 }
 
 /** What a step of the image changed. `all`: a snapshot has taken the place of everything. */
@@ -69,6 +73,7 @@ export type Applied =
 
 interface TopicEntry extends TopicInfo {
   partitions: PartitionInfo[];
+  messageBytesMax: number;
 }
 
 /** Everything a snapshot brings; it replaces the former as a whole. */
@@ -118,7 +123,9 @@ class Contents {
     const partitions = known?.partitions ?? this.early.get(id) ?? [];
     this.early.delete(id);
     for (let index = 0; index < topic.partitionCount; index++) partitions[index] ??= leaderless(index);
-    const entry: TopicEntry = { name: topic.name, id, idBytes: topic.id.slice(), partitions, configs: topic.configs };
+    const { name, configs } = topic;
+    const messageBytesMax = this.#messageBytesMax(configs);
+    const entry: TopicEntry = { name, id, idBytes: topic.id.slice(), partitions, configs, messageBytesMax };
     const namesake = this.topicsByName.get(topic.name);
     if (namesake !== undefined && namesake.id !== id) this.topicsById.delete(namesake.id);
     this.topicsByName.set(entry.name, entry);
@@ -129,8 +136,16 @@ class Contents {
   #applyBrokerConfigs({ name, configs, staticConfigs }: BrokerConfigs): ImageChange {
     const id = name === '' ? 'default' : Number(name);
     this.brokerConfigs.set(id, configs);
-    if (id === 'default') this.staticConfigs = staticConfigs;
+    if (id === 'default') {
+      this.staticConfigs = staticConfigs;
+      for (const topic of this.topicsByName.values()) topic.messageBytesMax = this.#messageBytesMax(topic.configs);
+    }
     return { kind: 'configs', brokerId: id };
+  }
+
+  #messageBytesMax(configs: Readonly<Record<string, string>>): number {
+    const clusterWide = topicDefaults(this.brokerConfigs.get('default') ?? {}, {});
+    return Number({ ...clusterWide, ...configs }['max.message.bytes'] ?? MESSAGE_BYTES_MAX);
   }
 
   #applyDeletedTopic({ id: bytes, name }: DeletedTopic): ImageChange {

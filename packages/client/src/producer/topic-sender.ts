@@ -1,4 +1,4 @@
-import { BATCH_BYTES, MESSAGE_BYTES_MAX } from '@weir/base/limits.ts';
+import { BATCH_BYTES } from '@weir/base/limits.ts';
 import type { Random } from '@weir/base/random.ts';
 import { partitionForKey } from '@weir/records/murmur2.ts';
 import type { TopicInfo } from '../metadata/cluster-image.ts';
@@ -13,14 +13,12 @@ export class TopicSender {
   #info: TopicInfo;
   readonly #random: Random;
   readonly #queues: PartitionQueue[] = [];
-  #maxBytes: number;
   #sticky = -1;
   /** The topic is gone for good: nothing that waits here is ever sent. */
   deleted = false;
 
   constructor(info: TopicInfo, random: Random) {
     this.#info = info;
-    this.#maxBytes = maxBytesOf(info);
     this.#random = random;
     this.#moveOn();
   }
@@ -31,18 +29,17 @@ export class TopicSender {
 
   /** Largest batch the topic takes. */
   get maxBytes(): number {
-    return this.#maxBytes;
+    return this.#info.messageBytesMax;
   }
 
   /** Where a batch is closed. */
   get batchBytes(): number {
-    return Math.min(BATCH_BYTES, this.#maxBytes);
+    return Math.min(BATCH_BYTES, this.maxBytes);
   }
 
   /** Takes over the topic's newest state. */
   refresh(info: TopicInfo): void {
     this.#info = info;
-    this.#maxBytes = maxBytesOf(info);
   }
 
   /** The partition that a record goes to; it may be one that the topic does not have. */
@@ -75,8 +72,4 @@ export class TopicSender {
       if (partitions[this.#sticky]?.leader !== -1) return;
     }
   }
-}
-
-export function maxBytesOf(info: TopicInfo): number {
-  return Number(info.configs['max.message.bytes'] ?? MESSAGE_BYTES_MAX);
 }

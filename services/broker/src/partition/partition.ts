@@ -83,7 +83,7 @@ export interface PartitionTopic {
 export class Partition implements TurnMember {
   readonly key: PartitionKey;
   readonly folder: string;
-  topic: PartitionTopic;
+  #topic: PartitionTopic;
   readonly #log: Log | undefined;
   readonly #shared: PartitionShared;
   #state: PartitionState;
@@ -98,7 +98,7 @@ export class Partition implements TurnMember {
     assert(parts.log !== undefined || parts.offline !== undefined, 'a partition without a log is offline');
     this.key = parts.key;
     this.folder = folderOf(parts.key);
-    this.topic = parts.topic;
+    this.#topic = parts.topic;
     this.#log = parts.log;
     this.#shared = parts.shared;
     this.#segments = parts.log?.segmentCount ?? 0;
@@ -111,6 +111,16 @@ export class Partition implements TurnMember {
 
   get state(): PartitionState {
     return this.#state;
+  }
+
+  get topic(): PartitionTopic {
+    return this.#topic;
+  }
+
+  /** Takes over what the metadata says of its topic. */
+  set topic(topic: PartitionTopic) {
+    this.#topic = topic;
+    if (this.#log !== undefined) this.#log.segmentBytes = topic.settings.segmentBytes;
   }
 
   /** For people. */

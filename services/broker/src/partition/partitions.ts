@@ -4,7 +4,8 @@ import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { leaderEpoch, offset, uuidFromBytes, uuidToBytes } from '@weir/base/ids.ts';
 import type { BrokerId, Offset, TopicId } from '@weir/base/ids.ts';
-import { assert } from '@weir/base/assert.ts';
+import { assert, present } from '@weir/base/assert.ts';
+import { topicDefaults } from '@weir/base/broker-configs.ts';
 import { APPLY_SLICE_MS, FOLDERS_PER_CHECKPOINT, WRITE_RETRY_MS } from '@weir/base/limits.ts';
 import type { ClusterImage, ImageChange, PartitionInfo, TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import type { DiskRoom } from '../disk-room.ts';
@@ -188,8 +189,10 @@ export class Partitions {
         case 'topicDeleted':
           this.deleteTopic(change.id);
           break;
-        case 'broker':
         case 'configs':
+          this.#adoptTopics(image);
+          break;
+        case 'broker':
           break;
       }
     }
@@ -345,12 +348,22 @@ export class Partitions {
     }
   }
 
+  /** What topics have that set nothing themselves has changed. */
+  #adoptTopics(image: ClusterImage): void {
+    for (const partition of this.#all) {
+      const topic = image.topicById(partition.key.topicId);
+      if (topic !== undefined) this.#adoptTopic(partition, topic);
+    }
+  }
+
   #adoptTopic(partition: Partition, topic: TopicInfo): void {
-    const settings = topicSettings(topic.configs, this.#parts.defaultFlush);
+    const image = present(this.#image, 'a topic comes with an image');
+    const defaults = topicDefaults(image.brokerConfigs('default'), image.brokerConfigs(this.#parts.brokerId));
+    const settings = topicSettings({ ...defaults, ...topic.configs }, this.#parts.defaultFlush);
     const { name, settings: known } = partition.topic;
     if (this.#undescribed.has(partition)) this.#describe(partition, topic, known.flush);
     // How a log is written is settled when it is opened.
-    const adopted = { ...settings, flush: known.flush, segmentBytes: known.segmentBytes };
+    const adopted = { ...settings, flush: known.flush };
     if (name === topic.name && sameSettings(known, adopted)) return;
     partition.topic = {
       name: topic.name,
@@ -399,7 +412,9 @@ export class Partitions {
   }
 
   #make(folder: string, { key, topic }: Assignment): void {
-    this.#unnamed.set(folder, this.#add(key, openNew(folder, this.#parts, topic)));
+    const partition = this.#add(key, openNew(folder, this.#parts, topic));
+    this.#adoptTopic(partition, topic);
+    this.#unnamed.set(folder, partition);
     this.#missing.delete(folder);
     this.#doubts.delete(folder);
   }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { RETENTION_MS, SEGMENT_BYTES, SEGMENT_MS } from '@weir/base/limits.ts';
-import { batchOf, changesOf, TestPartitions } from '../test-broker.ts';
+import type { Change } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import { batchOf, changesOf, configsChange, TestPartitions } from '../test-broker.ts';
 import type { Partition } from './partition.ts';
 import { Retention } from './retention.ts';
 import { topicSettings } from './topic-settings.ts';
@@ -75,6 +76,40 @@ test('only where it leads, with the configs that the metadata has', () => {
   expect(partition.retain(50_000).segments).toBe(0);
   broker.apply(...changesOf({ configs: shorter, partitions: [{ leader: 1, epoch: 2, replicas: [1, 2] }] }));
   expect(partition.retain(50_000).segments).toBe(2);
+});
+
+test('where the topic says nothing, the broker comes before the cluster, from the next pass on', () => {
+  const { broker, partition } = withBatches(3, {});
+  const ofCluster = (value: string): Change => configsChange('', { 'log.retention.ms': value });
+  const topic = changesOf({ configs: { 'segment.bytes': '1048576' }, partitions: [{ leader: 1, epoch: 0 }] });
+  broker.apply(ofCluster('10000'), configsChange('1', { 'log.retention.ms': '-1' }), ...topic);
+  expect(partition.retain(50_000).segments).toBe(0);
+  broker.apply(ofCluster('10000'), configsChange('2', { 'log.retention.ms': '-1' }), ...topic);
+  expect(partition.topic.settings).toMatchObject({ retentionMs: 10_000, segmentBytes: 1_048_576 });
+  expect(partition.retain(50_000).segments).toBe(2);
+});
+
+test('a change of the defaults reaches the partitions that are led and those that are made later', () => {
+  const broker = new TestPartitions().leading();
+  broker.change(configsChange('', { 'message.max.bytes': '500', 'log.roll.ms': '7' }));
+  const settings = { messageBytesMax: 500, segmentMs: 7 };
+  expect(broker.partition().topic.settings).toMatchObject(settings);
+  const id = new Uint8Array(16).fill(7);
+  broker.change(...changesOf({ partitions: [{ leader: 1, epoch: 0 }] }, id, 'later'));
+  expect([...broker.partitions.all()].map(({ topic }) => topic.settings)).toMatchObject([settings, settings]);
+});
+
+test('an altered segment.bytes counts from the next batch on', () => {
+  const { broker, partition } = withBatches(2, { 'segment.bytes': '100000000' });
+  const segments = (): number =>
+    broker.disk.list(`partitions/${partition.folder}`)!.filter((name) => name.endsWith('.log')).length;
+  expect(segments()).toBe(1);
+  broker.change(...changesOf({ configs: { 'segment.bytes': '1048576' }, partitions: [{ leader: 1, epoch: 0 }] }));
+  for (let slot = 5; slot < 7; slot++) {
+    partition.append(batchOf(1, LARGE, 2_000), -1, broker.waiter, slot);
+    broker.settle();
+  }
+  expect([segments(), broker.waiter.answers.get(6)]).toEqual([2, 3]);
 });
 
 test('the pass over all partitions lets others run in between, and the next one waits for its end', () => {

@@ -1,3 +1,4 @@
+import { SEGMENT_BYTES_MAX } from '@weir/log/log-config.ts';
 import { GROUP_BYTES_MAX, MESSAGE_BYTES_MAX, RETENTION_MS, SEGMENT_BYTES, SEGMENT_MS } from '@weir/base/limits.ts';
 
 /** When a record counts: once synced, or once written. */
@@ -18,7 +19,7 @@ export interface TopicSettings {
 }
 
 /**
- * Reads a topic's configs as the metadata has them. The coordinator has checked them; what this version still cannot
+ * Reads a topic's configs as the metadata has them, over the broker's and the cluster's defaults for topics. The coordinator has checked them; what this version still cannot
  * use (another one may have written it) falls back to the default, and a batch never grows past a group.
  */
 export function topicSettings(configs: Readonly<Record<string, string>>, defaultFlush: FlushPolicy): TopicSettings {
@@ -26,7 +27,7 @@ export function topicSettings(configs: Readonly<Record<string, string>>, default
   return {
     flush: flush === 'commit' || flush === 'interval' ? flush : defaultFlush,
     messageBytesMax: Math.min(GROUP_BYTES_MAX, positive(configs['max.message.bytes']) ?? MESSAGE_BYTES_MAX),
-    segmentBytes: positive(configs['segment.bytes']) ?? SEGMENT_BYTES,
+    segmentBytes: Math.min(SEGMENT_BYTES_MAX, positive(configs['segment.bytes']) ?? SEGMENT_BYTES),
     segmentMs: positive(configs['segment.ms']) ?? SEGMENT_MS,
     retentionMs: limit(configs['retention.ms']) ?? RETENTION_MS,
     retentionBytes: limit(configs['retention.bytes']) ?? -1,

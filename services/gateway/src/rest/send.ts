@@ -3,7 +3,6 @@ import type { Refusal } from '@weir/base/errors.ts';
 import { RECORD_HEADERS_MAX } from '@weir/base/limits.ts';
 import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import type { ProducerRecord, SendOptions, SendOutcome } from '@weir/client/producer/producer.ts';
-import { maxBytesOf } from '@weir/client/producer/topic-sender.ts';
 import { singleRecordBatchBytes } from '@weir/records/batch-builder.ts';
 import type { RecordHeader } from '@weir/records/record.ts';
 import { endSpan, SpanKind, startSpan, traceparentOf } from '@weir/runtime/trace.ts';
@@ -58,7 +57,7 @@ export function beginSending(
   if (traceparent === '') return { options: withAcks, marked: (records) => records, end: () => {} };
   const header: RecordHeader = { key: TRACEPARENT_HEADER, value: Buffer.from(traceparent) };
   const known = context.client.topic(topic);
-  const maxBytes = known === undefined ? 0 : maxBytesOf(known);
+  const maxBytes = known?.messageBytesMax ?? 0;
   let sent = 0;
   return {
     options: { ...withAcks, traceparent },

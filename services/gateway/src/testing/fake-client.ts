@@ -2,6 +2,7 @@ import type { Clock } from '@weir/base/clock.ts';
 import { WeirError } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { brokerId, offset, topicId } from '@weir/base/ids.ts';
+import { MESSAGE_BYTES_MAX } from '@weir/base/limits.ts';
 import type { CreatedTopic, DeletedTopic, NewTopicSpec } from '@weir/client/client.ts';
 import type { OffsetAnswer, OffsetQuery } from '@weir/client/consumer/list-offsets.ts';
 import type { ReadRequest, ReadResult } from '@weir/client/consumer/read.ts';
@@ -66,7 +67,7 @@ export class FakeClient implements GatewayClient {
       partitionEpoch: 0,
     }));
     this.#topics.set(name, {
-      info: { name, id, idBytes: new Uint8Array(16), partitions: infos, configs },
+      info: { name, id, idBytes: new Uint8Array(16), partitions: infos, configs, messageBytesMax: MESSAGE_BYTES_MAX },
       partitions: infos.map(() => []),
     });
   }
