@@ -1,6 +1,6 @@
 import { addressListProblem, addressProblem, declareOptions } from '@weir/base/options.ts';
 import type { OptionValues } from '@weir/base/options.ts';
-import { listenersProblem } from './kafka/listeners.ts';
+import { listenersProblem } from '@weir/base/listeners.ts';
 
 /** The least that a broker can work with: its code, its windows and a little cache. */
 const MEMORY_LIMIT_BYTES_MIN = 128 * 1024 * 1024;

@@ -4,7 +4,7 @@ import { listenProblem } from '@weir/runtime/listen-rule.ts';
 import type { Service, World } from '@weir/runtime/world.ts';
 import { Broker } from './broker.ts';
 import { budgetsFor } from './budgets.ts';
-import { parseListeners } from './kafka/listeners.ts';
+import { parseListeners } from '@weir/base/listeners.ts';
 import { listenForSockets } from './kafka/socket-server.node.ts';
 import type { BrokerOptions } from './options.ts';
 

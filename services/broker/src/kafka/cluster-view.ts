@@ -1,6 +1,6 @@
 import { ClusterImage } from '@weir/client/metadata/cluster-image.ts';
 import type { BrokerInfo } from '@weir/client/metadata/cluster-image.ts';
-import { addressOf } from './listeners.ts';
+import { addressOf } from '@weir/base/listeners.ts';
 
 /** Where a broker is reached, as clients want it. */
 export interface Endpoint {

@@ -14,7 +14,7 @@ import { kafkaApis } from './apis.ts';
 import { ClusterView } from './cluster-view.ts';
 import { KafkaFetch } from './fetch.ts';
 import { KafkaServer } from './kafka-server.ts';
-import { advertised, parseListeners } from './listeners.ts';
+import { advertised, parseListeners } from '@weir/base/listeners.ts';
 import { ProducerIds } from './producer-ids.ts';
 import { KafkaProduce } from './produce.ts';
 import type { ListenForSockets } from './socket.ts';

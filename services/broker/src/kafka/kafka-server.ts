@@ -13,8 +13,8 @@ import { Connection } from './connection.ts';
 import type { ConnectionParts } from './connection.ts';
 import type { Handler } from './exchange.ts';
 import { FrameMemory } from './frame-memory.ts';
-import { formatListeners } from './listeners.ts';
-import type { NamedAddress } from './listeners.ts';
+import { formatListeners } from '@weir/base/listeners.ts';
+import type { NamedAddress } from '@weir/base/listeners.ts';
 import type { KafkaSocket, ListenForSockets, SocketListener } from './socket.ts';
 
 /** What the server needs. */

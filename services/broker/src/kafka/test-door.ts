@@ -67,6 +67,7 @@ export interface TestDoorOptions {
 
 const LED: TestTopic = { partitions: [{ leader: 1, epoch: 0 }] };
 const MICROTASKS = 30;
+const ROUNDS_MAX = 1_000;
 /** What requests bring lies in slabs of 1 MiB, and that is what the cache counts. */
 const TAIL_CACHE_BYTES = 8 * 1024 * 1024;
 
@@ -78,6 +79,7 @@ export class TestDoor {
   readonly produce: KafkaProduce;
   readonly server: KafkaServer;
   readonly cluster: ClusterView;
+  readonly room: DiskRoom;
   /** What was logged, level in front. */
   readonly logged: string[] = [];
   /** By API, how many were answered. */
@@ -117,6 +119,7 @@ export class TestDoor {
     const { produce, fetch } = this;
     const room = new DiskRoom(disk, clock);
     room.look();
+    this.room = room;
     const producerIds = new ProducerIds(admin, () => ({ brokerId: 1, brokerEpoch: 7 }));
     const configs = { cluster, brokerId: 1, statics: { flush: 'commit' } };
     this.server = new KafkaServer({
@@ -185,25 +188,23 @@ export class TestDoor {
   }
 
   /** Lets happen whatever happens by itself, the disk's work included. */
-  async settle(): Promise<void> {
-    for (let round = 0; round < 1_000; round++) {
-      const moved = this.#pump();
+  settle(): Promise<void> {
+    const { disk } = this.broker;
+    return this.#until(() => {
+      const isBusy = disk.pendingReads + disk.pendingSyncs > 0;
       this.broker.settle();
-      await microtasks();
-      if (!moved && !this.#pump()) return;
-    }
-    throw new Error('it does not settle');
+      return isBusy;
+    });
   }
 
   /** The same, with the disk at rest: reads and syncs stay under way. */
-  async settleWithoutDisk(): Promise<void> {
-    for (let round = 0; round < 1_000; round++) {
-      const moved = this.#pump();
-      this.broker.clock.endTurns();
-      await microtasks();
-      if (!moved && !this.#pump()) return;
-    }
-    throw new Error('it does not settle');
+  settleWithoutDisk(): Promise<void> {
+    const { clock, disk } = this.broker;
+    return this.#until(() => {
+      const before = disk.pendingReads + disk.pendingSyncs;
+      clock.endTurns();
+      return disk.pendingReads + disk.pendingSyncs !== before;
+    });
   }
 
   /** Moves the time, with all that is due, and looks at deadlines. */
@@ -221,6 +222,16 @@ export class TestDoor {
     }
     await this.settle();
     return this.broker.slabs.usedBytes;
+  }
+
+  /** Goes on until two rounds in a row bring nothing new: what promises do is seen in the next one. */
+  async #until(step: () => boolean): Promise<void> {
+    for (let round = 0, quiet = 0; quiet < 2; round++) {
+      if (round === ROUNDS_MAX) throw new Error('it does not settle');
+      const hasMoved = this.#pump();
+      quiet = step() || hasMoved ? 0 : quiet + 1;
+      await microtasks();
+    }
   }
 
   #pump(): boolean {

@@ -7,6 +7,7 @@ import {
   CONFIG_VALUE_LENGTH_MAX,
   SESSION_TIMEOUT_MS,
 } from '@weir/base/limits.ts';
+import { listenersProblem } from '@weir/base/listeners.ts';
 import { addressProblem } from '@weir/base/options.ts';
 import type { Clock } from '@weir/base/clock.ts';
 import type { Stream, StreamHandlers } from '@weir/base/transport.ts';
@@ -177,8 +178,9 @@ function registrationProblem(registration: BrokerRegistration): string | undefin
   if (addressProblem(grpcAddress) !== undefined) {
     return `the broker's gRPC address ${JSON.stringify(grpcAddress.slice(0, 100))} is not host:port`;
   }
-  if (kafkaAddress !== '' && addressProblem(kafkaAddress) !== undefined) {
-    return `the broker's Kafka address ${JSON.stringify(kafkaAddress.slice(0, 100))} is not host:port`;
+  const kafkaProblem = kafkaAddress === '' ? undefined : listenersProblem(kafkaAddress);
+  if (kafkaProblem !== undefined) {
+    return `the broker's Kafka address ${JSON.stringify(kafkaAddress.slice(0, 100))} ${kafkaProblem}`;
   }
   if (rack.length > CONFIG_VALUE_LENGTH_MAX) return `a rack's name has at most ${CONFIG_VALUE_LENGTH_MAX} characters`;
   if (doubtfulReplicas.length > CLUSTER_PARTITIONS_MAX) {

@@ -1,4 +1,4 @@
-import { addressProblem } from '@weir/base/options.ts';
+import { addressProblem } from './options.ts';
 
 /** A listener that is not named otherwise. */
 export const DEFAULT_LISTENER = 'default';
