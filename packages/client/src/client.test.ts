@@ -1,4 +1,5 @@
 import { METADATA_WAIT_MS } from '@weir/base/limits.ts';
+import { ConfigOperationKind, ConfigResourceType } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import { testWorld } from '@weir/runtime/test-world.ts';
 import { expect, test } from 'vitest';
 import { Client } from './client.ts';
@@ -99,4 +100,80 @@ test('over real gRPC: produce, list, read, follow, close', async () => {
   expect((await live).records.map(({ value }) => String(value))).toEqual(['live']);
   await client.close();
   await Promise.all(listeners.map((listener) => listener.close(1_000)));
+});
+
+test('partitions are added, and known by the time that createPartitions resolves', async () => {
+  const cluster = await FakeCluster.start();
+  const client = await cluster.client();
+  let results: unknown;
+  const growing = client.createPartitions([
+    { name: 'a', totalCount: 3, assignments: [[1], [2]] },
+    { name: 'b', totalCount: 2 },
+  ]);
+  void growing.then((done) => (results = done));
+  await cluster.clock.settle();
+  expect(results).toBeUndefined();
+  cluster.coordinator.topic('a', [1, 1, 2]);
+  await cluster.clock.settle();
+  expect(results).toEqual([
+    { name: 'a' },
+    { name: 'b', refusal: { code: 'INVALID_REQUEST', message: 'every other one is refused' } },
+  ]);
+  const [request] = cluster.coordinator.growths;
+  expect(request).toMatchObject({
+    validateOnly: false,
+    topics: [
+      { name: 'a', totalCount: 3, assignments: [{ brokerIds: [1] }, { brokerIds: [2] }] },
+      { name: 'b', totalCount: 2, assignments: [] },
+    ],
+  });
+});
+
+test('configs are altered resource by resource, and known by the time that alterConfigs resolves', async () => {
+  const cluster = await FakeCluster.start();
+  const client = await cluster.client();
+  const altering = client.alterConfigs(
+    [
+      { resource: { type: 'topic', name: 'a' }, set: { 'retention.ms': '1' }, unset: ['flush'] },
+      { resource: { type: 'broker', id: 3 }, append: { x: '1' }, subtract: { y: '2' } },
+      { resource: { type: 'cluster' }, replaceAll: true, set: { 'log.retention.ms': '5' } },
+    ],
+    { validateOnly: true },
+  );
+  await cluster.clock.settle();
+  const value = { name: '', configs: { 'log.retention.ms': '5' }, staticConfigs: { 'num.partitions': '2' } };
+  cluster.coordinator.change({ case: 'brokerConfigs', value });
+  const results = await altering;
+  expect(results.map(({ resource, refusal }) => [resource, refusal?.code])).toEqual([
+    [{ type: 'topic', name: 'a' }, undefined],
+    [{ type: 'broker', id: 3 }, 'INVALID_REQUEST'],
+    [{ type: 'cluster' }, undefined],
+  ]);
+  const [request] = cluster.coordinator.alterations;
+  const operation = (name: string, kind: ConfigOperationKind, text = '') => ({ name, kind, value: text });
+  expect(request).toMatchObject({
+    validateOnly: true,
+    resources: [
+      {
+        type: ConfigResourceType.TOPIC,
+        name: 'a',
+        replaceAll: false,
+        operations: [
+          operation('retention.ms', ConfigOperationKind.SET, '1'),
+          operation('flush', ConfigOperationKind.DELETE),
+        ],
+      },
+      {
+        type: ConfigResourceType.BROKER,
+        name: '3',
+        operations: [
+          operation('x', ConfigOperationKind.APPEND, '1'),
+          operation('y', ConfigOperationKind.SUBTRACT, '2'),
+        ],
+      },
+      { type: ConfigResourceType.BROKER, name: '', replaceAll: true },
+    ],
+  });
+  expect([client.brokerConfigs('default'), client.brokerConfigs(3)]).toEqual([{ 'log.retention.ms': '5' }, {}]);
+  expect(client.staticConfigs()).toEqual({ 'num.partitions': '2' });
 });

@@ -2,6 +2,8 @@ import { refusal, isErrorCode } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { sleep } from '@weir/base/clock.ts';
 import { METADATA_WAIT_MS, STOP_GRACE_MS } from '@weir/base/limits.ts';
+import { alterationMessage } from './alter-configs.ts';
+import type { AlteredConfigs, ConfigAlteration } from './alter-configs.ts';
 import { Connections } from './connections.ts';
 import { Fetcher } from './consumer/fetcher.ts';
 import { listOffsets } from './consumer/list-offsets.ts';
@@ -41,6 +43,22 @@ export interface NewTopicSpec {
 export interface CreatedTopic {
   readonly name: string;
   /** Absent when it was created. */
+  readonly refusal?: Refusal;
+}
+
+/** How many partitions a topic is to have. */
+export interface NewPartitionsSpec {
+  readonly name: string;
+  /** With those that there are. */
+  readonly totalCount: number;
+  /** Where the new ones' replicas are to be, in the order of the partitions; without them the coordinator chooses. */
+  readonly assignments?: readonly (readonly number[])[];
+}
+
+/** What became of it. */
+export interface CreatedPartitions {
+  readonly name: string;
+  /** Absent when they were created. */
   readonly refusal?: Refusal;
 }
 
@@ -118,6 +136,16 @@ export class Client {
     return [...this.#metadata.image.brokers()].toSorted((a, b) => a.id - b.id);
   }
 
+  /** What was set of a broker, or as the default for all of them; {} when nothing was. */
+  brokerConfigs(id: number | 'default'): Readonly<Record<string, string>> {
+    return this.#metadata.image.brokerConfigs(id);
+  }
+
+  /** Broker configs that the coordinator was started with. */
+  staticConfigs(): Readonly<Record<string, string>> {
+    return this.#metadata.image.staticConfigs();
+  }
+
   /**
    * Creates topics, each on its own, and waits (METADATA_WAIT_MS at most) until they are known here and have leaders.
    *
@@ -154,15 +182,50 @@ export class Client {
    */
   async deleteTopics(names: readonly string[]): Promise<readonly DeletedTopic[]> {
     const { results } = await this.#metadata.deleteTopics(names);
-    const revision = results.reduce((newest, result) => Math.max(newest, Number(result.revision)), 0);
-    await this.#metadata
-      .await(
-        (image) => (image.revision >= revision ? true : undefined),
-        METADATA_WAIT_MS,
-        () => refusal('COORDINATOR_UNAVAILABLE', 'the metadata does not come'),
-      )
-      .catch((error: unknown) => this.#world.logger.debug({ err: error }, 'deleted topics are still known here'));
+    await this.#untilKnown(results);
     return results.map(outcomeOf);
+  }
+
+  /**
+   * Adds partitions to topics, each on its own, and waits (METADATA_WAIT_MS at most) until they are known here.
+   *
+   * @returns what became of each, in the order given
+   * @throws WeirError (as a rejection) COORDINATOR_UNAVAILABLE or REQUEST_TIMED_OUT: nothing is known of any
+   */
+  async createPartitions(
+    topics: readonly NewPartitionsSpec[],
+    { validateOnly = false }: { readonly validateOnly?: boolean } = {},
+  ): Promise<readonly CreatedPartitions[]> {
+    const { results } = await this.#metadata.createPartitions({
+      topics: topics.map(({ name, totalCount, assignments = [] }) => ({
+        name,
+        totalCount,
+        assignments: assignments.map((brokerIds) => ({ brokerIds: [...brokerIds] })),
+      })),
+      validateOnly,
+    });
+    await this.#untilKnown(results);
+    return results.map(outcomeOf);
+  }
+
+  /**
+   * Alters configs of topics, brokers and the cluster, each resource on its own, and waits (METADATA_WAIT_MS at most)
+   * until they are known here.
+   *
+   * @returns what became of each, in the order given
+   * @throws WeirError (as a rejection) COORDINATOR_UNAVAILABLE or REQUEST_TIMED_OUT: nothing is known of any
+   */
+  async alterConfigs(
+    alterations: readonly ConfigAlteration[],
+    { validateOnly = false }: { readonly validateOnly?: boolean } = {},
+  ): Promise<readonly AlteredConfigs[]> {
+    const resources = alterations.map(alterationMessage);
+    const { results } = await this.#metadata.alterConfigs({ resources, validateOnly });
+    await this.#untilKnown(results);
+    return results.map((result, i) => {
+      const { name: _, ...outcome } = outcomeOf(result);
+      return { resource: alterations[i]!.resource, ...outcome };
+    });
   }
 
   /**
@@ -212,6 +275,18 @@ export class Client {
     this.#fetcher.close();
     this.#metadata.close();
     this.#connections.close();
+  }
+
+  /** Too late is not failed: it is done, and this client does not know it yet. */
+  async #untilKnown(results: readonly { readonly revision: bigint }[]): Promise<void> {
+    const revision = results.reduce((newest, result) => Math.max(newest, Number(result.revision)), 0);
+    await this.#metadata
+      .await(
+        (image) => (image.revision >= revision ? true : undefined),
+        METADATA_WAIT_MS,
+        () => refusal('COORDINATOR_UNAVAILABLE', 'the metadata does not come'),
+      )
+      .catch((error: unknown) => this.#world.logger.debug({ err: error }, 'what was done is not known here yet'));
   }
 
   get #leaderCallParts(): LeaderCallParts {

@@ -5,16 +5,25 @@ import type { Refusal } from '@weir/base/errors.ts';
 import { METADATA_WAIT_MS } from '@weir/base/limits.ts';
 import {
   CoordinatorService,
+  AlterConfigsRequestSchema,
+  CreatePartitionsRequestSchema,
   CreateTopicsRequestSchema,
   DeleteTopicsRequestSchema,
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
-import type { CreateTopicsResponse, DeleteTopicsResponse } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import type {
+  AlterConfigsResponse,
+  CreatePartitionsResponse,
+  CreateTopicsResponse,
+  DeleteTopicsResponse,
+} from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import type { ClientWorld } from '../world.ts';
 import type { ClusterImage, ImageChange, TopicInfo } from './cluster-image.ts';
 import { CoordinatorSession } from './coordinator-session.ts';
 
 const CREATE_TOPICS = protobufMethod(CoordinatorService.method.createTopics);
+const CREATE_PARTITIONS = protobufMethod(CoordinatorService.method.createPartitions);
+const ALTER_CONFIGS = protobufMethod(CoordinatorService.method.alterConfigs);
 const DELETE_TOPICS = protobufMethod(CoordinatorService.method.deleteTopics);
 
 /** Hears of every step of the image. */
@@ -137,6 +146,14 @@ export class Metadata {
 
   createTopics(request: MessageInitShape<typeof CreateTopicsRequestSchema>): Promise<CreateTopicsResponse> {
     return this.#session.call(CREATE_TOPICS, create(CreateTopicsRequestSchema, request));
+  }
+
+  createPartitions(request: MessageInitShape<typeof CreatePartitionsRequestSchema>): Promise<CreatePartitionsResponse> {
+    return this.#session.call(CREATE_PARTITIONS, create(CreatePartitionsRequestSchema, request));
+  }
+
+  alterConfigs(request: MessageInitShape<typeof AlterConfigsRequestSchema>): Promise<AlterConfigsResponse> {
+    return this.#session.call(ALTER_CONFIGS, create(AlterConfigsRequestSchema, request));
   }
 
   /** Deletes the topics that have these names now: not ones that take the names while the request is on its way. */

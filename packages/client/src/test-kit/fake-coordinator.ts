@@ -3,14 +3,20 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { onCall, onStream } from '@weir/base/transport.ts';
 import type { Handler, Stream } from '@weir/base/transport.ts';
 import {
+  AlterConfigsResponseSchema,
   BrokerState,
   CoordinatorService,
+  CreatePartitionsResponseSchema,
   CreateTopicsResponseSchema,
   DeleteTopicsResponseSchema,
   SessionResponseSchema,
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type {
+  AlterConfigsRequest,
+  AlterConfigsResponse,
   ChangeSchema,
+  CreatePartitionsRequest,
+  CreatePartitionsResponse,
   CreateTopicsRequest,
   CreateTopicsResponse,
   DeleteTopicsRequest,
@@ -33,6 +39,8 @@ export function testTopicId(number: number): Uint8Array {
 export class FakeCoordinator {
   readonly hellos: Hello[] = [];
   readonly deletions: DeleteTopicsRequest[] = [];
+  readonly growths: CreatePartitionsRequest[] = [];
+  readonly alterations: AlterConfigsRequest[] = [];
   /** The heartbeats that came, answered or not. */
   heartbeats = 0;
   answersHeartbeats = true;
@@ -57,6 +65,8 @@ export class FakeCoordinator {
       };
     }),
     onCall(protobufMethod(CoordinatorService.method.createTopics), (request) => this.#create(request)),
+    onCall(protobufMethod(CoordinatorService.method.createPartitions), (request) => this.#grow(request)),
+    onCall(protobufMethod(CoordinatorService.method.alterConfigs), (request) => this.#alter(request)),
     onCall(protobufMethod(CoordinatorService.method.deleteTopics), (request) => this.#delete(request)),
   ];
 
@@ -141,6 +151,24 @@ export class FakeCoordinator {
       return { name, code: 'NONE', revision: BigInt(this.revision) };
     });
     return create(CreateTopicsResponseSchema, { results });
+  }
+
+  /** Refuses every other one; what is done is told a moment later. */
+  async #grow(request: CreatePartitionsRequest): Promise<CreatePartitionsResponse> {
+    this.growths.push(request);
+    const results = request.topics.map(({ name }, i) => this.#everyOther(i, { name }));
+    return create(CreatePartitionsResponseSchema, { results });
+  }
+
+  async #alter(request: AlterConfigsRequest): Promise<AlterConfigsResponse> {
+    this.alterations.push(request);
+    const results = request.resources.map(({ type, name }, i) => this.#everyOther(i, { type, name }));
+    return create(AlterConfigsResponseSchema, { results });
+  }
+
+  #everyOther<T>(i: number, one: T): T & { code: string; message: string; revision: bigint } {
+    if (i % 2 === 1) return { ...one, code: 'INVALID_REQUEST', message: 'every other one is refused', revision: 0n };
+    return { ...one, code: 'NONE', message: '', revision: BigInt(this.revision + 1) };
   }
 
   async #delete(request: DeleteTopicsRequest): Promise<DeleteTopicsResponse> {

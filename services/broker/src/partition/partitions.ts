@@ -4,8 +4,7 @@ import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { leaderEpoch, offset, uuidFromBytes, uuidToBytes } from '@weir/base/ids.ts';
 import type { BrokerId, Offset, TopicId } from '@weir/base/ids.ts';
-import { assert, present } from '@weir/base/assert.ts';
-import { topicDefaults } from '@weir/base/broker-configs.ts';
+import { assert } from '@weir/base/assert.ts';
 import { APPLY_SLICE_MS, FOLDERS_PER_CHECKPOINT, WRITE_RETRY_MS } from '@weir/base/limits.ts';
 import type { ClusterImage, ImageChange, PartitionInfo, TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import type { DiskRoom } from '../disk-room.ts';
@@ -14,12 +13,12 @@ import { Deletion } from './deletion.ts';
 import { directoryOf, openExisting, openNew } from './open-log.ts';
 import type { Doubt, LastRun, LogHome, OpenedPartition } from './open-log.ts';
 import { writePartitionFile } from './partition-file.ts';
-import { folderOf, folderOfDeleted, keyOfFolder } from './partition-key.ts';
+import { folderOf, folderOfDeleted, keyOfFolder, latin1 } from './partition-key.ts';
 import type { PartitionKey } from './partition-key.ts';
 import { Partition } from './partition.ts';
 import type { PartitionShared } from './partition.ts';
-import { topicSettings } from './topic-settings.ts';
-import type { FlushPolicy, TopicSettings } from './topic-settings.ts';
+import { sameSettings, settingsInEffect } from './topic-settings.ts';
+import type { FlushPolicy } from './topic-settings.ts';
 import type { Turn } from './turn.ts';
 
 /** What the partitions tell the broker. */
@@ -357,9 +356,9 @@ export class Partitions {
   }
 
   #adoptTopic(partition: Partition, topic: TopicInfo): void {
-    const image = present(this.#image, 'a topic comes with an image');
-    const defaults = topicDefaults(image.brokerConfigs('default'), image.brokerConfigs(this.#parts.brokerId));
-    const settings = topicSettings({ ...defaults, ...topic.configs }, this.#parts.defaultFlush);
+    const image = this.#image;
+    assert(image !== undefined, 'a topic comes with an image');
+    const settings = settingsInEffect(topic.configs, image, this.#parts);
     const { name, settings: known } = partition.topic;
     if (this.#undescribed.has(partition)) this.#describe(partition, topic, known.flush);
     // How a log is written is settled when it is opened.
@@ -497,13 +496,4 @@ export class Partitions {
         : `this broker does not lead ${topic.name}-${index}`,
     );
   }
-}
-
-function sameSettings(a: TopicSettings, b: TopicSettings): boolean {
-  return (Object.keys(a) as (keyof TopicSettings)[]).every((name) => a[name] === b[name]);
-}
-
-function latin1(bytes: Uint8Array): string {
-  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return buffer.toString('latin1');
 }

@@ -1,3 +1,6 @@
+import { topicDefaults } from '@weir/base/broker-configs.ts';
+import type { BrokerId } from '@weir/base/ids.ts';
+import type { ClusterImage } from '@weir/client/metadata/cluster-image.ts';
 import { SEGMENT_BYTES_MAX } from '@weir/log/log-config.ts';
 import { GROUP_BYTES_MAX, MESSAGE_BYTES_MAX, RETENTION_MS, SEGMENT_BYTES, SEGMENT_MS } from '@weir/base/limits.ts';
 
@@ -19,7 +22,7 @@ export interface TopicSettings {
 }
 
 /**
- * Reads a topic's configs as the metadata has them, over the broker's and the cluster's defaults for topics. The coordinator has checked them; what this version still cannot
+ * Reads a topic's configs as the metadata has them. The coordinator has checked them; what this version still cannot
  * use (another one may have written it) falls back to the default, and a batch never grows past a group.
  */
 export function topicSettings(configs: Readonly<Record<string, string>>, defaultFlush: FlushPolicy): TopicSettings {
@@ -32,6 +35,21 @@ export function topicSettings(configs: Readonly<Record<string, string>>, default
     retentionMs: limit(configs['retention.ms']) ?? RETENTION_MS,
     retentionBytes: limit(configs['retention.bytes']) ?? -1,
   };
+}
+
+/** What a topic's configs mean on one broker, over what was set of that broker and of the cluster. */
+export function settingsInEffect(
+  configs: Readonly<Record<string, string>>,
+  image: ClusterImage,
+  { brokerId, defaultFlush }: { readonly brokerId: BrokerId; readonly defaultFlush: FlushPolicy },
+): TopicSettings {
+  const defaults = topicDefaults(image.brokerConfigs('default'), image.brokerConfigs(brokerId));
+  return topicSettings({ ...defaults, ...configs }, defaultFlush);
+}
+
+/** Whether nothing has changed. */
+export function sameSettings(a: TopicSettings, b: TopicSettings): boolean {
+  return (Object.keys(a) as (keyof TopicSettings)[]).every((name) => a[name] === b[name]);
 }
 
 /** A number from 0, or -1 for none. */
