@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Broker, BrokerName, Flush } from './broker.ts';
@@ -18,7 +18,8 @@ import { KafkaTools } from './tools.ts';
 import { WeirBroker } from './weir-broker.ts';
 
 const ROWS: readonly Row[] = [...ownRows, ...loadRows];
-const WARM_UP_RECORDS = 300_000;
+/** With a sync per append they take ten times as long. */
+const WARM_UP_RECORDS: Readonly<Record<Flush, number>> = { interval: 1_000_000, commit: 200_000 };
 /** What may stay of a deleted topic: journals, segments of the metadata. */
 const LEFT_BYTES_MAX = 64 * 1024 ** 2;
 const CLEAN_MS_MAX = 60_000;
@@ -79,7 +80,9 @@ class Suite implements Bench {
     this.say('installing and compiling what is missing of the tools');
     await this.tools.prepare();
     for (const [i, row] of rows.entries()) {
-      this.say(`row ${i + 1} of ${rows.length}: ${row.id}, ${row.title}`);
+      // What others do on the machine is in every figure.
+      const load = `load average ${told(loadavg()[0] ?? 0, 1)}`;
+      this.say(`row ${i + 1} of ${rows.length}: ${row.id}, ${row.title} (${load})`);
       this.#results.push(await this.#measure(row));
       this.#write();
     }
@@ -197,7 +200,7 @@ class Suite implements Bench {
     const broker = await this.fresh(name, flush);
     try {
       await broker.start();
-      await this.#warmUp(broker);
+      await this.#warmUp(broker, flush);
     } catch (error) {
       await broker.remove();
       throw error;
@@ -207,10 +210,10 @@ class Suite implements Bench {
   }
 
   /** A JVM, and V8 too, are at their best only after a while. */
-  async #warmUp(broker: Broker): Promise<void> {
+  async #warmUp(broker: Broker, flush: Flush): Promise<void> {
     this.say(`  warming ${broker.name} up (${broker.bootstrap})`);
     const topic = await this.#newTopic(broker, { id: 'warm-up', partitions: 12 });
-    const records = scaled(WARM_UP_RECORDS, this);
+    const records = scaled(WARM_UP_RECORDS[flush], this);
     await this.tools.produce(broker.bootstrap, topic, { records, recordBytes: 1024, settings: ['acks=all'] });
     await this.tools.consume(broker.bootstrap, topic, records);
     await this.#dropTopic(broker, topic);
