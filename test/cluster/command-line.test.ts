@@ -80,6 +80,45 @@ test('keys are taken from the lines when asked', async () => {
   expect(records.map(({ key }) => key).toSorted()).toEqual(['a', 'a', 'b']);
 });
 
+test('a topic gets more partitions and other configs, and says what is in effect', async () => {
+  await onCluster(['topic', 'create', 'altered', '--partitions', '1', '--configs', 'retention.ms=5000000']);
+  const words = ['topic', 'alter', 'altered', '--partitions', '3', '--configs', 'segment.ms=60000'];
+  const altered = await onCluster([...words, '--unset', 'retention.ms']);
+  expect(altered).toEqual({ code: 0, out: 'topic altered has 3 partitions, segment.ms=60000\n', err: '' });
+  // What is refused in part is refused as a whole.
+  const refused = await onCluster(['topic', 'alter', 'altered', '-p', '2', '--configs', 'segment.ms=70000']);
+  expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('currently has 3 partitions')]);
+  const described = await onCluster(['topic', 'describe', 'altered']);
+  expect(described.out).toMatch(/^segment\.ms +60000 +topic$/m);
+  expect(described.out).toMatch(/^retention\.ms +604800000 +-$/m);
+  const sent = await onCluster(['produce', 'altered', '--partition', '2'], 'a line\n');
+  expect(sent.code).toBe(0);
+});
+
+test('configs of a topic, a broker and the cluster are set, listed, described and unset', async () => {
+  await onCluster(['topic', 'create', 'configured']);
+  const set = await onCluster(['config', 'set', 'log.retention.ms=7000', 'num.partitions=2', '--cluster']);
+  expect(set).toEqual({ code: 0, out: 'cluster: 2 configs set\n', err: '' });
+  const described = await onCluster(['config', 'describe', '--topic', 'configured', '-o', 'json']);
+  const { configs } = JSON.parse(described.out) as { configs: { name: string }[] };
+  expect(configs.find(({ name }) => name === 'retention.ms')).toMatchObject({
+    name: 'retention.ms',
+    value: '7000',
+    source: 'cluster',
+  });
+  expect(configs.find(({ name }) => name === 'flush')).toMatchObject({ value: null });
+  await onCluster(['topic', 'create', 'by-default']);
+  expect((await onCluster(['topic', 'list'])).out).toMatch(/^by-default +2 /m);
+  expect((await onCluster(['config', 'list'])).out).toMatch(/^cluster +num\.partitions +2$/m);
+  const live = await onCluster(['config', 'set', 'flush=interval', '--topic', 'configured']);
+  expect([live.code, live.err]).toEqual([1, expect.stringContaining('flush is settled when a topic is created')]);
+  const nobody = await onCluster(['config', 'set', 'log.retention.ms=1', '--broker', '99']);
+  expect([nobody.code, nobody.err]).toEqual([1, expect.stringContaining('BROKER_ID_NOT_REGISTERED')]);
+  const unset = await onCluster(['config', 'unset', 'log.retention.ms', 'num.partitions', '--cluster']);
+  expect(unset).toEqual({ code: 0, out: 'cluster: 2 configs unset\n', err: '' });
+  expect((await onCluster(['config', 'list', '--cluster', '-o', 'json'])).out).toBe('[]\n');
+});
+
 test('a topic is trimmed and deleted', async () => {
   await onCluster(['topic', 'create', 'short-lived', '--partitions', '2']);
   await onCluster(['produce', 'short-lived', '--key-separator', ':'], 'a:1\nb:2\nc:3\nd:4\n');

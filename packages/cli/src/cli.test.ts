@@ -73,6 +73,24 @@ test('what cannot be brought back is not deleted by a command line that lacks so
   }
 });
 
+test('a command line that does not say what of whose configs changes ends with 2', async () => {
+  const wrong: readonly [string[], string][] = [
+    [['config', 'set', 'a=1'], 'Say --topic TOPIC, --broker ID or --cluster'],
+    [['config', 'describe'], 'Say --topic TOPIC, --broker ID or --cluster'],
+    [['config', 'set', 'a=1', '--topic', 't', '--cluster'], 'exclude each other'],
+    [['config', 'set', 'a', '--cluster'], '"a" is not NAME=VALUE'],
+    [['config', 'set', 'a=1', 'a=2', '--cluster'], 'a is there more than once'],
+    [['config', 'set', '--cluster'], 'NAME=VALUE is missing'],
+    [['config', 'unset', 'a', '--topic', '../up'], '--topic: '],
+    [['topic', 'alter', 'orders'], 'nothing to alter'],
+    [['topic', 'alter', 'orders', '--configs', 'a'], '--configs: "a" is not NAME=VALUE'],
+  ];
+  for (const [words, why] of wrong) {
+    const { code, errors } = await run(words, {}, commands);
+    expect([code, errors]).toEqual([2, expect.stringContaining(why)]);
+  }
+});
+
 test('a command that fails ends with 1 and says why', async () => {
   expect(await run(['say', 'hello', 'all'])).toEqual({
     code: 1,
@@ -85,7 +103,7 @@ test('what is no command is answered with the commands that there are', async ()
   const result = await run(['group', 'list'], {}, commands);
   expect(result.code).toBe(2);
   expect(result.errors).toContain('"group"');
-  expect(result.errors).toContain('dev, coordinator, broker, gateway, topic, produce, consume, cluster');
+  expect(result.errors).toContain('dev, coordinator, broker, gateway, topic, config, produce, consume, bench, cluster');
   expect(result.errors).not.toContain('dev-service');
   expect((await run([], {}, commands)).code).toBe(2);
   expect((await run(['toString'], {}, commands)).code).toBe(2);
@@ -112,8 +130,13 @@ test('every client command describes itself', async () => {
     ['topic', 'create'],
     ['topic', 'list'],
     ['topic', 'describe'],
+    ['topic', 'alter'],
     ['topic', 'trim'],
     ['topic', 'delete'],
+    ['config', 'list'],
+    ['config', 'describe'],
+    ['config', 'set'],
+    ['config', 'unset'],
     ['produce'],
     ['consume'],
     ['cluster', 'info'],

@@ -24,7 +24,7 @@ export const commands: CommandTree = {
   },
   topic: {
     kind: 'group',
-    summary: 'create, list, describe, trim and delete topics',
+    summary: 'create, list, describe, alter, trim and delete topics',
     children: {
       create: {
         kind: 'command',
@@ -38,8 +38,13 @@ export const commands: CommandTree = {
       },
       describe: {
         kind: 'command',
-        summary: 'show a topic: its partitions, leaders and offsets',
+        summary: 'show a topic: its partitions, leaders, offsets and configs',
         load: async () => (await import('./topic/describe.ts')).topicDescribe,
+      },
+      alter: {
+        kind: 'command',
+        summary: 'add partitions to a topic, and alter its configs',
+        load: async () => (await import('./topic/alter.ts')).topicAlter,
       },
       trim: {
         kind: 'command',
@@ -50,6 +55,32 @@ export const commands: CommandTree = {
         kind: 'command',
         summary: 'delete topics with all their records',
         load: async () => (await import('./topic/delete.ts')).topicDelete,
+      },
+    },
+  },
+  config: {
+    kind: 'group',
+    summary: 'look at configs of topics, brokers and the cluster, and set them',
+    children: {
+      list: {
+        kind: 'command',
+        summary: 'list what was set of topics, brokers and the cluster',
+        load: async () => (await import('./config/list.ts')).configList,
+      },
+      describe: {
+        kind: 'command',
+        summary: 'show every config of a topic, a broker or the cluster, with who has set it',
+        load: async () => (await import('./config/describe.ts')).configDescribe,
+      },
+      set: {
+        kind: 'command',
+        summary: 'set configs of a topic, a broker or the cluster',
+        load: async () => (await import('./config/set.ts')).configSet,
+      },
+      unset: {
+        kind: 'command',
+        summary: 'take back configs of a topic, a broker or the cluster',
+        load: async () => (await import('./config/unset.ts')).configUnset,
       },
     },
   },

@@ -2,6 +2,7 @@ import { topicNameProblem } from '@weir/base/ids.ts';
 import { REPLICATION_FACTOR_MAX, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
 import { clientOptions, clientShorts } from '../client-options.ts';
 import { defineCommand, EXIT, UsageError } from '../command.ts';
+import { commaParts, parseConfigs } from '../config/parse-configs.ts';
 import { counted } from '../table.ts';
 import { topicOf, withClient } from '../with-client.ts';
 import { topicJson } from './topic-json.ts';
@@ -40,7 +41,7 @@ export const topicCreate = defineCommand({
     const name = positionals[0]!;
     const problem = topicNameProblem(name);
     if (problem !== undefined) throw new UsageError(problem);
-    const configs = parseConfigs(options.configs);
+    const configs = parseConfigs('--configs', commaParts(options.configs));
     return withClient(options, async (client) => {
       const [result] = await client.createTopics([
         {
@@ -63,14 +64,3 @@ export const topicCreate = defineCommand({
     });
   },
 });
-
-/** @throws UsageError for a part that is no NAME=VALUE */
-function parseConfigs(text: string | undefined): Record<string, string> {
-  const configs: Record<string, string> = {};
-  for (const part of text?.split(',') ?? []) {
-    const equals = part.indexOf('=');
-    if (equals <= 0) throw new UsageError(`--configs: "${part}" is not NAME=VALUE`);
-    configs[part.slice(0, equals)] = part.slice(equals + 1);
-  }
-  return configs;
-}

@@ -3,6 +3,8 @@ import type { Client } from '@weir/client/client.ts';
 import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import { clientOptions, clientShorts } from '../client-options.ts';
 import { defineCommand, EXIT } from '../command.ts';
+import { topicConfigsInEffect } from '../config/resource.ts';
+import { configsJson, configTable } from '../config/show.ts';
 import { table } from '../table.ts';
 import { topicOf, withClient } from '../with-client.ts';
 import { topicJson } from './topic-json.ts';
@@ -10,7 +12,7 @@ import type { OffsetRange } from './topic-json.ts';
 
 /** `weir topic describe` */
 export const topicDescribe = defineCommand({
-  summary: 'show a topic: its partitions, leaders and offsets',
+  summary: 'show a topic: its partitions, leaders, offsets and configs',
   positionals: [{ name: 'TOPIC', description: 'name of the topic' }],
   options: clientOptions,
   shorts: clientShorts,
@@ -20,11 +22,11 @@ export const topicDescribe = defineCommand({
       const { ranges, problem } = await offsetRanges(client, topic);
       if (problem !== undefined) terminal.err(`offsets are not known: ${problem}\n`);
       if (options.output === 'json') {
-        terminal.out(`${JSON.stringify(topicJson(topic, ranges))}\n`);
+        const config_values = configsJson(topicConfigsInEffect(client, topic));
+        terminal.out(`${JSON.stringify({ ...topicJson(topic, ranges), config_values })}\n`);
         return EXIT.ok;
       }
-      const configs = Object.entries(topic.configs).map(([name, value]) => `${name}=${value}`);
-      terminal.out(`${topic.name}  ${topic.id}${configs.length > 0 ? `  ${configs.join(' ')}` : ''}\n`);
+      terminal.out(`${topic.name}  ${topic.id}\n`);
       const rows = topic.partitions.map((partition, i) => [
         String(partition.index),
         partition.leader === -1 ? 'none' : String(partition.leader),
@@ -35,6 +37,7 @@ export const topicDescribe = defineCommand({
         String(ranges[i]!.latest ?? '?'),
       ]);
       terminal.out(table(['PARTITION', 'LEADER', 'EPOCH', 'REPLICAS', 'ISR', 'EARLIEST', 'LATEST'], rows, terminal));
+      terminal.out(`\n${configTable(topicConfigsInEffect(client, topic), terminal)}`);
       return EXIT.ok;
     });
   },
