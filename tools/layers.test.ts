@@ -60,3 +60,11 @@ test('a core has no promises', () => {
 test('a file outside of every known package is reported', () => {
   expect(rules('packages/unheard-of/src/a.ts', '')).toHaveLength(1);
 });
+
+test('a name that was imported is not the global of that name', () => {
+  const file = 'services/broker/src/kafka/apis.ts';
+  expect(findBreaches(file, "import { fetch } from '@weir/kafka/apis/fetch.ts';\non(fetch, answer);\n")).toEqual([]);
+  expect(
+    findBreaches(file, "import { fetching } from '@weir/kafka/apis/fetch.ts';\non(fetch, fetching);\n"),
+  ).toMatchObject([{ rule: 'fetch is the world: it has to be handed in' }]);
+});

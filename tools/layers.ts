@@ -78,23 +78,26 @@ export function findBreaches(file: string, source: string): Breach[] {
   const self = owner.split('/').at(-1)!;
   const world = mayTouchWorld(file);
   const core = CORES.some((pattern) => pattern.test(file));
+  const own = ownNames(program as unknown as Node);
   walk(program as unknown as Node, [], (node, parents) => {
-    const imported = importedModule(node);
-    if (imported !== undefined) {
-      const target = /^@weir\/([a-z-]+)\//.exec(imported.from)?.[1];
+    const module = importedModule(node);
+    if (module !== undefined) {
+      const target = /^@weir\/([a-z-]+)\//.exec(module.from)?.[1];
       if (target !== undefined && target !== self && !ALLOWED[owner]!.includes(target)) {
         report(node.start, `${self} may not import ${target}`);
       }
-      if (imported.from.startsWith('.') && escapes(file, imported.from, owner)) {
-        report(node.start, `${imported.from} leaves the package`);
+      if (module.from.startsWith('.') && escapes(file, module.from, owner)) {
+        report(node.start, `${module.from} leaves the package`);
       }
-      if (!world && !imported.typeOnly && WORLD_MODULES.some((pattern) => pattern.test(imported.from))) {
-        report(node.start, `${imported.from} is the world: only packages/runtime, main.ts and *.node.ts import it`);
+      if (!world && !module.typeOnly && WORLD_MODULES.some((pattern) => pattern.test(module.from))) {
+        report(node.start, `${module.from} is the world: only packages/runtime, main.ts and *.node.ts import it`);
       }
     }
     if (!world) {
       const touched = touchedGlobal(node, parents);
-      if (touched !== undefined) report(node.start, `${touched} is the world: it has to be handed in`);
+      // What a module itself calls so is not the global.
+      if (touched !== undefined && !own.has(touched))
+        report(node.start, `${touched} is the world: it has to be handed in`);
     }
     if (core && usesPromise(node)) report(node.start, 'no promises in a core: decide now, act elsewhere');
   });
@@ -122,6 +125,20 @@ function importedModule(node: Node): { from: string; typeOnly: boolean } | undef
     default:
       return undefined;
   }
+}
+
+/** Names that a module has from others, or gives to constants of its own. */
+function ownNames(program: Node): Set<string> {
+  const names = new Set<string>();
+  for (const statement of program['body'] as Node[]) {
+    const declared = (statement['declaration'] as Node | null | undefined) ?? statement;
+    if (declared.type === 'ImportDeclaration') {
+      for (const { local } of declared['specifiers'] as { local: Node }[]) names.add(String(local['name']));
+    } else if (declared.type === 'VariableDeclaration') {
+      for (const { id } of declared['declarations'] as { id: Node }[]) names.add(String(id['name']));
+    }
+  }
+  return names;
 }
 
 function literal(node: unknown): string {

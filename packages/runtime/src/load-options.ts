@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import type * as Yaml from 'yaml';
 import { messageOf } from '@weir/base/errors.ts';
 import { resolveOptions } from '@weir/base/options.ts';
 import type { OptionSource, OptionSpecs, ResolvedOptions } from '@weir/base/options.ts';
@@ -104,7 +105,7 @@ function readConfig(path: string): Record<string, unknown> | string {
   let document: unknown;
   try {
     // Loaded for those who have such a file: it is as large as all of a service's own code.
-    const yaml = createRequire(import.meta.url)('yaml') as typeof import('yaml');
+    const yaml = createRequire(import.meta.url)('yaml') as typeof Yaml;
     document = yaml.parse(readFileSync(path, 'utf8'));
   } catch (error) {
     return `--config ${path} cannot be read: ${messageOf(error)}`;

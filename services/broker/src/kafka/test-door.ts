@@ -116,7 +116,7 @@ export class TestDoor {
     const random = seededRandom(3);
     const coldGate = new ColdGate(options.coldReadsMax ?? 16);
     this.fetch = new KafkaFetch({ partitions, cluster, clock, random, turn, metrics, slabs, coldGate });
-    const { produce, fetch } = this;
+    const { produce } = this;
     const room = new DiskRoom(disk, clock);
     room.look();
     this.room = room;
@@ -129,7 +129,18 @@ export class TestDoor {
       slabs,
       handlers:
         options.handlers ??
-        kafkaApis({ cluster, partitions, clock, admin, produce, fetch, producerIds, room, configs, path: '/data' }),
+        kafkaApis({
+          cluster,
+          partitions,
+          clock,
+          admin,
+          produce,
+          fetch: this.fetch,
+          producerIds,
+          room,
+          configs,
+          path: '/data',
+        }),
       frameBytesMax: options.frameBytesMax ?? KAFKA_REQUEST_BYTES_USED_MAX,
       measure: (api) => this.measured.set(api, (this.measured.get(api) ?? 0) + 1),
       sweep: (nowMs) => produce.sweep(nowMs),
