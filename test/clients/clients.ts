@@ -16,9 +16,9 @@ export interface Client {
 
 /** All of them. */
 export const CLIENTS: readonly Client[] = [
-  java('java', ['mvn', 'java', 'javac'], (jars) => ['java', '-Xmx512m', '-cp', jars, 'Main']),
-  java('kafka-tools', ['mvn', 'java', 'bash'], () => ['bash', join(sourceOf('kafka-tools'), 'main.sh')]),
-  java('kcat', ['kcat', 'mvn', 'java', 'bash'], () => ['bash', join(sourceOf('kcat'), 'main.sh')]),
+  java(),
+  shell('kafka-tools', []),
+  shell('kcat', ['kcat']),
   python('confluent-python'),
   go('franz-go'),
   go('sarama'),
@@ -33,22 +33,38 @@ function sourceOf(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));
 }
 
-/** Jars by Maven, and the Java files compiled, if there are any. CLASSPATH has both. */
-function java(name: string, needs: readonly string[], words: (classpath: string) => readonly string[]): Client {
-  const source = sourceOf(name);
-  const make = (directory: string): BuildStep[] => {
-    const copy = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${directory}/jars`];
-    const jars = { words: ['mvn', '-q', '-B', '-f', join(source, 'pom.xml'), ...copy], cwd: directory };
-    const compile = { words: ['javac', '-d', directory, '-cp', `${directory}/jars/*`, 'Main.java'], cwd: source };
-    return needs.includes('javac') ? [jars, compile] : [jars];
+/** What Maven puts into a directory. */
+function jars(source: string, directory: string): BuildStep {
+  const goal = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${directory}/jars`];
+  return { words: ['mvn', '-q', '-B', '-f', join(source, 'pom.xml'), ...goal], cwd: directory };
+}
+
+function java(): Client {
+  const source = sourceOf('java');
+  const make = (directory: string): BuildStep[] => [
+    jars(source, directory),
+    { words: ['javac', '-d', directory, '-cp', `${directory}/jars/*`, 'Main.java'], cwd: source },
+  ];
+  return {
+    name: 'java',
+    needs: ['mvn', 'java', 'javac'],
+    async prepare(say) {
+      const directory = await build({ name: 'java', source }, make, say);
+      return { words: ['java', '-Xmx512m', '-cp', `${directory}:${directory}/jars/*`, 'Main'], cwd: directory };
+    },
   };
+}
+
+/** A script that uses Kafka's command line tools, if only to make topics. */
+function shell(name: string, needs: readonly string[]): Client {
+  const source = sourceOf('kafka-tools');
   return {
     name,
-    needs,
+    needs: [...needs, 'mvn', 'java', 'bash'],
     async prepare(say) {
-      const directory = await build({ name, source }, make, say);
-      const classpath = `${directory}:${directory}/jars/*`;
-      return { words: words(classpath), cwd: directory, environment: { CLASSPATH: classpath } };
+      const directory = await build({ name: 'kafka-tools', source }, (made) => [jars(source, made)], say);
+      const words = ['bash', join(sourceOf(name), 'main.sh')];
+      return { words, cwd: directory, environment: { CLASSPATH: `${directory}/jars/*` } };
     },
   };
 }
