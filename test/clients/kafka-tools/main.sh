@@ -118,7 +118,7 @@ scenario_admin_configs() {
   local entity=(--entity-type topics --entity-name "$1")
   describe() {
     tool ConfigCommand "${server[@]}" "${entity[@]}" --describe --all 2>&1 |
-      grep -oE '(retention.ms|cleanup.policy|max.message.bytes)=[^ ]*' | sort -u | tr '\n' ' '
+      sed -nE 's,^ *((retention.ms|cleanup.policy|max.message.bytes)=[^ ]*) .*,\1,p' | sort | tr '\n' ' '
   }
   alter() { outcome ConfigCommand "${server[@]}" "${entity[@]}" --alter "$@"; }
   see created "$(describe)"
