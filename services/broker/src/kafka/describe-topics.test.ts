@@ -96,7 +96,8 @@ test('what does not fit a page begins at its cursor', async () => {
 
 test('a page that ends with a topic points to the next one', async () => {
   const { page } = await setUp({ a: 2, b: 1 });
-  expect((await page(['a', 'b'], 2)).nextCursor).toEqual({ topicName: 'b', partitionIndex: 0 });
+  const first = await page(['a', 'b'], 2);
+  expect([shown(first), first.nextCursor]).toEqual([['a: 0 1'], { topicName: 'b', partitionIndex: 0 }]);
   expect((await page(['a'], 2)).nextCursor).toBeNull();
 });
 

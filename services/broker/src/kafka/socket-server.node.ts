@@ -16,11 +16,13 @@ interface SocketInternals {
  * Listens for byte streams whose owners say where the bytes go.
  *
  * @param accept - undefined refuses the connection
+ * @param isCopied - takes the road that needs nothing of Node's insides, for tests of it
  * @throws Error (as a rejection) that names the address when it cannot be bound
  */
 export async function listenForSockets(
   address: string,
   accept: (socket: KafkaSocket) => SocketOwner | undefined,
+  isCopied = false,
 ): Promise<SocketListener> {
   const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
   const port = Number(address.slice(address.lastIndexOf(':') + 1));
@@ -28,7 +30,7 @@ export async function listenForSockets(
     const connection = new Connection(incoming);
     const owner = accept(connection);
     if (owner === undefined) incoming.destroy();
-    else connection.start(owner);
+    else connection.start(owner, isCopied);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -58,11 +60,12 @@ class Connection implements KafkaSocket {
     this.peer = `${this.peerHost}:${incoming.remotePort ?? 0}`;
   }
 
-  start(owner: SocketOwner): void {
+  start(owner: SocketOwner, isCopied: boolean): void {
     this.#owner = owner;
     const incoming = this.#socket;
     const received = (bytes: number): void => owner.received(bytes);
-    this.#socket = intoBuffers(incoming, { buffer: () => owner.buffer(), received }) ?? copied(incoming, owner);
+    const reader = { buffer: () => owner.buffer(), received };
+    this.#socket = (isCopied ? undefined : intoBuffers(incoming, reader)) ?? copied(incoming, owner);
     const socket = this.#socket;
     socket.on('error', () => {});
     // A client that ends its side wants nothing any more, not even what is under way.
