@@ -10,6 +10,7 @@ export interface ServiceEntry {
   readonly pid: number;
   readonly args: readonly string[];
   readonly grpc?: string;
+  readonly kafka?: string;
   readonly http?: string;
   readonly ops: string;
 }
