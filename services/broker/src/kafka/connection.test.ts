@@ -1,18 +1,14 @@
 import { expect, test, vi } from 'vitest';
 import { SLAB_BYTES } from '@weir/base/limits.ts';
 import {
-  KAFKA_ANSWER_BYTES_QUEUED_MAX,
   KAFKA_CONNECTIONS_PER_ADDRESS_MAX,
-  KAFKA_IDLE_MS,
   KAFKA_IN_FLIGHT_BYTES_MAX,
   KAFKA_REQUESTS_IN_FLIGHT_MAX,
-  KAFKA_STALL_MS,
 } from '@weir/base/limits.ts';
 import { apiVersions } from '@weir/kafka/apis/api-versions.ts';
 import { fetch } from '@weir/kafka/apis/fetch.ts';
 import { findCoordinator } from '@weir/kafka/apis/find-coordinator.ts';
 import { produce } from '@weir/kafka/apis/produce.ts';
-import { requestFrame } from '@weir/kafka/message.ts';
 import { on, onPipelined } from './exchange.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import type { TestClient } from './test-client.ts';
@@ -200,98 +196,6 @@ test('a request that is not admitted waits, with those behind it, until the serv
   for (const exchange of produces) exchange.answer(NONE);
   await door.settle();
   expect(numbers(client)).toEqual(asked);
-});
-
-test('a reader that takes no answers has no further requests begun, and is ended after a while', async () => {
-  const { door, client, fetches } = await setUp();
-  client.socket.isStuck = true;
-  askFetch(client);
-  askFetch(client);
-  await door.settle();
-  answerFetch(fetches[0]!, [Buffer.alloc(KAFKA_ANSWER_BYTES_QUEUED_MAX)]);
-  await door.settle();
-  expect(fetches).toHaveLength(1);
-  // Nor is anything read.
-  askFetch(client);
-  await door.settle();
-  expect(client.socket.paused).toBe(true);
-  await door.pass(KAFKA_STALL_MS - 1);
-  expect(client.socket.destroyed).toBe(false);
-  await door.pass(1);
-  expect([client.socket.destroyed, door.server.connections, door.server.ended.idle]).toEqual([true, 0, 1]);
-  expect(door.logged.join()).toContain('it does not take its answers');
-});
-
-test('a reader that was slow and takes its answers after all goes on', async () => {
-  const { door, client, fetches } = await setUp();
-  client.socket.isStuck = true;
-  const asked = [askFetch(client), askFetch(client)];
-  await door.settle();
-  answerFetch(fetches[0]!, [Buffer.alloc(KAFKA_ANSWER_BYTES_QUEUED_MAX)]);
-  await door.settle();
-  await door.pass(KAFKA_STALL_MS - 1);
-  client.socket.isStuck = false;
-  await door.settle();
-  expect(fetches).toHaveLength(2);
-  answerFetch(fetches[1]!);
-  await door.pass(KAFKA_STALL_MS - 1);
-  expect(numbers(client)).toEqual(asked);
-  expect(client.socket.destroyed).toBe(false);
-});
-
-test('a reader that has taken its answers is read from again, and is not idle since they were written', async () => {
-  const { door, client, fetches } = await setUp();
-  client.socket.isStuck = true;
-  askFetch(client);
-  await door.settle();
-  answerFetch(fetches[0]!, [Buffer.alloc(KAFKA_ANSWER_BYTES_QUEUED_MAX)]);
-  await door.settle();
-  await door.pass(KAFKA_STALL_MS - 1);
-  client.socket.isStuck = false;
-  await door.pass(0);
-  await door.pass(KAFKA_IDLE_MS - 1);
-  expect(client.socket.destroyed).toBe(false);
-  client.socket.isStuck = true;
-  askFetch(client);
-  await door.settle();
-  answerFetch(fetches[1]!, [Buffer.alloc(KAFKA_ANSWER_BYTES_QUEUED_MAX)]);
-  await door.settle();
-  askFetch(client);
-  await door.settle();
-  expect([fetches.length, client.socket.paused]).toEqual([2, true]);
-  client.socket.isStuck = false;
-  await door.settle();
-  expect([fetches.length, client.socket.paused]).toEqual([3, false]);
-});
-
-test('a request that begins and does not arrive ends the connection, and its memory is given back', async () => {
-  const { door, client } = await setUp();
-  client.socket.send(
-    Buffer.concat(requestFrame(produce, 9, { correlationId: 1, clientId: null }, NO_DATA)).subarray(0, 9),
-  );
-  await door.settle();
-  expect(door.server.frameBytes).toBeGreaterThan(0);
-  await door.pass(KAFKA_STALL_MS - 1);
-  expect(client.socket.destroyed).toBe(false);
-  await door.pass(1);
-  expect([client.socket.destroyed, door.server.frameBytes]).toEqual([true, 0]);
-  expect(door.logged.join()).toContain('its request does not arrive');
-});
-
-test('who asks for nothing is ended after long, and who waits for an answer is not', async () => {
-  const { door, client, fetches } = await setUp();
-  const silent = door.connect();
-  askFetch(client);
-  await door.settle();
-  await door.pass(KAFKA_IDLE_MS - 1);
-  expect(silent.socket.destroyed).toBe(false);
-  await door.pass(1);
-  expect([silent.socket.destroyed, client.socket.destroyed]).toEqual([true, false]);
-  answerFetch(fetches[0]!);
-  await door.settle();
-  expect(numbers(client)).toHaveLength(1);
-  await door.pass(KAFKA_IDLE_MS);
-  expect(client.socket.destroyed).toBe(true);
 });
 
 test('a version of ApiVersions that is not served gets what is, in the oldest form', async () => {

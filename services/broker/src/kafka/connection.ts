@@ -69,6 +69,8 @@ export class Connection implements SocketOwner, FrameReaderOwner {
   #requestBytes = 0;
   /** Answers that the system has not taken yet. */
   #answerBytes = 0;
+  /** What of them was left when that was looked at last. */
+  #unsentBytes = 0;
   #paused = false;
   #closed = false;
   #flushing = false;
@@ -160,6 +162,10 @@ export class Connection implements SocketOwner, FrameReaderOwner {
 
   /** Why it is to be ended, or undefined: nothing has moved for too long. */
   overdue(nowMs: number): string | undefined {
+    const { unsentBytes } = this.#socket;
+    // A large answer over a slow line takes long, and moves all the same.
+    if (this.#answerBytes > 0 && unsentBytes < this.#unsentBytes) this.#movedMs = nowMs;
+    this.#unsentBytes = unsentBytes;
     const stillMs = nowMs - this.#movedMs;
     if (this.#answerBytes > 0 && stillMs >= KAFKA_STALL_MS) return 'it does not take its answers';
     if (this.#requests.length > 0) return undefined;

@@ -7,7 +7,7 @@ import type { KafkaSocket, SocketListener, SocketOwner } from './socket.ts';
 
 /** What of Node's sockets is not in their types: see `intoBuffers`. */
 interface SocketInternals {
-  _handle?: object | null;
+  _handle?: { readonly writeQueueSize?: number } | null;
   _server?: Server | null;
   server?: Server | null;
 }
@@ -81,6 +81,11 @@ class Connection implements KafkaSocket {
     for (let i = 0; i < parts.length - 1; i++) socket.write(parts[i]!);
     socket.write(parts.at(-1)!, () => done());
     socket.uncork();
+  }
+
+  get unsentBytes(): number {
+    // The stream's own count falls only when a write is done as a whole, however long that takes.
+    return (this.#socket as unknown as SocketInternals)._handle?.writeQueueSize ?? this.#socket.writableLength;
   }
 
   pause(): void {

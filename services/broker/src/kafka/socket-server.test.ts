@@ -177,6 +177,17 @@ describe.each([
     owner.socket.write([Buffer.alloc(10)], done);
     for (let i = 0; i < 50; i++) await turn();
     expect(done).not.toHaveBeenCalled();
+    // What it takes is seen long before all of it is taken.
+    const before = owner.socket.unsentBytes;
+    expect(before).toBeGreaterThan(32 * MIB);
+    let taken = 0;
+    client.on('data', ({ length }: Buffer) => {
+      taken += length;
+      if (taken > 20 * MIB) client.pause();
+    });
+    client.resume();
+    await until(() => owner.socket.unsentBytes < before);
+    expect(done).not.toHaveBeenCalled();
     client.resetAndDestroy();
     await until(() => owner.isOver && done.mock.calls.length === 2);
     owner.socket.write([Buffer.alloc(10)], done);

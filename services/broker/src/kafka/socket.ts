@@ -9,6 +9,8 @@ export interface KafkaSocket {
    * over.
    */
   write(parts: readonly Uint8Array[], done: () => void): void;
+  /** Of what was written, the bytes that the system has not taken yet: it falls as long as the client takes anything. */
+  readonly unsentBytes: number;
   /** Reads nothing more until `resume`. */
   pause(): void;
   resume(): void;

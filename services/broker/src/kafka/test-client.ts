@@ -27,6 +27,8 @@ export class TestSocket implements KafkaSocket {
   #incoming: Buffer[] = [];
   #written: { readonly parts: readonly Uint8Array[]; readonly done: () => void }[] = [];
   #taken: Buffer[] = [];
+  /** Of what was written, bytes that the network has taken although the write is not done. */
+  #trickled = 0;
 
   constructor(peerHost = '10.0.0.1', port = 40_000) {
     this.peerHost = peerHost;
@@ -77,6 +79,15 @@ export class TestSocket implements KafkaSocket {
     return this.#written.flatMap(({ parts }) => parts).reduce((bytes, { length }) => bytes + length, 0);
   }
 
+  get unsentBytes(): number {
+    return Math.max(0, this.untaken - this.#trickled);
+  }
+
+  /** A stuck client takes so many bytes all the same. */
+  trickle(bytes: number): void {
+    this.#trickled += bytes;
+  }
+
   /** Lets happen what the network would do. Tells whether there was anything. */
   pump(): boolean {
     const moved = this.#read() || this.#take();
@@ -113,6 +124,7 @@ export class TestSocket implements KafkaSocket {
   #take(): boolean {
     if (this.isStuck || this.destroyed) return false;
     const written = this.#written.splice(0);
+    this.#trickled = 0;
     for (const { parts, done } of written) {
       for (const part of parts) this.#taken.push(Buffer.from(part));
       done();
