@@ -21,7 +21,7 @@ import { SegmentReader } from './segment-reader.ts';
 import { removeSegment } from './segment.ts';
 import type { Segments } from './segments.ts';
 import type { TailWindow } from './tail-cache.ts';
-import { searchTimestamp } from './timestamp-search.ts';
+import { searchMaxTimestamp, searchTimestamp } from './timestamp-search.ts';
 
 /** The code of a read that found something else than batches. */
 const BAD_BYTES = 'EBADMSG';
@@ -148,11 +148,6 @@ export class Log {
     return this.#epochs.at(value);
   }
 
-  /** The latest timestamp of all its batches; -1 without any. */
-  get maxTimestampMs(): number {
-    return this.#segments.snapshot().reduce((latest, segment) => Math.max(latest, segment.maxTimestampMs), -1);
-  }
-
   /** Bytes that were appended and do not count yet. */
   get pendingBytes(): number {
     return this.#writer.pendingBytes;
@@ -275,6 +270,18 @@ export class Log {
     searchTimestamp(log, { timestampMs, from, upTo }, (error, found) => {
       // Segments may have been removed under the search: then what it found may be gone as well.
       if (from !== this.#startOffset) return this.offsetForTimestamp(timestampMs, upTo, done);
+      if (error !== undefined) this.#readFault(error);
+      done(error, found);
+    });
+  }
+
+  /** Finds the latest timestamp of the batches below `upTo` (at most `durableEnd`); -1 without any. */
+  maxTimestamp(upTo: Offset, done: (error: DiskError | undefined, timestampMs: number) => void): void {
+    if (this.#writer.state === 'closed') return done(closedError(), -1);
+    const from = this.#startOffset;
+    const log = { segments: this.#segments.snapshot(), reader: this.#reader };
+    searchMaxTimestamp(log, { from, upTo }, (error, found) => {
+      if (from !== this.#startOffset) return this.maxTimestamp(upTo, done);
       if (error !== undefined) this.#readFault(error);
       done(error, found);
     });

@@ -3,6 +3,7 @@ import { WeirError } from '@weir/base/errors.ts';
 import { offset, type Offset } from '@weir/base/ids.ts';
 import { baseOffsetOf, batchBytesOf, lastOffsetOf, maxTimestampOf } from '@weir/records/batch-header.ts';
 import { readRecords } from '@weir/records/read-records.ts';
+import type { BatchVisitor } from './batch-walk.ts';
 import type { SegmentSummary } from './index-file.ts';
 import type { TimestampedOffset } from './log-read.ts';
 import type { SegmentReader } from './segment-reader.ts';
@@ -52,6 +53,38 @@ export function searchTimestamp(
     });
   };
   searchFrom(0);
+}
+
+/**
+ * Finds the latest timestamp of the batches that lie at or above `from` and below `upTo`; -1 without any. Segments that
+ * lie in between as a whole are not read.
+ */
+export function searchMaxTimestamp(
+  { segments, reader }: { segments: readonly SegmentSummary[]; reader: SegmentReader },
+  { from, upTo }: { from: Offset; upTo: Offset },
+  done: (error: DiskError | undefined, timestampMs: number) => void,
+): void {
+  const latestFirst = segments.toSorted((a, b) => b.maxTimestampMs - a.maxTimestampMs);
+  const search = (index: number, known: number): void => {
+    const segment = latestFirst[index];
+    if (segment === undefined || segment.maxTimestampMs <= known) return done(undefined, known);
+    if (segment.endOffset <= from || segment.baseOffset >= upTo) return search(index + 1, known);
+    if (segment.baseOffset >= from && segment.endOffset <= upTo) return done(undefined, segment.maxTimestampMs);
+    let latest = known;
+    const visitor: BatchVisitor = {
+      header(chunk, at) {
+        if (baseOffsetOf(chunk, at) >= upTo) return 'stop';
+        if (lastOffsetOf(chunk, at) >= from) latest = Math.max(latest, maxTimestampOf(chunk, at));
+        return 'skip';
+      },
+      batch: () => true,
+    };
+    reader.walk(segment, { position: 0, chunkBytes: SEARCH_BYTES }, visitor, (error) => {
+      if (error === undefined) search(index + 1, latest);
+      else done(error, -1);
+    });
+  };
+  search(0, -1);
 }
 
 /** The first record of a batch at or after a timestamp, and at or after an offset. */

@@ -191,6 +191,8 @@ export class FetchWait implements TailReader {
     const reference = { name, id: topicId };
     const { partitions, cluster } = this.#parts;
     const id = isById(reference) ? topicId : findTopic(cluster.image, reference)?.idBytes;
+    // Versions that name topics by their ids have no names.
+    if (id === undefined && name === '') return refusal('UNKNOWN_TOPIC_ID', 'there is no topic with this id');
     if (id === undefined) return refusal('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic ${name}`);
     const found = partitions.serving(id, partition, currentLeaderEpoch);
     if (!(found instanceof Partition)) return found;
@@ -221,7 +223,7 @@ export class FetchWait implements TailReader {
     const { cluster } = this.#parts;
     const id = { name: wanted.topic, id: wanted.topicId };
     const info = LEADER_MOVED.has(why.code) ? findTopic(cluster.image, id)?.partitions[wanted.partition] : undefined;
-    const code = why.code === 'UNKNOWN_TOPIC_ID' && !isById(id) ? 'UNKNOWN_TOPIC_OR_PARTITION' : why.code;
+    const code = why.code === 'UNKNOWN_TOPIC_ID' && wanted.topic !== '' ? 'UNKNOWN_TOPIC_OR_PARTITION' : why.code;
     const answer: PartitionAnswer = {
       partitionIndex: wanted.partition,
       errorCode: errorNumber(code),

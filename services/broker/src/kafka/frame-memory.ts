@@ -1,11 +1,14 @@
 /**
- * Memory for requests that are arriving or wait to be begun, over all connections. What would not fit waits, in the
- * order of asking; a request larger than everything is let in alone.
+ * Memory for requests that are arriving or wait to be begun, over all connections. What does not fit waits, and what comes
+ * later waits behind it; a request larger than everything is let in alone.
  */
 export class FrameMemory {
   readonly #bytesMax: number;
   #bytes = 0;
-  readonly #waiting = new Set<() => void>();
+  /** Who waits for how much, in the order of asking. */
+  readonly #waiting = new Map<() => void, number>();
+  /** Whose turn it is. */
+  #next: (() => void) | undefined;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -17,24 +20,41 @@ export class FrameMemory {
 
   /** Takes memory, if there is some. False: ask again when `ready` is called. */
   take(bytes: number, ready: () => void): boolean {
-    if (this.#bytes > 0 && this.#bytes + bytes > this.#bytesMax) {
-      this.#waiting.add(ready);
+    const mustWait = this.#waiting.size > 0 && ready !== this.#next;
+    if (mustWait || !this.#fits(bytes)) {
+      this.#waiting.set(ready, bytes);
       return false;
     }
+    this.#waiting.delete(ready);
     this.#bytes += bytes;
     return true;
   }
 
   give(bytes: number): void {
     this.#bytes -= bytes;
-    if (this.#waiting.size === 0) return;
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const ready of waiting) ready();
+    this.#serve();
   }
 
   /** Who asked does not want it any more. */
   forget(ready: () => void): void {
     this.#waiting.delete(ready);
+    this.#serve();
+  }
+
+  #fits(bytes: number): boolean {
+    return this.#bytes === 0 || this.#bytes + bytes <= this.#bytesMax;
+  }
+
+  #serve(): void {
+    // Who is served may give and forget: then this goes on here.
+    if (this.#next !== undefined) return;
+    for (const [ready, bytes] of this.#waiting) {
+      if (!this.#fits(bytes)) break;
+      // Whoever does not want it now asks again when it does.
+      this.#waiting.delete(ready);
+      this.#next = ready;
+      ready();
+    }
+    this.#next = undefined;
   }
 }

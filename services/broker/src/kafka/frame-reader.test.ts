@@ -281,7 +281,7 @@ test('a request that ends the connection is the last that is taken of what came 
   expect(owner.frames).toEqual([bodyOf(10, 1)]);
 });
 
-test('memory goes to those who asked first, and a request larger than all of it goes alone', () => {
+test('memory goes to those who asked first, whoever needs less, and a request larger than all of it goes alone', () => {
   const memory = new FrameMemory(100);
   const order: string[] = [];
   const asker = (name: string, bytes: number): (() => void) => {
@@ -294,9 +294,43 @@ test('memory goes to those who asked first, and a request larger than all of it 
   for (const ask of [asker('a', 50), asker('b', 500), asker('c', 40)]) ask();
   expect(order).toEqual([]);
   memory.give(80);
-  expect(order).toEqual(['a', 'c']);
-  memory.give(40);
-  expect(order).toEqual(['a', 'c']);
+  // The small one could go now, and the large one never: so it waits behind it.
+  expect(order).toEqual(['a']);
+  asker('d', 1)();
+  expect(order).toEqual(['a']);
   memory.give(50);
-  expect([order, memory.bytes]).toEqual([['a', 'c', 'b'], 500]);
+  expect([order, memory.bytes]).toEqual([['a', 'b'], 500]);
+  memory.give(500);
+  expect([order, memory.bytes]).toEqual([['a', 'b', 'c', 'd'], 41]);
+});
+
+test('who asks for memory and goes lets the next one have its turn', () => {
+  const memory = new FrameMemory(100);
+  const order: string[] = [];
+  const large = (): void => {
+    if (memory.take(90, large)) order.push('large');
+  };
+  const small = (): void => {
+    if (memory.take(10, small)) order.push('small');
+  };
+  expect(memory.take(20, () => {})).toBe(true);
+  large();
+  small();
+  expect(order).toEqual([]);
+  memory.forget(large);
+  expect([order, memory.bytes]).toEqual([['small'], 30]);
+});
+
+test('who is asked and does not want memory now does not keep others from it', () => {
+  const memory = new FrameMemory(100);
+  const order: string[] = [];
+  const reluctant = (): void => void order.push('no');
+  const next = (): void => {
+    if (memory.take(60, next)) order.push('next');
+  };
+  expect(memory.take(50, () => {})).toBe(true);
+  expect(memory.take(60, reluctant)).toBe(false);
+  next();
+  memory.give(50);
+  expect([order, memory.bytes]).toEqual([['no', 'next'], 60]);
 });

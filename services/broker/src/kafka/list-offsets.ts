@@ -67,14 +67,20 @@ function offsetOf(partition: Partition, question: Question): PartitionAnswer | P
     return refused(question, refusal('INVALID_REQUEST', `${timestamp} is no timestamp`));
   }
   return new Promise((resolve) => {
-    const found = timestamp === MAX_TIMESTAMP ? partition.maxTimestampMs : timestamp;
-    partition.offsetForTimestamp(found, (error, record) => {
-      if (error !== undefined) {
-        const storage = refusal('KAFKA_STORAGE_ERROR', `reading ${partition.name} failed: ${error.message}`);
-        resolve(refused(question, partition.problem(-1) ?? storage));
-      } else {
-        resolve(record === undefined ? at(-1) : at(record.offset, record.timestampMs));
-      }
+    const fail = (error: Error): void => {
+      const storage = refusal('KAFKA_STORAGE_ERROR', `reading ${partition.name} failed: ${error.message}`);
+      resolve(refused(question, partition.problem(-1) ?? storage));
+    };
+    const look = (timestampMs: number): void =>
+      partition.offsetForTimestamp(timestampMs, (error, record) => {
+        if (error !== undefined) fail(error);
+        else resolve(record === undefined ? at(-1) : at(record.offset, record.timestampMs));
+      });
+    if (timestamp !== MAX_TIMESTAMP) return look(timestamp);
+    partition.maxTimestamp((error, latestMs) => {
+      if (error !== undefined) fail(error);
+      else if (latestMs < 0) resolve(at(-1));
+      else look(latestMs);
     });
   });
 }

@@ -60,6 +60,20 @@ test('each special timestamp stands for its offset', async () => {
   ]);
 });
 
+test('the record with the latest timestamp is one that is there: not deleted, and not still to count', async () => {
+  const { door, append, at } = await openAsker();
+  await append(batchOf(2, 'v', 9_000));
+  await append(batchOf(2, 'v', 5_000));
+  await append(batchOf(2, 'v', 1_000));
+  expect(await at(MAX_TIMESTAMP)).toEqual([[1, 9_001, 0]]);
+  door.broker.partition().deleteRecords(2);
+  await door.settle();
+  expect(await at(MAX_TIMESTAMP)).toEqual([[3, 5_001, 0]]);
+  door.broker.partition().deleteRecords(4);
+  await door.settle();
+  expect(await at(MAX_TIMESTAMP)).toEqual([[5, 1_001, 0]]);
+});
+
 test('an empty partition begins and ends at 0, and has no record of any time', async () => {
   const { at } = await openAsker();
   expect(await at(LATEST, EARLIEST, MAX_TIMESTAMP, 0, 1_000)).toEqual([

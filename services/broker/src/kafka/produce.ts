@@ -13,7 +13,7 @@ import type { Partitions } from '../partition/partitions.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
-import { findTopic, isById } from './topics.ts';
+import { findTopic } from './topics.ts';
 
 /** What producing needs. */
 export interface ProduceParts {
@@ -79,7 +79,7 @@ export class KafkaProduce {
     this.#unanswered.add(pending);
     const refused = this.#refusalOf(request);
     for (const { name, topicId, partitionData } of request.topicData) {
-      const byId = isById({ name, id: topicId });
+      const byId = version >= IDS_FROM;
       const id = byId ? topicId : this.#parts.cluster.image.topic(name)?.idBytes;
       // The request's memory is somebody else's by the time of the answer.
       const answers = pending.topic(name, byId ? Buffer.from(topicId) : topicId);
@@ -152,6 +152,8 @@ export class KafkaProduce {
   }
 }
 
+/** The first version that names topics by their ids. */
+const IDS_FROM = 13;
 const ROOM_LOOK_MS = 2;
 /** The first version of Produce whose clients may send zstd (KIP-110). */
 const ZSTD_FROM = 7;

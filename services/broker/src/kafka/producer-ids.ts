@@ -1,3 +1,4 @@
+import { WeirError } from '@weir/base/errors.ts';
 import type { initProducerId } from '@weir/kafka/apis/init-producer-id.ts';
 import { outcomeOfFailure } from './admin.ts';
 import type { Admin } from './admin.ts';
@@ -56,6 +57,7 @@ export class ProducerIds {
   async #fetch(): Promise<void> {
     const { brokerId, brokerEpoch } = this.#registration();
     const { firstId, count } = await this.#admin.allocateProducerIds(brokerId, brokerEpoch);
+    if (count === 0) throw new WeirError('COORDINATOR_UNAVAILABLE', 'the coordinator gave no producer ids');
     this.#next = Number(firstId);
     this.#end = this.#next + count;
   }

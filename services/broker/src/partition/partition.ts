@@ -148,11 +148,6 @@ export class Partition implements TurnMember {
     return this.#served().epochAt(value);
   }
 
-  /** The latest timestamp of all its batches; -1 without any. */
-  get maxTimestampMs(): number {
-    return this.#served().maxTimestampMs;
-  }
-
   get sizeBytes(): number {
     return this.#log?.sizeBytes ?? 0;
   }
@@ -325,6 +320,12 @@ export class Partition implements TurnMember {
   ): void {
     const log = this.#served();
     log.offsetForTimestamp(timestampMs, log.durableEnd, done);
+  }
+
+  /** The latest timestamp below the high watermark; -1 without any. */
+  maxTimestamp(done: (error: DiskError | undefined, timestampMs: number) => void): void {
+    const log = this.#served();
+    log.maxTimestamp(log.durableEnd, done);
   }
 
   /**
