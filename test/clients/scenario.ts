@@ -1,6 +1,6 @@
 /**
  * What every client is asked to do. A program of test/clients/NAME gets these names in SCENARIO, separated by commas, does
- * them in that order and prints a JSON line for each: see {@link ScenarioLine}.
+ * them in that order and prints a JSON line for each: see ScenarioLine.
  */
 export const SCENARIOS = [
   'roundtrip-none',
@@ -26,7 +26,7 @@ export const SCENARIOS = [
 const DETAIL_CHARACTERS_MAX = 300;
 
 /** What a program prints of one scenario. */
-export interface ScenarioLine {
+interface ScenarioLine {
   readonly scenario: string;
   readonly ok: boolean;
   /** Why it failed, or a figure that is neither right nor wrong. */

@@ -1,3 +1,4 @@
+import { whyDiffers } from './known-differences.ts';
 import type { Outcome } from './scenario.ts';
 
 const CELL_CHARACTERS_MAX = 60;
@@ -11,13 +12,14 @@ export interface Row {
 }
 
 /** What Weir's column says: like {@link textOf}, and where it went well but otherwise than on Kafka, what differs. */
-export function weirText({ weir, kafka }: Row): string {
-  const differences = differencesOf({ weir, kafka });
-  return differences.length === 0 ? textOf(weir) : `differs: ${differences.join('; ')}`;
+function weirText(row: Row): string {
+  const { known, unknown } = differencesOf(row);
+  if (unknown.length > 0) return `differs: ${unknown.join('; ')}`;
+  return known.length === 0 ? textOf(row.weir) : `ok, but ${known.join('; ')}`;
 }
 
 /** What a cell says. */
-export function textOf(outcome: Outcome): string {
+function textOf(outcome: Outcome): string {
   switch (outcome.kind) {
     case 'ok':
       return outcome.detail === '' ? 'ok' : `ok (${outcome.detail})`;
@@ -30,7 +32,7 @@ export function textOf(outcome: Outcome): string {
 
 /** Whether something is wrong: with Weir, or with the client's program, which has to get through on Kafka. */
 export function isWrong(row: Row): boolean {
-  return row.weir.kind === 'failed' || row.kafka.kind === 'failed' || differencesOf(row).length > 0;
+  return row.weir.kind === 'failed' || row.kafka.kind === 'failed' || differencesOf(row).unknown.length > 0;
 }
 
 /** The lines of the table; what has no room in a cell stands in full behind it. */
@@ -53,12 +55,18 @@ export function tableOf(rows: readonly Row[]): string[] {
   return [...lines, '', 'In full:', ...[...long].map(([cell, places]) => `${places}: ${cell}`)];
 }
 
-function differencesOf({ weir, kafka }: Pick<Row, 'weir' | 'kafka'>): string[] {
-  if (weir.kind !== 'ok' || kafka.kind !== 'ok') return [];
-  const keys = [...new Set([...Object.keys(weir.seen), ...Object.keys(kafka.seen)])];
-  return keys
-    .filter((key) => weir.seen[key] !== kafka.seen[key])
-    .map((key) => `${key} is ${weir.seen[key] ?? 'missing'}, with Kafka ${kafka.seen[key] ?? 'missing'}`);
+function differencesOf({ client, scenario, weir, kafka }: Row): { known: string[]; unknown: string[] } {
+  const known: string[] = [];
+  const unknown: string[] = [];
+  if (weir.kind !== 'ok' || kafka.kind !== 'ok') return { known, unknown };
+  for (const key of new Set([...Object.keys(weir.seen), ...Object.keys(kafka.seen)])) {
+    const [here, there] = [weir.seen[key] ?? 'missing', kafka.seen[key] ?? 'missing'];
+    if (here === there) continue;
+    const why = whyDiffers({ client, scenario, key });
+    if (why === undefined) unknown.push(`${key} is ${here}, with Kafka ${there}`);
+    else known.push(`${key} is ${here} (${why})`);
+  }
+  return { known, unknown };
 }
 
 function shorten(cell: string): string {

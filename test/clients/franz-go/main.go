@@ -98,6 +98,7 @@ func client(options ...kgo.Opt) *kgo.Client {
 
 func create(topic string, partitions int32, configs ...string) {
 	must(admin.CreateTopic(ctx, partitions, 1, pairs(configs), topic))
+	settle("ok", func() string { return name(must(admin.ListTopics(ctx, topic))[topic].Err) })
 }
 
 func pairs(words []string) map[string]*string {

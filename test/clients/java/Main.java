@@ -126,6 +126,7 @@ public class Main {
     Map<String, String> map = new HashMap<>();
     for (int i = 0; i < configs.length; i += 2) map.put(configs[i], configs[i + 1]);
     admin.createTopics(List.of(new NewTopic(topic, partitions, (short) 1).configs(map))).all().get();
+    settle(() -> outcome(() -> admin.describeTopics(List.of(topic)).allTopicNames()), "ok");
   }
 
   static KafkaProducer<byte[], byte[]> producer(Object... settings) {

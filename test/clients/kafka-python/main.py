@@ -303,7 +303,7 @@ def admin_configs(topic):
     both = {"max.message.bytes": ("SET", "2000000"), "retention.ms": ("DELETE", None)}
     see("incremental", outcome(lambda: altering(topic, True, both)))
     see("altered", settle("cleanup.policy=delete, max.message.bytes=2000000, retention.ms=604800000", describe))
-    see("bad value", outcome(lambda: see("bad value said", altering(topic, True, {"retention.ms": "soon"})[:40])))
+    see("bad value", altering(topic, True, {"retention.ms": "soon"}).split(":")[0])
     see("old alter", outcome(lambda: altering(topic, False, {"retention.ms": "7200000"})))
     see("afterwards", describe())
     see("listed", topic in str(admin.list_config_resources()))

@@ -122,10 +122,11 @@ scenario_admin_configs() {
   }
   alter() { outcome ConfigCommand "${server[@]}" "${entity[@]}" --alter "$@"; }
   see created "$(describe)"
-  see add "$(alter --add-config max.message.bytes=2000000,cleanup.policy=[compact,delete])"
+  see add "$(alter --add-config max.message.bytes=2000000,segment.bytes=4194304)"
   see delete "$(alter --delete-config retention.ms)"
   see altered "$(describe)"
   see dynamic "$(tool ConfigCommand "${server[@]}" "${entity[@]}" --describe 2>&1 | grep -oE '^ *max.message.bytes=[0-9]+')"
+  see list "$(alter --add-config cleanup.policy=[compact,delete])"
   see 'bad value' "$(alter --add-config retention.ms=soon)"
   see 'unknown config' "$(alter --add-config no.such=1)"
   see 'broker' "$(tool ConfigCommand "${server[@]}" --entity-type brokers --entity-default --describe 2>&1 | head -n 1)"

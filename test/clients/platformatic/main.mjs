@@ -65,7 +65,7 @@ async function outcome(promise) {
     await promise;
     return 'ok';
   } catch (error) {
-    return idOf(error) ?? `${error.code} ${error.message}`;
+    return idOf(error) ?? `${error.code} ${error.message.replaceAll(process.env.RUN, 'RUN')}`;
   }
 }
 
