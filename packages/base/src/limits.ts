@@ -159,6 +159,15 @@ export const KAFKA_FETCH_COLD_BYTES_MAX = 4 * MIB;
 export const KAFKA_FETCH_BYTES_SCARCE = 128 * KIB;
 /** Longest time that a fetch may wait. */
 export const KAFKA_FETCH_WAIT_MS_MAX = 5 * 60_000;
+/** Resources in one request about configs. */
+export const KAFKA_CONFIG_RESOURCES_MAX = 2_000;
+/** Partitions in one request to read or to write. */
+export const KAFKA_PARTITIONS_PER_REQUEST_MAX = 100_000;
+/** A request up to this size is let in whatever others need, and a larger one holds no memory before so much of it is there. */
+export const KAFKA_SMALL_REQUEST_BYTES = 64 * KIB;
+/** While others wait for memory, a request that holds some arrives at least this fast, after KAFKA_HOLD_GRACE_MS. */
+export const KAFKA_HELD_BYTES_PER_SECOND_MIN = 1 * MIB;
+export const KAFKA_HOLD_GRACE_MS = 5_000;
 /** Fetch sessions: Kafka's `max.incremental.fetch.session.cache.slots`. */
 export const KAFKA_FETCH_SESSIONS_MAX = 1_000;
 /** Where bytes are read into before it is known where they belong; one for all connections. */

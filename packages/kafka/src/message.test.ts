@@ -112,3 +112,14 @@ function readOrRefuse(read: () => unknown): void {
     if (!(error instanceof WireError)) throw error;
   }
 }
+
+test('a text that is too long for its length is cut where a character ends', () => {
+  const topics = ALL_APIS.find(({ name }) => name === 'CreatePartitions') as Api;
+  const message = '€'.repeat(20_000);
+  const result = { name: 'a', errorCode: 1, errorMessage: message };
+  const bytes = contentsOf(responseFrame(topics, 1, 7, { throttleTimeMs: 0, results: [result] }));
+  const { results } = readResponse(topics, 1, bytes).response;
+  expect(results[0].errorMessage).toBe(message.slice(0, 10_922));
+  const whole = contentsOf(responseFrame(topics, 2, 7, { throttleTimeMs: 0, results: [result] }));
+  expect(readResponse(topics, 2, whole).response.results[0].errorMessage).toBe(message);
+});

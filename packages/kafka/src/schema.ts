@@ -124,8 +124,15 @@ function present(length: number, what: string): number {
   return length;
 }
 
+/** The longest text that a length in an INT16 can tell of. What is longer is cut: it can only be words for people. */
+const INT16_TEXT_BYTES_MAX = 0x7fff;
+
 function writeText(w: WireWriter, lengths: Lengths, value: string): void {
   const bytes = Buffer.byteLength(value);
+  if (lengths === inInt16 && bytes > INT16_TEXT_BYTES_MAX) {
+    // As much as surely fits: no character takes more than three bytes a unit.
+    return writeText(w, lengths, value.slice(0, Math.floor(INT16_TEXT_BYTES_MAX / 3)));
+  }
   lengths.write(w, bytes);
   w.text(value, bytes);
 }

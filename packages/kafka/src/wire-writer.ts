@@ -1,6 +1,8 @@
 import { assert } from '@weir/base/assert.ts';
 
 const BYTES_AT_FIRST = 4_096;
+/** What a writer keeps for the next message; one that became larger is given up. */
+const BYTES_KEPT_MAX = 256 * 1_024;
 const UVARINT_BYTES_MAX = 5;
 
 /**
@@ -107,6 +109,7 @@ export class WireWriter {
 
   /** Forgets what was written. */
   reset(): void {
+    if (this.#buffer.length > BYTES_KEPT_MAX) this.#buffer = Buffer.allocUnsafe(BYTES_AT_FIRST);
     this.#at = 0;
     this.#cuts = [];
     this.#payloadBytes = 0;

@@ -1,9 +1,10 @@
+import { KAFKA_CONFIG_RESOURCES_MAX } from '@weir/base/limits.ts';
 import { ConfigOperationKind, ConfigResourceType } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type { alterConfigs } from '@weir/kafka/apis/alter-configs.ts';
 import type { incrementalAlterConfigs } from '@weir/kafka/apis/incremental-alter-configs.ts';
 import { outcomeOf, outcomeOfFailure } from './admin.ts';
 import type { Admin, Outcome } from './admin.ts';
-import { RESOURCE } from './configs.ts';
+import { RESOURCE, tooManyResources } from './configs.ts';
 import type { Exchange } from './exchange.ts';
 
 /** What is to become of one resource, in the words of either API. */
@@ -35,6 +36,7 @@ const DELETE = 1;
 /** Replaces all configs of resources by others. */
 export async function answerAlterConfigs(admin: Admin, exchange: Exchange<typeof alterConfigs>): Promise<void> {
   const { resources, validateOnly } = exchange.request;
+  if (resources.length > KAFKA_CONFIG_RESOURCES_MAX) return exchange.hangUp(tooManyResources(resources));
   const outcomes = await alter(admin, resources, { validateOnly, replaceAll: true });
   exchange.answer({ throttleTimeMs: 0, responses: answersOf(resources, outcomes) });
 }
@@ -45,6 +47,7 @@ export async function answerIncrementalAlterConfigs(
   exchange: Exchange<typeof incrementalAlterConfigs>,
 ): Promise<void> {
   const { resources, validateOnly } = exchange.request;
+  if (resources.length > KAFKA_CONFIG_RESOURCES_MAX) return exchange.hangUp(tooManyResources(resources));
   const outcomes = await alter(admin, resources, { validateOnly, replaceAll: false });
   exchange.answer({ throttleTimeMs: 0, responses: answersOf(resources, outcomes) });
 }
@@ -55,7 +58,9 @@ async function alter(
   asked: readonly Alteration[],
   { validateOnly, replaceAll }: { readonly validateOnly: boolean; readonly replaceAll: boolean },
 ): Promise<Outcome[]> {
-  const problems = asked.map((resource) => problemOf(resource, asked));
+  const times = new Map<string, number>();
+  for (const resource of asked) times.set(keyOf(resource), (times.get(keyOf(resource)) ?? 0) + 1);
+  const problems = asked.map((resource) => problemOf(resource, times.get(keyOf(resource))!));
   const sound = asked.filter((_, i) => problems[i] === undefined);
   const outcomes: Outcome[] = [];
   if (sound.length > 0) {
@@ -80,14 +85,14 @@ async function alter(
   return problems.map((problem) => problem ?? outcomes.shift() ?? missing);
 }
 
-/** What is wrong with it whatever its configs mean. */
-function problemOf(
-  { resourceType, resourceName, configs }: Alteration,
-  all: readonly Alteration[],
-): Outcome | undefined {
+function keyOf({ resourceType, resourceName }: Alteration): string {
+  return `${resourceType} ${resourceName}`;
+}
+
+/** What is wrong with it whatever its configs mean, where the request has it so many times. */
+function problemOf({ resourceType, resourceName, configs }: Alteration, times: number): Outcome | undefined {
   if (TYPES[resourceType] === undefined) return invalid(`resources of type ${resourceType} have no configs here`);
-  const twins = all.filter((other) => other.resourceType === resourceType && other.resourceName === resourceName);
-  if (twins.length > 1) return invalid(`the request has ${JSON.stringify(resourceName)} more than once`);
+  if (times > 1) return invalid(`the request has ${JSON.stringify(resourceName)} more than once`);
   const names = new Set(configs.map(({ name }) => name));
   if (names.size < configs.length) return invalid('the request has a config more than once');
   for (const { name, value, configOperation = SET } of configs) {

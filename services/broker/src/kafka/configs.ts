@@ -1,4 +1,5 @@
 import { topicNameProblem } from '@weir/base/ids.ts';
+import { KAFKA_CONFIG_RESOURCES_MAX } from '@weir/base/limits.ts';
 import { describeBrokerConfigs, describeTopicConfigs } from '@weir/base/describe-configs.ts';
 import type { ConfigSource, DescribedConfig } from '@weir/base/describe-configs.ts';
 import type { ConfigDefinition } from '@weir/base/config-definition.ts';
@@ -48,14 +49,23 @@ export function configSource({ source }: Pick<DescribedConfig, 'source'>): numbe
   return SOURCES[source];
 }
 
+/** Why a request about so many resources is not answered. */
+export function tooManyResources({ length }: { readonly length: number }): string {
+  return `it asks about the configs of ${length} resources, of at most ${KAFKA_CONFIG_RESOURCES_MAX}`;
+}
+
 /** Answers with the configs of topics, of this broker, and of all brokers where they set nothing of their own. */
 export function answerDescribeConfigs(parts: ConfigParts, exchange: Exchange<typeof describeConfigs>): void {
   const { request } = exchange;
+  if (request.resources.length > KAFKA_CONFIG_RESOURCES_MAX)
+    return exchange.hangUp(tooManyResources(request.resources));
   const results = request.resources.map((resource): ResourceAnswer => {
     const { resourceType, resourceName, configurationKeys } = resource;
     const found = configsOf(parts, resource);
     if ('errorCode' in found) return { ...found, resourceType, resourceName, configs: [] };
-    const wanted = configurationKeys === null ? undefined : new Set(configurationKeys);
+    // An empty list is all of them, as at Kafka.
+    const wanted =
+      configurationKeys === null || configurationKeys.length === 0 ? undefined : new Set(configurationKeys);
     const shown = found.filter(({ name }) => wanted === undefined || wanted.has(name));
     const configs = shown.map((config) => answerOf(config, request));
     return { errorCode: 0, errorMessage: null, resourceType, resourceName, configs };

@@ -2,6 +2,8 @@ import type { Clock } from '@weir/base/clock.ts';
 import { messageOf } from '@weir/base/errors.ts';
 import {
   KAFKA_ANSWER_BYTES_QUEUED_MAX,
+  KAFKA_HELD_BYTES_PER_SECOND_MIN,
+  KAFKA_HOLD_GRACE_MS,
   KAFKA_IDLE_MS,
   KAFKA_IN_FLIGHT_BYTES_MAX,
   KAFKA_REQUESTS_IN_FLIGHT_MAX,
@@ -74,6 +76,8 @@ export class Connection implements SocketOwner, FrameReaderOwner {
   #paused = false;
   #closed = false;
   #flushing = false;
+  /** The large request that was arriving at the last look, and since when. */
+  #held = { number: 0, sinceMs: 0 };
   /** When something last moved, in either direction. */
   #movedMs: number;
   readonly #flush = (): void => this.#send();
@@ -102,6 +106,11 @@ export class Connection implements SocketOwner, FrameReaderOwner {
       this.#requestBytes < KAFKA_IN_FLIGHT_BYTES_MAX &&
       this.#answerBytes < KAFKA_ANSWER_BYTES_QUEUED_MAX
     );
+  }
+
+  get takesLarge(): boolean {
+    // Behind a request that may wait for minutes it would hold memory for as long.
+    return this.#requests.every(({ handler }) => handler.pipelined);
   }
 
   buffer(): Buffer {
@@ -168,9 +177,19 @@ export class Connection implements SocketOwner, FrameReaderOwner {
     this.#unsentBytes = unsentBytes;
     const stillMs = nowMs - this.#movedMs;
     if (this.#answerBytes > 0 && stillMs >= KAFKA_STALL_MS) return 'it does not take its answers';
+    if (this.#holdsTooLong(nowMs)) return 'its request arrives too slowly for those who wait for memory';
     if (this.#requests.length > 0) return undefined;
     if (this.#reader.isWithinFrame && !this.#paused && stillMs >= KAFKA_STALL_MS) return 'its request does not arrive';
     return stillMs >= KAFKA_IDLE_MS ? 'it asks for nothing' : undefined;
+  }
+
+  #holdsTooLong(nowMs: number): boolean {
+    const { held } = this.#reader;
+    if (held === undefined || held.number !== this.#held.number)
+      this.#held = { number: held?.number ?? 0, sinceMs: nowMs };
+    if (held === undefined || !this.#parts.memory.isWanted) return false;
+    const earnedMs = KAFKA_HOLD_GRACE_MS + (held.filledBytes * 1_000) / KAFKA_HELD_BYTES_PER_SECOND_MIN;
+    return nowMs - this.#held.sinceMs > earnedMs;
   }
 
   /** Begins requests that may be begun. */
@@ -248,7 +267,13 @@ export class Connection implements SocketOwner, FrameReaderOwner {
       caller,
       answer: (response) => {
         if (this.#closed || pending.answer !== undefined) return;
-        const frame = responseFrame(handler.api, version, correlationId, response);
+        let frame: readonly Uint8Array[];
+        try {
+          frame = responseFrame(handler.api, version, correlationId, response);
+        } catch (error) {
+          // Whoever answers, in whatever turn, is not to fail for one client's answer.
+          return this.#failed(error, handler, version);
+        }
         for (const part of frame) this.#parts.slabs.retain(part);
         pending.answer = frame;
         this.#ready();

@@ -1,3 +1,4 @@
+import { topicNameProblem } from '@weir/base/ids.ts';
 import type { PartitionInfo, TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import type { describeCluster } from '@weir/kafka/apis/describe-cluster.ts';
 import type {
@@ -101,7 +102,9 @@ function answerOf(cluster: ClusterView, topic: TopicInfo, partitions: readonly P
 
 function unknown(name: string): TopicAnswer {
   return {
-    errorCode: errorNumber('UNKNOWN_TOPIC_OR_PARTITION'),
+    errorCode: errorNumber(
+      topicNameProblem(name) === undefined ? 'UNKNOWN_TOPIC_OR_PARTITION' : 'INVALID_TOPIC_EXCEPTION',
+    ),
     name,
     topicId: NO_UUID,
     isInternal: false,

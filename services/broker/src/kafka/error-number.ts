@@ -6,6 +6,8 @@ export const UNSUPPORTED_VERSION = 35;
 /** To a fetch session that is not known (any more), and to one out of step. */
 export const FETCH_SESSION_ID_NOT_FOUND = 70;
 export const INVALID_FETCH_SESSION_EPOCH = 71;
+/** To one that goes on with ids where it began with names, or the other way round. */
+export const FETCH_SESSION_TOPIC_ID_ERROR = 106;
 /** To whoever looks for a group's coordinator while there is none: every client tries again later. */
 export const COORDINATOR_NOT_AVAILABLE = 15;
 /** To options that Kafka has and this does not. */

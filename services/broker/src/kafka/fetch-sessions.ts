@@ -2,7 +2,12 @@ import type { Clock } from '@weir/base/clock.ts';
 import type { Random } from '@weir/base/random.ts';
 import { KAFKA_FETCH_SESSIONS_MAX } from '@weir/base/limits.ts';
 import type { FetchRequest } from '@weir/kafka/apis/fetch.ts';
-import { FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH } from './error-number.ts';
+import { NO_UUID } from '@weir/kafka/schema.ts';
+import {
+  FETCH_SESSION_ID_NOT_FOUND,
+  FETCH_SESSION_TOPIC_ID_ERROR,
+  INVALID_FETCH_SESSION_EPOCH,
+} from './error-number.ts';
 
 /** A partition that a reader wants, and how it names the topic. */
 export interface Wanted {
@@ -94,7 +99,14 @@ export class FetchSessions {
     const session = this.#sessions.get(sessionId);
     if (session === undefined) return { errorCode: FETCH_SESSION_ID_NOT_FOUND };
     if (session.epoch !== sessionEpoch) return { errorCode: INVALID_FETCH_SESSION_EPOCH };
+    if (mixesNamesAndIds(session, request)) return { errorCode: FETCH_SESSION_TOPIC_ID_ERROR };
     this.#goOn(session, request);
+    if (session.partitions.size === 0) this.#remove(sessionId);
+    if (this.#partitions > PARTITIONS_MAX) {
+      // It has grown too large for all: its reader begins anew, and gets a session when there is room.
+      this.#remove(sessionId);
+      return { errorCode: FETCH_SESSION_ID_NOT_FOUND };
+    }
     const wanted = [...session.partitions.values()].map((told) => told.wanted);
     return { sessionId, wanted, tells: (result) => tell(session, result, false) };
   }
@@ -151,6 +163,13 @@ export class FetchSessions {
   }
 }
 
+/** Whether a request names its topics otherwise than the session does. */
+function mixesNamesAndIds(session: Session, { topics, forgottenTopicsData }: FetchRequest): boolean {
+  const [first] = session.partitions.values();
+  const isNamed = first !== undefined && first.wanted.topic !== '';
+  return first !== undefined && [...topics, ...forgottenTopicsData].some(({ topic }) => (topic !== '') !== isNamed);
+}
+
 function tell(session: Session, result: Parameters<FetchContext['tells']>[0], isFull: boolean): boolean {
   const { wanted, isPlain, hasRecords, highWatermark, logStartOffset } = result;
   const key = keyOf(wanted);
@@ -182,7 +201,9 @@ function keyOf({ topic, topicId, partition }: Pick<Wanted, 'topic' | 'topicId' |
 
 function wantedOf({ topics }: FetchRequest): Wanted[] {
   const wanted: Wanted[] = [];
-  for (const { topic, topicId, partitions } of topics) {
+  for (const { topic, topicId: view, partitions } of topics) {
+    // A view would keep the whole request in memory for as long as the session lives.
+    const topicId = view === NO_UUID ? view : Uint8Array.from(view);
     for (const one of partitions) {
       wanted.push({
         topic,

@@ -35,6 +35,13 @@ interface Found {
   readonly refused?: ErrorCode;
 }
 
+/** A read from disk that is to be made. */
+interface Plan {
+  readonly wanted: Wanted;
+  readonly partition: Partition;
+  readonly plan: ColdRead;
+}
+
 /** What came from the disk for a partition. */
 interface ColdResult {
   readonly buffers: readonly Buffer[];
@@ -65,6 +72,10 @@ export class FetchWait implements TailReader {
   /** Reads from disk that are not back. */
   #reading = 0;
   #begins: BeginRead[] = [];
+  /** Reads from disk that are not begun. */
+  #plans: Plan[] = [];
+  #coldBytes = 0;
+  #isBeginning = false;
   #cold = new Map<Wanted, ColdResult>();
 
   constructor(exchange: Exchange<typeof fetch>, context: FetchContext, parts: FetchParts, done: () => void) {
@@ -104,16 +115,18 @@ export class FetchWait implements TailReader {
 
   #look(): void {
     this.#unpark();
-    const plans: { wanted: Wanted; partition: Partition; plan: ColdRead }[] = [];
+    const plans: Plan[] = [];
     const found = this.#gather((wanted, partition, plan) => plans.push({ wanted, partition, plan }));
     if (plans.length > 0) {
-      for (const { wanted, partition, plan } of plans) this.#readCold(wanted, partition, plan);
+      this.#plans = plans;
+      this.#readNext();
       return;
     }
     let bytes = 0;
     for (const { buffers } of found) for (const buffer of buffers) bytes += buffer.length;
     const isFull = bytes > 0 && found.some(({ isCut }) => isCut);
-    const isEnough = bytes >= this.#exchange.request.minBytes || isFull || found.some(({ isPlain }) => !isPlain);
+    const wantedBytes = Math.min(this.#exchange.request.minBytes, this.#bytesMax);
+    const isEnough = bytes >= wantedBytes || isFull || found.some(endsWait) || found.every(isUnknown);
     if (isEnough || this.#isDue || found.length === 0) this.#answer(found);
     else this.#park(found);
   }
@@ -293,7 +306,20 @@ export class FetchWait implements TailReader {
     this.#parkedAt = [];
   }
 
-  #readCold(wanted: Wanted, partition: Partition, plan: ColdRead): void {
+  /** A few reads at a time, until what they brought is as much as one answer takes from disk: batches come whole. */
+  #readNext(): void {
+    const bytesMax = Math.min(KAFKA_FETCH_COLD_BYTES_MAX, Math.max(1, this.#bytesMax));
+    this.#isBeginning = true;
+    while (this.#reading < COLD_READS_PER_FETCH && this.#coldBytes < bytesMax && this.#plans.length > 0) {
+      this.#readCold(this.#plans.shift()!);
+    }
+    this.#isBeginning = false;
+    if (this.#reading > 0) return;
+    this.#plans = [];
+    this.#look();
+  }
+
+  #readCold({ wanted, partition, plan }: Plan): void {
     const { coldGate, metrics, slabs } = this.#parts;
     this.#reading++;
     const begin = (): boolean => {
@@ -306,7 +332,9 @@ export class FetchWait implements TailReader {
           return;
         }
         this.#cold.set(wanted, { buffers, nextOffset, error });
-        if (this.#reading === 0) this.#look();
+        this.#coldBytes += bytesOf(buffers);
+        // One that is done at once comes back from within.
+        if (!this.#isBeginning) this.#readNext();
       });
       return true;
     };
@@ -317,6 +345,8 @@ export class FetchWait implements TailReader {
   #dropCold(): void {
     for (const { buffers } of this.#cold.values()) this.#parts.slabs.releaseAll(buffers);
     this.#cold = new Map();
+    this.#coldBytes = 0;
+    this.#plans = [];
     this.#begins = [];
   }
 
@@ -332,6 +362,19 @@ export class FetchWait implements TailReader {
 }
 
 const LEADER_MOVED: ReadonlySet<ErrorCode> = new Set(['NOT_LEADER_OR_FOLLOWER', 'FENCED_LEADER_EPOCH']);
+
+/** Reads from disk that one fetch has under way. */
+const COLD_READS_PER_FETCH = 4;
+
+/** A topic that is not there: its reader goes on with the others, as it does at Kafka, and learns of it in time. */
+function isUnknown({ refused }: Found): boolean {
+  return refused === 'UNKNOWN_TOPIC_OR_PARTITION' || refused === 'UNKNOWN_TOPIC_ID';
+}
+
+/** Something that the reader has to hear of at once. */
+function endsWait(found: Found): boolean {
+  return !found.isPlain && !isUnknown(found);
+}
 
 function sameId(a: Uint8Array, b: Uint8Array): boolean {
   return a === b || Buffer.compare(a, b) === 0;

@@ -222,12 +222,15 @@ test('offsets that are not there are out of range; those that do not count yet a
   expect(taken(client)).toEqual([['0 5-7']]);
 });
 
-test('topics and partitions that are not there are told at once, beside those that are', async () => {
+test('topics and partitions that are not there are told beside those that are, and end nobody’s wait', async () => {
   const { append, ask } = await openReader();
   await append(batchOf(1));
   const topics = [wanting([{ fetchOffset: 1 }, { partition: 7 }]), wanting([{}], 'nothing', NO_SUCH_ID_BYTES)];
-  expect(await ask(fetchOf([], { topics, maxWaitMs: 60_000 }), 12)).toEqual(['0 end', '7 error 3', '0 error 3']);
-  expect(await ask(fetchOf([], { topics, maxWaitMs: 60_000 }), 13)).toEqual(['0 end', '7 error 3', '0 error 100']);
+  expect(await ask(fetchOf([], { topics, maxWaitMs: 0 }), 12)).toEqual(['0 end', '7 error 3', '0 error 3']);
+  expect(await ask(fetchOf([], { topics, maxWaitMs: 0 }), 13)).toEqual(['0 end', '7 error 3', '0 error 100']);
+  // Nothing is there that could be waited for.
+  const gone = [wanting([{ partition: 7 }])];
+  expect(await ask(fetchOf([], { topics: gone, maxWaitMs: 60_000 }), 12)).toEqual(['7 error 3']);
 });
 
 test('leader epochs that are not the current one are fenced or unknown', async () => {

@@ -1,5 +1,6 @@
 import type { Clock } from '@weir/base/clock.ts';
 import type { Random } from '@weir/base/random.ts';
+import { KAFKA_PARTITIONS_PER_REQUEST_MAX } from '@weir/base/limits.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
 import type { fetch } from '@weir/kafka/apis/fetch.ts';
 import type { BrokerMetrics } from '../metrics.ts';
@@ -45,6 +46,9 @@ export class KafkaFetch {
   }
 
   handle(exchange: Exchange<typeof fetch>): void {
+    const { topics } = exchange.request;
+    const asked = topics.reduce((count, { partitions }) => count + partitions.length, 0);
+    if (asked > KAFKA_PARTITIONS_PER_REQUEST_MAX) return exchange.hangUp(`it reads ${asked} partitions at a time`);
     const context = this.#sessions.contextOf(exchange.request);
     if ('errorCode' in context) {
       exchange.answer({ throttleTimeMs: 0, errorCode: context.errorCode, sessionId: 0, responses: [] });

@@ -1,6 +1,6 @@
 /**
- * Memory for requests that are arriving or wait to be begun, over all connections. What does not fit waits, and what comes
- * later waits behind it; a request larger than everything is let in alone.
+ * Memory for requests that are arriving or wait to be begun, over all connections. A large one that does not fit waits, and
+ * what comes later waits behind it; one that is larger than everything is let in alone.
  */
 export class FrameMemory {
   readonly #bytesMax: number;
@@ -28,6 +28,16 @@ export class FrameMemory {
     this.#waiting.delete(ready);
     this.#bytes += bytes;
     return true;
+  }
+
+  /** Takes memory whether there is some or not: for small requests, of which a connection has few. */
+  takeAtOnce(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  /** Whether somebody waits. */
+  get isWanted(): boolean {
+    return this.#waiting.size > 0;
   }
 
   give(bytes: number): void {

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { KAFKA_DIRECT_READ_BYTES, KAFKA_REQUEST_BYTES_MAX, KAFKA_SCRATCH_BYTES } from '@weir/base/limits.ts';
+import {
+  KAFKA_DIRECT_READ_BYTES,
+  KAFKA_REQUEST_BYTES_MAX,
+  KAFKA_SCRATCH_BYTES,
+  KAFKA_SMALL_REQUEST_BYTES,
+} from '@weir/base/limits.ts';
 import { Slabs } from '@weir/base/slabs.ts';
 import { FrameMemory } from './frame-memory.ts';
 import { FrameReader } from './frame-reader.ts';
@@ -13,6 +18,7 @@ class Owner implements FrameReaderOwner {
   readonly held: Buffer[] = [];
   readonly why: string[] = [];
   open = true;
+  takesLarge = true;
   holds = false;
   paused = false;
   reader!: FrameReader;
@@ -172,24 +178,57 @@ test('requests of several connections that share the scratch buffer and too litt
   );
 });
 
-test('a large request is read into its own place, and what follows it is not', () => {
+test('a large request is read into its own place once enough of it is here, and what follows it is not', () => {
   const world = new World();
   const owner = world.reader();
-  const bytes = framed(bodyOf(60_000, 1), bodyOf(20, 2));
-  expect(owner.reader.buffer()).toBe(world.scratch);
-  bytes.copy(world.scratch, 0, 0, 10);
-  owner.reader.received(10);
+  const bytes = framed(bodyOf(200_000, 1), bodyOf(20, 2));
+  let at = 0;
+  const read = (count: number): Buffer => {
+    const target = owner.reader.buffer();
+    bytes.copy(target, 0, at, at + count);
+    owner.reader.received(count);
+    at += count;
+    return target;
+  };
+  // Its length and its beginning promise much, and get no memory for it.
+  expect(read(40_000)).toBe(world.scratch);
+  expect([world.memory.bytes, world.slabs.usedBytes]).toEqual([0, 0]);
+  expect(read(40_000)).toBe(world.scratch);
+  expect(world.memory.bytes).toBe(200_000);
   const own = owner.reader.buffer();
   expect(own.buffer).not.toBe(world.scratch.buffer);
   // No more than the request's own: what is behind it belongs to the next one.
-  expect(own.length).toBe(60_000 - 6);
-  bytes.copy(own, 0, 10, 60_004 - 100);
-  owner.reader.received(60_004 - 110);
+  expect(own.length).toBe(200_004 - 80_000);
+  read(200_004 - 80_000 - 100);
   // So little is read with what follows.
-  expect(owner.reader.buffer()).toBe(world.scratch);
-  bytes.copy(world.scratch, 0, 60_004 - 100);
-  owner.reader.received(124);
-  expect(owner.frames).toEqual([bodyOf(60_000, 1), bodyOf(20, 2)]);
+  expect(read(124)).toBe(world.scratch);
+  expect(owner.frames).toEqual([bodyOf(200_000, 1), bodyOf(20, 2)]);
+});
+
+test('a large request waits while it could not be begun, and small ones in front of it do not', () => {
+  const world = new World();
+  const owner = world.reader();
+  owner.takesLarge = false;
+  feed(owner, framed(bodyOf(20, 1), bodyOf(65_000, 2)).subarray(0, 24));
+  const large = framed(bodyOf(100_000, 3));
+  feed(owner, large.subarray(0, 66_000));
+  expect([owner.frames.length, owner.paused, world.memory.bytes]).toEqual([1, true, 0]);
+  owner.takesLarge = true;
+  owner.goOn();
+  feed(owner, large.subarray(66_000));
+  expect(owner.frames).toEqual([bodyOf(20, 1), bodyOf(100_000, 3)]);
+});
+
+test('small requests get through while large ones wait for memory', () => {
+  const world = new World(1_000);
+  const [first, second, small] = [world.reader(), world.reader(), world.reader()];
+  feed(first, framed(bodyOf(100_000, 1)).subarray(0, 70_000));
+  feed(second, framed(bodyOf(90_000, 2)).subarray(0, 70_000));
+  expect([first.paused, second.paused, world.memory.bytes]).toEqual([false, true, 100_000]);
+  feed(small, framed(bodyOf(500, 3)), [7]);
+  expect(small.frames).toEqual([bodyOf(500, 3)]);
+  first.reader.close();
+  expect([second.paused, world.memory.bytes]).toEqual([false, 90_000]);
 });
 
 test('a length that no request has ends the connection before any memory is taken', () => {
@@ -218,9 +257,9 @@ test('the least and the largest request are taken', () => {
   const owner = world.reader();
   feed(owner, framed(bodyOf(8, 1)));
   expect(owner.frames).toHaveLength(1);
-  const length = Buffer.alloc(5);
-  length.writeInt32BE(KAFKA_REQUEST_BYTES_MAX);
-  feed(owner, length);
+  const beginning = Buffer.alloc(4 + KAFKA_SMALL_REQUEST_BYTES);
+  beginning.writeInt32BE(KAFKA_REQUEST_BYTES_MAX);
+  feed(owner, beginning);
   expect(owner.why).toEqual([]);
   expect(world.memory.bytes).toBe(KAFKA_REQUEST_BYTES_MAX);
   owner.reader.close();
@@ -236,23 +275,23 @@ test('a length alone takes no memory', () => {
 });
 
 test('who goes while a request arrives gives its memory back, and who waited gets it', () => {
-  const world = new World(1_000);
+  const world = new World(100_000);
   const [leaving, waiting] = [world.reader(), world.reader()];
-  feed(leaving, framed(bodyOf(900, 1)).subarray(0, 500));
-  feed(waiting, framed(bodyOf(800, 2)).subarray(0, 300));
-  expect([leaving.paused, waiting.paused, world.memory.bytes]).toEqual([false, true, 900]);
+  feed(leaving, framed(bodyOf(90_000, 1)).subarray(0, 70_000));
+  feed(waiting, framed(bodyOf(80_000, 2)).subarray(0, 70_000));
+  expect([leaving.paused, waiting.paused, world.memory.bytes]).toEqual([false, true, 90_000]);
   leaving.reader.close();
-  expect([waiting.paused, world.memory.bytes]).toEqual([false, 800]);
-  feed(waiting, framed(bodyOf(800, 2)).subarray(300));
-  expect(waiting.frames).toEqual([bodyOf(800, 2)]);
+  expect([waiting.paused, world.memory.bytes]).toEqual([false, 80_000]);
+  feed(waiting, framed(bodyOf(80_000, 2)).subarray(70_000));
+  expect(waiting.frames).toEqual([bodyOf(80_000, 2)]);
   expect([world.memory.bytes, world.slabs.usedBytes]).toEqual([0, 0]);
 });
 
 test('who goes while it waits for memory does not get any', () => {
-  const world = new World(1_000);
+  const world = new World(100_000);
   const [busy, leaving] = [world.reader(), world.reader()];
-  feed(busy, framed(bodyOf(900, 1)).subarray(0, 500));
-  feed(leaving, framed(bodyOf(800, 2)));
+  feed(busy, framed(bodyOf(90_000, 1)).subarray(0, 70_000));
+  feed(leaving, framed(bodyOf(80_000, 2)).subarray(0, 70_000));
   leaving.reader.close();
   busy.reader.close();
   expect([world.memory.bytes, world.slabs.usedBytes]).toEqual([0, 0]);

@@ -1,10 +1,12 @@
-import { KAFKA_DIRECT_READ_BYTES, KAFKA_REQUEST_BYTES_MAX } from '@weir/base/limits.ts';
+import { KAFKA_DIRECT_READ_BYTES, KAFKA_REQUEST_BYTES_MAX, KAFKA_SMALL_REQUEST_BYTES } from '@weir/base/limits.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
 import { FRAME_LENGTH_BYTES } from '@weir/kafka/message.ts';
 import type { FrameMemory } from './frame-memory.ts';
 
 /** The least that a request's header takes. */
 const FRAME_BYTES_MIN = 8;
+/** What the beginning of a request that does not come at once is kept in, at first. */
+const HEAD_BYTES_MIN = 1_024;
 
 /** What a frame reader tells its connection. */
 export interface FrameReaderOwner {
@@ -12,7 +14,9 @@ export interface FrameReaderOwner {
   frame(bytes: Buffer): void;
   /** Whether more may be read. False: what has been read is kept, and `goOn` is called later. */
   readonly open: boolean;
-  /** There is no memory for what comes next, or `open` is false. */
+  /** Whether a large request could be begun once it is here: until then it is not to hold memory that others need. */
+  readonly takesLarge: boolean;
+  /** What was read cannot be taken now: there is no memory for it, or `open` or `takesLarge` is false. */
   stalled(): void;
   /** What came is no request: the connection cannot be read on. */
   broken(why: string): void;
@@ -21,8 +25,11 @@ export interface FrameReaderOwner {
 }
 
 /**
- * Cuts what a connection brings into requests. Bytes are read into a scratch buffer that all connections share; once it
- * is known that a request has more to come, straight into its own place.
+ * Cuts what a connection brings into requests. Bytes are read into a scratch buffer that all connections share; once a
+ * large request has begun to come and has got its memory, straight into its own place.
+ *
+ * Invariant: a request holds no more memory than twice what has come of it (and HEAD_BYTES_MIN) before
+ * KAFKA_SMALL_REQUEST_BYTES of it are here: what is only announced costs nothing.
  */
 export class FrameReader {
   readonly #owner: FrameReaderOwner;
@@ -33,10 +40,15 @@ export class FrameReader {
   /** Of a frame's length, the bytes that have come. */
   #lengthBytes = 0;
   #length = 0;
+  /** The beginning of a request that has no place of its own yet; it has room for more. */
+  #head: Buffer | undefined;
   #frame: Buffer | undefined;
+  /** Bytes of the request that have come. */
   #filled = 0;
   #isDirect = false;
-  /** What was read behind a request and could not be taken yet. */
+  /** Large requests that have got their place so far. */
+  #places = 0;
+  /** What was read and could not be taken yet. */
   #kept: Buffer | undefined;
   #closed = false;
 
@@ -54,7 +66,12 @@ export class FrameReader {
 
   /** Whether a request has begun to arrive. */
   get isWithinFrame(): boolean {
-    return this.#frame !== undefined || this.#lengthBytes > 0;
+    return this.#lengthBytes > 0;
+  }
+
+  /** The large request that holds memory and is not whole, by its number on this connection, and how much of it has come. */
+  get held(): { readonly number: number; readonly filledBytes: number } | undefined {
+    return this.#frame === undefined ? undefined : { number: this.#places, filledBytes: this.#filled };
   }
 
   /** See SocketOwner. */
@@ -69,7 +86,7 @@ export class FrameReader {
     if (this.#closed) return;
     if (this.#isDirect) {
       this.#filled += bytes;
-      this.#completeIfFull();
+      if (this.#filled === this.#frame!.length) this.#complete(this.#frame!);
     } else if (this.#kept === undefined) {
       this.#take(this.#scratch.subarray(0, bytes));
     } else {
@@ -85,14 +102,10 @@ export class FrameReader {
     if (kept !== undefined) this.#take(kept);
   }
 
-  /** Whether something was read that could not be taken. */
-  get hasKept(): boolean {
-    return this.#kept !== undefined;
-  }
-
   close(): void {
     this.#closed = true;
     this.#kept = undefined;
+    this.#head = undefined;
     this.#memory.forget(this.#memoryAgain);
     if (this.#frame === undefined) return;
     this.#memory.give(this.#frame.length);
@@ -102,36 +115,77 @@ export class FrameReader {
 
   #take(bytes: Buffer): void {
     for (let at = 0; at < bytes.length && !this.#closed;) {
-      if (this.#frame === undefined) {
+      if (this.#lengthBytes < FRAME_LENGTH_BYTES) {
         if (!this.#owner.open) return this.#keep(bytes, at);
-        if (this.#lengthBytes < FRAME_LENGTH_BYTES) {
-          // Multiplied, not shifted: that is signed from 2^31 on.
-          this.#length = this.#length * 0x100 + bytes[at++]!;
-          this.#lengthBytes++;
-          if (this.#lengthBytes < FRAME_LENGTH_BYTES) continue;
-          if (this.#length < FRAME_BYTES_MIN || this.#length > KAFKA_REQUEST_BYTES_MAX) {
-            return this.#owner.broken(
-              `a request has ${FRAME_BYTES_MIN} to ${KAFKA_REQUEST_BYTES_MAX} bytes, this one says ${this.#length}`,
-            );
-          }
-          if (at === bytes.length) return;
-        }
-        if (!this.#memory.take(this.#length, this.#memoryAgain)) return this.#keep(bytes, at);
-        this.#frame = this.#slabs.allocate(this.#length);
-        this.#filled = 0;
+        // Multiplied, not shifted: that is signed from 2^31 on.
+        this.#length = this.#length * 0x100 + bytes[at++]!;
+        if (++this.#lengthBytes === FRAME_LENGTH_BYTES && !this.#hasSoundLength()) return;
+        continue;
       }
-      const count = Math.min(bytes.length - at, this.#frame.length - this.#filled);
-      bytes.copy(this.#frame, this.#filled, at, at + count);
+      const rest = bytes.subarray(at);
+      if (this.#frame === undefined && this.#length > KAFKA_SMALL_REQUEST_BYTES && !this.#makePlace(rest)) return;
+      const count = Math.min(rest.length, this.#length - this.#filled);
       at += count;
-      this.#filled += count;
-      this.#completeIfFull();
+      const isWhole = this.#filled === 0 && count === this.#length && this.#frame === undefined;
+      if (isWhole) this.#complete(this.#placed(rest.subarray(0, count)));
+      else this.#add(rest.subarray(0, count));
     }
   }
 
-  #completeIfFull(): void {
-    const frame = this.#frame;
-    if (frame === undefined || this.#filled < frame.length) return;
+  #hasSoundLength(): boolean {
+    if (this.#length >= FRAME_BYTES_MIN && this.#length <= KAFKA_REQUEST_BYTES_MAX) return true;
+    this.#owner.broken(
+      `a request has ${FRAME_BYTES_MIN} to ${KAFKA_REQUEST_BYTES_MAX} bytes, this one says ${this.#length}`,
+    );
+    return false;
+  }
+
+  /** Gives a large request its place, once enough of it has come. False: it has to wait for that. */
+  #makePlace(next: Buffer): boolean {
+    if (this.#filled + next.length < KAFKA_SMALL_REQUEST_BYTES) return true;
+    if (!this.#owner.takesLarge || !this.#memory.take(this.#length, this.#memoryAgain)) {
+      this.#keep(next, 0);
+      return false;
+    }
+    const frame = this.#slabs.allocate(this.#length);
+    this.#head?.copy(frame, 0, 0, this.#filled);
+    this.#head = undefined;
+    this.#frame = frame;
+    this.#places++;
+    return true;
+  }
+
+  /** Adds what has come to a request that is not whole, or is now. */
+  #add(bytes: Buffer): void {
+    const target = this.#frame ?? this.#headWithRoom(bytes.length);
+    bytes.copy(target, this.#filled);
+    this.#filled += bytes.length;
+    if (this.#filled < this.#length) return;
+    this.#complete(this.#frame ?? this.#placed(target.subarray(0, this.#filled)));
+  }
+
+  #headWithRoom(bytes: number): Buffer {
+    const head = this.#head;
+    const needed = this.#filled + bytes;
+    if (head !== undefined && head.length >= needed) return head;
+    const larger = Buffer.allocUnsafeSlow(Math.min(this.#length, Math.max(HEAD_BYTES_MIN, 2 * needed)));
+    head?.copy(larger, 0, 0, this.#filled);
+    this.#head = larger;
+    return larger;
+  }
+
+  /** A small request that is whole, in a piece of a slab; nobody else's need keeps it from that. */
+  #placed(bytes: Buffer): Buffer {
+    this.#memory.takeAtOnce(bytes.length);
+    const piece = this.#slabs.allocate(bytes.length);
+    bytes.copy(piece);
+    return piece;
+  }
+
+  #complete(frame: Buffer): void {
     this.#frame = undefined;
+    this.#head = undefined;
+    this.#filled = 0;
     this.#lengthBytes = 0;
     this.#length = 0;
     this.#owner.frame(frame);

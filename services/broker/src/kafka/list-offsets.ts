@@ -4,7 +4,7 @@ import type { listOffsets, ListOffsetsResponse } from '@weir/kafka/apis/list-off
 import { Partition } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type { ClusterView } from './cluster-view.ts';
-import { errorNumber } from './error-number.ts';
+import { errorNumber, UNSUPPORTED_VERSION } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
 
 type PartitionAnswer = ListOffsetsResponse['topics'][number]['partitions'][number];
@@ -18,6 +18,14 @@ const MAX_TIMESTAMP = -3;
 const EARLIEST_LOCAL = -4;
 const LATEST_TIERED = -5;
 const EARLIEST_PENDING_UPLOAD = -6;
+/** The versions that have them. */
+const SPECIAL_FROM: ReadonlyMap<number, number> = new Map([
+  [MAX_TIMESTAMP, 7],
+  [EARLIEST_LOCAL, 8],
+  [LATEST_TIERED, 9],
+  [EARLIEST_PENDING_UPLOAD, 11],
+]);
+const NO_TIMESTAMP = refusal('INVALID_REQUEST', 'a timestamp is in milliseconds since 1970, or stands for an offset');
 
 /** Answers first, last and by-timestamp offsets of partitions that this broker leads. */
 export async function answerListOffsets(
@@ -36,13 +44,19 @@ export async function answerListOffsets(
           ? refusal('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic ${name}`)
           : partitions.serving(topic.idBytes, question.partitionIndex, question.currentLeaderEpoch);
       // One after the other: a look-up by timestamp may read from disk, and one request is not to fill its queue.
-      answers.push(found instanceof Partition ? await offsetOf(found, question) : refused(question, found));
+      answers.push(
+        found instanceof Partition ? await offsetOf(found, question, exchange.version) : refused(question, found),
+      );
     }
   }
   exchange.answer({ throttleTimeMs: 0, topics });
 }
 
-function offsetOf(partition: Partition, question: Question): PartitionAnswer | Promise<PartitionAnswer> {
+function offsetOf(
+  partition: Partition,
+  question: Question,
+  version: number,
+): PartitionAnswer | Promise<PartitionAnswer> {
   const { timestamp, partitionIndex } = question;
   const { highWatermark, logStartOffset } = partition;
   const at = (offset: number, timestampMs = -1): PartitionAnswer => ({
@@ -52,6 +66,9 @@ function offsetOf(partition: Partition, question: Question): PartitionAnswer | P
     offset,
     leaderEpoch: offset === -1 ? -1 : partition.epochAt(offset),
   });
+  if (timestamp < EARLIEST && version < (SPECIAL_FROM.get(timestamp) ?? Number.POSITIVE_INFINITY)) {
+    return { ...refused(question, NO_TIMESTAMP), errorCode: UNSUPPORTED_VERSION };
+  }
   switch (timestamp) {
     case LATEST:
       return at(highWatermark);
@@ -63,9 +80,7 @@ function offsetOf(partition: Partition, question: Question): PartitionAnswer | P
       return at(-1);
     default:
   }
-  if (timestamp < MAX_TIMESTAMP || !Number.isSafeInteger(timestamp)) {
-    return refused(question, refusal('INVALID_REQUEST', `${timestamp} is no timestamp`));
-  }
+  if (!Number.isSafeInteger(timestamp)) return refused(question, NO_TIMESTAMP);
   return new Promise((resolve) => {
     const fail = (error: Error): void => {
       const storage = refusal('KAFKA_STORAGE_ERROR', `reading ${partition.name} failed: ${error.message}`);

@@ -30,7 +30,7 @@ export async function answerMetadata(
   if (isAll) {
     topics = [...cluster.image.topics()].map((topic) => answerOf(cluster, topic));
   } else {
-    const references = asked.map(({ name, topicId }) => ({ name: name ?? '', id: topicId }));
+    const references = eachOnce(asked.map(({ name, topicId }) => ({ name: name ?? '', id: topicId })));
     const missing = references.filter((one) => !isById(one) && findTopic(cluster.image, one) === undefined);
     const mayCreate = request.allowAutoTopicCreation || version < 4;
     const errors = await createMissing(admin, mayCreate ? missing : []);
@@ -48,6 +48,19 @@ export async function answerMetadata(
     topics,
     clusterAuthorizedOperations: NO_OPERATIONS,
   });
+}
+
+/** A topic that is asked for again and again is told once. */
+function eachOnce(references: readonly TopicReference[]): TopicReference[] {
+  const seen = new Map<string, TopicReference>();
+  for (const reference of references) {
+    const { name, id } = reference;
+    seen.set(
+      isById(reference) ? `\0${Buffer.from(id.buffer, id.byteOffset, id.length).toString('latin1')}` : name,
+      reference,
+    );
+  }
+  return [...seen.values()];
 }
 
 /** Creates what may be created; tells the error number of each that was not. */

@@ -391,3 +391,14 @@ test('a disk that fails takes the partition offline, and its producers are told 
   expect(await send(client, requestOf(batchOf(1, 'x'.repeat(300_000))))).toEqual(['error 56']);
   expect(await send(client, requestOf(batchOf(1)))).toEqual(['error 56']);
 });
+
+test('a topic’s name that is as long as a name can be on the wire is refused like any other, and ends nothing', async () => {
+  const { door, client } = await setUp();
+  const partitionData = [{ index: 0, records: [batchOf(1)] }];
+  const name = 'x'.repeat(0x7fff);
+  const request = { transactionalId: null, acks: -1, timeoutMs: 1_000, topicData: [{ name, partitionData }] };
+  const { responses } = await client.ask(produce, 8, request);
+  expect(responses[0]!.partitionResponses[0]).toMatchObject({ errorCode: 3 });
+  expect(responses[0]!.partitionResponses[0]!.errorMessage).toMatch(/^there is no topic x+$/);
+  expect([client.socket.isOver, door.server.ended.failed]).toEqual([false, 0]);
+});

@@ -124,7 +124,11 @@ export async function answerDeleteTopics(
     const known = name === null ? cluster.image.topicById(id as TopicId) : undefined;
     return { name: name ?? known?.name ?? '', topicId, byId: name === null };
   });
-  const known = references.filter(({ name }) => name !== '');
+  const times = new Map<string, number>();
+  for (const { name } of references) times.set(name, (times.get(name) ?? 0) + 1);
+  const isAmbiguous = (name: string, topicId: Uint8Array, byId: boolean): boolean =>
+    (name !== '' && times.get(name)! > 1) || (!byId && isUuid(topicId)) || (byId && !isUuid(topicId));
+  const known = references.filter(({ name, topicId, byId }) => name !== '' && !isAmbiguous(name, topicId, byId));
   const outcomes = new Map<string, Outcome & { id?: Uint8Array }>();
   try {
     const topics = known.map(({ name, topicId, byId }) => (byId ? { name, id: topicId } : { name }));
@@ -140,7 +144,8 @@ export async function answerDeleteTopics(
   exchange.answer({
     throttleTimeMs: 0,
     responses: references.map(({ name, topicId, byId }) => {
-      const outcome = name === '' ? unknownId : (outcomes.get(name) ?? unknownId);
+      const found = name === '' ? unknownId : (outcomes.get(name) ?? unknownId);
+      const outcome = isAmbiguous(name, topicId, byId) ? AMBIGUOUS : found;
       const { errorCode, errorMessage } = outcome;
       const deleted = outcomes.get(name)?.id;
       const id = deleted?.length === 16 ? deleted : topicId;
@@ -153,6 +158,15 @@ export async function answerDeleteTopics(
     }),
   });
 }
+
+function isUuid(id: Uint8Array): boolean {
+  return id.some((byte) => byte !== 0);
+}
+
+const AMBIGUOUS = outcomeOf({
+  code: 'INVALID_REQUEST',
+  message: 'a topic to delete is named once, by its name or by its id',
+});
 
 /** Adds partitions. */
 export async function answerCreatePartitions(admin: Admin, exchange: Exchange<typeof createPartitions>): Promise<void> {
