@@ -46,6 +46,8 @@ const { values } = parseArgs({
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
+/** What this run has to end. */
+const started: Broker[] = [];
 const say = (line: string): void => console.log(line);
 
 if (values.help) process.stdout.write(USAGE);
@@ -59,25 +61,34 @@ async function main(): Promise<number> {
   const only = chosen('--only', values.only, names);
   const scenarios = chosen('--scenario', values.scenario, SCENARIOS);
   if (only === undefined || scenarios === undefined) return 2;
-  const weir = await openColumn(values['kafka-only'] ? '--kafka-only' : undefined, weirBroker);
-  const kafka = await openColumn(values['weir-only'] ? '--weir-only' : withoutKafka(), kafkaBroker);
-  const stop = async (): Promise<void> => {
-    for (const column of [weir, kafka]) if (column.kind === 'broker') await column.broker.stop();
-  };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      say(`\n${signal}: ending what the run started`);
-      void stop().finally(() => process.exit(130));
-    });
-  }
+  endOnSignals();
   try {
+    const weir = await openColumn(values['kafka-only'] ? '--kafka-only' : undefined, weirBroker);
+    const kafka = await openColumn(values['weir-only'] ? '--weir-only' : withoutKafka(), kafkaBroker);
     const rows: Row[] = [];
     for (const client of CLIENTS) {
       if (only.includes(client.name)) rows.push(...(await runClient(client, { weir, kafka, scenarios })));
     }
     return conclude(rows);
   } finally {
-    await stop();
+    await stopAll();
+  }
+}
+
+async function stopAll(): Promise<void> {
+  await Promise.all(started.splice(0).map((broker) => broker.stop()));
+}
+
+function endOnSignals(): void {
+  let interrupted = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // Not once: a second one must not end this before what it started has ended.
+    process.on(signal, () => {
+      if (interrupted) return;
+      interrupted = true;
+      say(`\n${signal}: ending what the run started`);
+      void stopAll().finally(() => process.exit(130));
+    });
   }
 }
 
@@ -132,7 +143,9 @@ async function runOn(
 async function openColumn(skip: string | undefined, start: () => Promise<Broker>): Promise<Column> {
   if (skip !== undefined) return { kind: 'skipped', reason: skip };
   try {
-    return { kind: 'broker', broker: await start() };
+    const broker = await start();
+    started.push(broker);
+    return { kind: 'broker', broker };
   } catch (error) {
     say(`test:clients: ${messageOf(error)}`);
     return { kind: 'failed', reason: messageOf(error).split('\n')[0]! };
