@@ -56,12 +56,16 @@ export async function startKafka(directory: string): Promise<Broker> {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 5 * START_MS_MAX,
   });
-  if (status !== 0) throw new Error(`${join(directory, 'start')}: ${stderr ?? ''}${error?.message ?? ''}`);
   const stop = (): Promise<void> => {
     spawnSync(join(directory, 'stop'), [], { env: environment, stdio: 'ignore', timeout: START_MS_MAX });
     rmSync(files, { recursive: true, force: true });
     return Promise.resolve();
   };
+  if (status !== 0) {
+    // It may have been interrupted halfway.
+    await stop();
+    throw new Error(`${join(directory, 'start')}: ${stderr ?? ''}${error?.message ?? ''}`);
+  }
   return { bootstrap: stdout.trim().split('\n').at(-1)!, stop };
 }
 
