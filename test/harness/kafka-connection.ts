@@ -44,7 +44,7 @@ export class KafkaConnection {
           if (answered !== correlationId) throw new Error(`answer ${answered} came for request ${correlationId}`);
           resolve(response);
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       };
       this.#asked.push({ take, fail: reject });

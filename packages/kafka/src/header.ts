@@ -10,7 +10,7 @@ export interface RequestHead {
   readonly correlationId: number;
 }
 
-/** Key and version of ApiVersions, whose response never has tagged fields in its header: clients do not know ours yet. */
+/** The key of ApiVersions, whose response never has tagged fields in its header: clients do not know ours yet. */
 const API_VERSIONS_KEY = 18;
 
 /**

@@ -44,7 +44,7 @@ export function topicConfigs(
   });
 }
 
-/** Kafka's words for where a value comes from, and of what type it is. */
+/** Kafka's number for where a value comes from. */
 export function configSource({ source }: Pick<DescribedConfig, 'source'>): number {
   return SOURCES[source];
 }

@@ -7,7 +7,7 @@ import type {
 } from '@weir/kafka/apis/describe-topic-partitions.ts';
 import { NO_UUID } from '@weir/kafka/schema.ts';
 import type { ClusterView } from './cluster-view.ts';
-import { errorNumber, INVALID_REQUEST } from './error-number.ts';
+import { errorNumber, MISMATCHED_ENDPOINT_TYPE } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
 import { isInternal, NO_OPERATIONS } from './metadata.ts';
 
@@ -36,8 +36,6 @@ export function answerDescribeCluster(cluster: ClusterView, exchange: Exchange<t
     brokers: brokers.map(({ nodeId, ...rest }) => ({ brokerId: nodeId, ...rest })),
   });
 }
-
-const MISMATCHED_ENDPOINT_TYPE = 114;
 
 /** Answers with topics by pages of partitions (KIP-966). */
 export function answerDescribeTopicPartitions(
@@ -114,5 +112,5 @@ function unknown(name: string): TopicAnswer {
 }
 
 function invalidCursor(name: string): TopicAnswer {
-  return { ...unknown(name), errorCode: INVALID_REQUEST };
+  return { ...unknown(name), errorCode: errorNumber('INVALID_REQUEST') };
 }

@@ -10,8 +10,8 @@ export const INVALID_FETCH_SESSION_EPOCH = 71;
 export const FETCH_SESSION_TOPIC_ID_ERROR = 106;
 /** To whoever looks for a group's coordinator while there is none: every client tries again later. */
 export const COORDINATOR_NOT_AVAILABLE = 15;
-/** To options that Kafka has and this does not. */
-export const INVALID_REQUEST = 42;
+/** To whoever asks a broker about the controller's own listener. */
+export const MISMATCHED_ENDPOINT_TYPE = 114;
 
 /** What clients of Kafka are told for the codes that Kafka does not have: retriable ones, as these are. */
 const STAND_INS: Partial<Record<ErrorCode, ErrorCode>> = {
@@ -25,3 +25,6 @@ const STAND_INS: Partial<Record<ErrorCode, ErrorCode>> = {
 export function errorNumber(code: ErrorCode): number {
   return ERRORS[STAND_INS[code] ?? code].number;
 }
+
+/** Refusals after which a client wants to know who leads now (KIP-951). */
+export const LEADER_MOVED: ReadonlySet<ErrorCode> = new Set(['NOT_LEADER_OR_FOLLOWER', 'FENCED_LEADER_EPOCH']);

@@ -41,7 +41,7 @@ export interface Handler {
    * the answer. All others go one after the other, as Kafka has them.
    */
   readonly pipelined: boolean;
-  /** Whether a request may be begun now; false holds its connection back until `Connections.resume`. */
+  /** Whether a request may be begun now; false holds its connection back until `KafkaServer.resume`. */
   readonly admits: () => boolean;
 }
 

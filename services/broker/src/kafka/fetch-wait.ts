@@ -14,7 +14,7 @@ import type { ColdRead } from '@weir/log/log-read.ts';
 import { Partition } from '../partition/partition.ts';
 import type { TailReader } from '../partition/partition.ts';
 import type { BeginRead } from '../rpc/cold-gate.ts';
-import { errorNumber } from './error-number.ts';
+import { errorNumber, LEADER_MOVED } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
 import type { FetchContext, Wanted } from './fetch-sessions.ts';
 import type { FetchParts } from './fetch.ts';
@@ -360,8 +360,6 @@ export class FetchWait implements TailReader {
     this.#done();
   }
 }
-
-const LEADER_MOVED: ReadonlySet<ErrorCode> = new Set(['NOT_LEADER_OR_FOLLOWER', 'FENCED_LEADER_EPOCH']);
 
 /** Reads from disk that one fetch has under way. */
 const COLD_READS_PER_FETCH = 4;

@@ -35,6 +35,11 @@ export class FrameMemory {
     this.#bytes += bytes;
   }
 
+  /** Whether half of all would still be free if so much were taken: then nobody needs to be asked to wait. */
+  isPlentyFor(bytes: number): boolean {
+    return this.#waiting.size === 0 && (this.#bytes + bytes) * 2 <= this.#bytesMax;
+  }
+
   /** Whether somebody waits. */
   get isWanted(): boolean {
     return this.#waiting.size > 0;

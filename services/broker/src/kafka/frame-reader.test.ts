@@ -179,7 +179,8 @@ test('requests of several connections that share the scratch buffer and too litt
 });
 
 test('a large request is read into its own place once enough of it is here, and what follows it is not', () => {
-  const world = new World();
+  // Less than twice the request: then nobody gets memory early.
+  const world = new World(300_000);
   const owner = world.reader();
   const bytes = framed(bodyOf(200_000, 1), bodyOf(20, 2));
   let at = 0;
@@ -203,6 +204,18 @@ test('a large request is read into its own place once enough of it is here, and 
   // So little is read with what follows.
   expect(read(124)).toBe(world.scratch);
   expect(owner.frames).toEqual([bodyOf(200_000, 1), bodyOf(20, 2)]);
+});
+
+test('while memory is plenty a large request has its place from its first bytes on', () => {
+  const world = new World(1_000_000);
+  const owner = world.reader();
+  const bytes = framed(bodyOf(200_000, 1));
+  bytes.copy(owner.reader.buffer(), 0, 0, 5);
+  owner.reader.received(5);
+  expect([world.memory.bytes, owner.reader.buffer().length]).toEqual([200_000, 199_999]);
+  bytes.copy(owner.reader.buffer(), 0, 5);
+  owner.reader.received(199_999);
+  expect(owner.frames).toEqual([bodyOf(200_000, 1)]);
 });
 
 test('a large request waits while it could not be begun, and small ones in front of it do not', () => {

@@ -5,8 +5,11 @@ import type { FrameMemory } from './frame-memory.ts';
 
 /** The least that a request's header takes. */
 const FRAME_BYTES_MIN = 8;
-/** What the beginning of a request that does not come at once is kept in, at first. */
-const HEAD_BYTES_MIN = 1_024;
+/** What the beginning of a request that does not come at once is kept in, while it is so short. */
+const HEAD_BYTES_MIN = 4_096;
+/** Longer beginnings have one of these, which are used again: fresh memory for each would keep the collector busy. */
+const HEADS_KEPT_MAX = 64;
+const heads: Buffer[] = [];
 
 /** What a frame reader tells its connection. */
 export interface FrameReaderOwner {
@@ -28,8 +31,8 @@ export interface FrameReaderOwner {
  * Cuts what a connection brings into requests. Bytes are read into a scratch buffer that all connections share; once a
  * large request has begun to come and has got its memory, straight into its own place.
  *
- * Invariant: a request holds no more memory than twice what has come of it (and HEAD_BYTES_MIN) before
- * KAFKA_SMALL_REQUEST_BYTES of it are here: what is only announced costs nothing.
+ * Invariant: while memory is not plenty, a request holds at most KAFKA_SMALL_REQUEST_BYTES of it before as many are here:
+ * what is only announced costs others nothing.
  */
 export class FrameReader {
   readonly #owner: FrameReaderOwner;
@@ -105,7 +108,7 @@ export class FrameReader {
   close(): void {
     this.#closed = true;
     this.#kept = undefined;
-    this.#head = undefined;
+    this.#dropHead();
     this.#memory.forget(this.#memoryAgain);
     if (this.#frame === undefined) return;
     this.#memory.give(this.#frame.length);
@@ -142,14 +145,15 @@ export class FrameReader {
 
   /** Gives a large request its place, once enough of it has come. False: it has to wait for that. */
   #makePlace(next: Buffer): boolean {
-    if (this.#filled + next.length < KAFKA_SMALL_REQUEST_BYTES) return true;
+    const isEarly = this.#filled + next.length < KAFKA_SMALL_REQUEST_BYTES;
+    if (isEarly && !(this.#owner.takesLarge && this.#memory.isPlentyFor(this.#length))) return true;
     if (!this.#owner.takesLarge || !this.#memory.take(this.#length, this.#memoryAgain)) {
       this.#keep(next, 0);
       return false;
     }
     const frame = this.#slabs.allocate(this.#length);
     this.#head?.copy(frame, 0, 0, this.#filled);
-    this.#head = undefined;
+    this.#dropHead();
     this.#frame = frame;
     this.#places++;
     return true;
@@ -168,10 +172,19 @@ export class FrameReader {
     const head = this.#head;
     const needed = this.#filled + bytes;
     if (head !== undefined && head.length >= needed) return head;
-    const larger = Buffer.allocUnsafeSlow(Math.min(this.#length, Math.max(HEAD_BYTES_MIN, 2 * needed)));
+    const isShort = needed <= HEAD_BYTES_MIN;
+    const larger = isShort
+      ? Buffer.allocUnsafe(Math.min(this.#length, HEAD_BYTES_MIN))
+      : (heads.pop() ?? Buffer.allocUnsafeSlow(KAFKA_SMALL_REQUEST_BYTES));
     head?.copy(larger, 0, 0, this.#filled);
     this.#head = larger;
     return larger;
+  }
+
+  #dropHead(): void {
+    const head = this.#head;
+    this.#head = undefined;
+    if (head?.length === KAFKA_SMALL_REQUEST_BYTES && heads.length < HEADS_KEPT_MAX) heads.push(head);
   }
 
   /** A small request that is whole, in a piece of a slab; nobody else's need keeps it from that. */
@@ -184,7 +197,7 @@ export class FrameReader {
 
   #complete(frame: Buffer): void {
     this.#frame = undefined;
-    this.#head = undefined;
+    this.#dropHead();
     this.#filled = 0;
     this.#lengthBytes = 0;
     this.#length = 0;

@@ -12,7 +12,7 @@ import type { TopicReference } from './topics.ts';
 
 type TopicAnswer = MetadataResponse['topics'][number];
 
-/** What a field says that nobody asked for: there are no ACLs. */
+/** What stands where a client may be told what it is allowed to do: there are no ACLs yet. */
 export const NO_OPERATIONS = -2_147_483_648;
 /** Before it, an empty list of topics meant all of them. */
 const NULL_MEANS_ALL_FROM = 1;

@@ -11,7 +11,7 @@ import type { AppendWaiter } from '../partition/append-queue.ts';
 import { Partition } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type { ClusterView } from './cluster-view.ts';
-import { errorNumber } from './error-number.ts';
+import { errorNumber, LEADER_MOVED } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
 import { findTopic } from './topics.ts';
 
@@ -279,5 +279,3 @@ class PendingProduce implements AppendWaiter {
     this.#done();
   }
 }
-
-const LEADER_MOVED: ReadonlySet<ErrorCode> = new Set(['NOT_LEADER_OR_FOLLOWER', 'FENCED_LEADER_EPOCH']);

@@ -2,13 +2,11 @@ import { expect, test } from 'vitest';
 import { KAFKA_ANSWER_BYTES_QUEUED_MAX, KAFKA_IDLE_MS, KAFKA_STALL_MS, KAFKA_SWEEP_MS } from '@weir/base/limits.ts';
 import { fetch } from '@weir/kafka/apis/fetch.ts';
 import { produce } from '@weir/kafka/apis/produce.ts';
-import { requestFrame } from '@weir/kafka/message.ts';
 import { on } from './exchange.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import type { TestClient } from './test-client.ts';
 import { TestDoor } from './test-door.ts';
 
-const NO_DATA = { transactionalId: null, acks: -1, timeoutMs: 1_000, topicData: [] };
 const NO_FETCH = { maxWaitMs: 0, minBytes: 0, isolationLevel: 0, topics: [] };
 
 /** A door behind which the test itself answers Fetch. */

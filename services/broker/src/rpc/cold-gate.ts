@@ -3,7 +3,7 @@ export type BeginRead = () => boolean;
 
 /**
  * Lets so many reads from disk be under way at a time, over all streams; the rest wait in the order in which they came.
- * Each waiter is a subscription and waits at most once, which bounds the queue.
+ * Subscriptions wait with one read each, fetches of Kafka clients with a few, which bounds the queue.
  */
 export class ColdGate {
   readonly #max: number;
