@@ -124,17 +124,21 @@ test('a partition that fails while several are waited for leaves nothing in the 
   const { client } = own;
   const wait = client.read.bind(client);
   let late = 0;
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
   client.read = async (asked) => {
     if (asked.waitMs === 0) return wait(asked);
     if (asked.partition === 0) throw new WeirError('KAFKA_STORAGE_ERROR', 'its disk is broken');
     // Comes after the answer, and brings something.
-    const { records } = await wait({ ...asked, offset: 0, topic: 'orders', partition: 0, waitMs: 20 });
+    await released;
+    const result = await wait({ ...asked, offset: 0, topic: 'orders', partition: 0, waitMs: 0 });
     late++;
-    return { records, nextOffset: records.length, highWatermark: records.length, logStartOffset: 0 };
+    return result;
   };
   await fetch(`${own.url}/v1/topics/orders/records`, { method: 'POST', body: 'kept' });
   const response = await fetch(`${own.url}/v1/topics/many/records?wait=5s`);
   expect(response.status).toBe(503);
+  release();
   await expect.poll(() => late, { interval: 1 }).toBe(3);
   const metrics = await (await fetch(`${own.url}/metrics`)).text();
   expect(metrics).toMatch(/^weir_gateway_in_flight_bytes 0$/m);
