@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
+import { splitAddress } from '@weir/base/options.ts';
 import type { Api, RequestToSend, ResponseOf } from '@weir/kafka/api.ts';
 import { FRAME_LENGTH_BYTES, readResponse, requestFrame } from '@weir/kafka/message.ts';
 
@@ -26,9 +27,8 @@ export class KafkaConnection {
 
   /** @throws Error (as a rejection) when nobody listens there */
   static open(address: string): Promise<KafkaConnection> {
-    const [host, port] = [address.slice(0, address.lastIndexOf(':')), address.slice(address.lastIndexOf(':') + 1)];
     return new Promise((resolve, reject) => {
-      const socket = connect({ host, port: Number(port), noDelay: true });
+      const socket = connect({ ...splitAddress(address), noDelay: true });
       socket.once('error', reject);
       socket.once('connect', () => resolve(new KafkaConnection(socket)));
     });

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { tmpdir } from 'node:os';
@@ -5,6 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
+/** As bin/weir runs it. */
+const { nodeFlags } = createRequire(import.meta.url)('../../bin/bootstrap.js') as { readonly nodeFlags: string[] };
 const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url));
 const POLL_MS = 10;
 
@@ -38,7 +41,7 @@ export class WeirChild {
 
   constructor(words: readonly string[], { environment, runner = [] }: ChildOptions = {}) {
     this.#title = `weir ${words[0]}`;
-    const command = [...runner, process.execPath, MAIN, ...words];
+    const command = [...runner, process.execPath, ...nodeFlags, MAIN, ...words];
     const child = spawn(command[0]!, command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe'],
       // As bin/weir sets them.

@@ -154,6 +154,17 @@ export function addressProblem(value: string): string | undefined {
   return undefined;
 }
 
+/** The parts of a host:port; the host without the brackets around IPv6, as those want it who connect or listen. */
+export function splitAddress(address: string): { readonly host: string; readonly port: number } {
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
+}
+
+/** A host:port with another port, as the one that was bound in the place of 0. */
+export function withPort(address: string, port: number): string {
+  return `${address.slice(0, address.lastIndexOf(':'))}:${port}`;
+}
+
 /** For `check`: the same for a list with commas. */
 export function addressListProblem(value: string): string | undefined {
   for (const address of value.split(',')) {

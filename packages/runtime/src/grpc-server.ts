@@ -2,6 +2,7 @@ import type { Http2Server, ServerHttp2Session, Settings } from 'node:http2';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { sendUnaryData, ServerDuplexStream, ServerUnaryCall } from '@grpc/grpc-js';
 import * as limits from '@weir/base/limits.ts';
+import { withPort } from '@weir/base/options.ts';
 import type { Handler, Listener, Stream, StreamHandlers } from '@weir/base/transport.ts';
 import { takeBulkStreams } from './grpc-bulk-server.ts';
 import { fromGrpcMetadata, statusFor, statusForThrown } from './grpc-failure.ts';
@@ -31,7 +32,7 @@ export async function listen(address: string, handlers: readonly Handler[]): Pro
     takeBulkStreams(http2Server, handlers);
   }
   return {
-    address: `${address.slice(0, address.lastIndexOf(':'))}:${port}`,
+    address: withPort(address, port),
     close: (graceMs) => closeServer(server, sessions, graceMs),
   };
 }

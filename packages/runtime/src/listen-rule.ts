@@ -1,4 +1,5 @@
 import { isIPv4 } from 'node:net';
+import { splitAddress } from '@weir/base/options.ts';
 
 /** Whether only this machine can reach a host. */
 export function isLoopbackHost(host: string): boolean {
@@ -11,8 +12,7 @@ export function isLoopbackHost(host: string): boolean {
  * reaches the port may read and write everything, so that somebody has to have said that they want it.
  */
 export function listenProblem(option: string, address: string, insecure: boolean): string | undefined {
-  const host = address.slice(0, address.lastIndexOf(':'));
-  if (insecure || isLoopbackHost(host)) return undefined;
+  if (insecure || isLoopbackHost(splitAddress(address).host)) return undefined;
   return (
     `--${option} ${address} is not a loopback address, and Weir has no TLS and no authentication yet: ` +
     'whoever reaches that port can read and write everything. Listen on 127.0.0.1, or say --insecure if the network is trusted'

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { splitAddress, withPort } from '@weir/base/options.ts';
 
 /** What a service's ops port answers from. */
 export interface OpsSource {
@@ -28,8 +29,7 @@ export async function startOpsServer(listen: string, source: OpsSource): Promise
     },
   );
   server.maxConnections = 256;
-  const host = listen.slice(0, listen.lastIndexOf(':')).replace(/^\[|\]$/g, '');
-  const port = Number(listen.slice(listen.lastIndexOf(':') + 1));
+  const { host, port } = splitAddress(listen);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const why = error.code === 'EADDRINUSE' ? 'the port is taken by another process' : error.message;
@@ -38,7 +38,7 @@ export async function startOpsServer(listen: string, source: OpsSource): Promise
     server.listen(port, host, resolve);
   });
   return {
-    address: `${listen.slice(0, listen.lastIndexOf(':'))}:${(server.address() as AddressInfo).port}`,
+    address: withPort(listen, (server.address() as AddressInfo).port),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -5,6 +5,7 @@ import type { Service, World } from '@weir/runtime/world.ts';
 import { Broker } from './broker.ts';
 import { budgetsFor } from './budgets.ts';
 import { parseListeners } from '@weir/base/listeners.ts';
+import { splitAddress } from '@weir/base/options.ts';
 import { listenForSockets } from './kafka/socket-server.node.ts';
 import type { BrokerOptions } from './options.ts';
 
@@ -56,8 +57,8 @@ export async function start(options: BrokerOptions, world: World): Promise<Servi
 
 /** Where a broker listens on all addresses, nobody can reach it under the one it listens on. */
 function advertiseProblem(of: 'grpc' | 'kafka', listen: string, advertise: string | undefined): string | undefined {
-  const host = listen.slice(0, listen.lastIndexOf(':'));
-  if (advertise !== undefined || (host !== '0.0.0.0' && host !== '[::]')) return undefined;
+  const { host } = splitAddress(listen);
+  if (advertise !== undefined || (host !== '0.0.0.0' && host !== '::')) return undefined;
   return `--${of}-listen ${listen} is not an address that others can connect to: say --${of}-advertise HOST:PORT as well`;
 }
 

@@ -1,4 +1,5 @@
 import { HTTP_CONNECTIONS_MAX, HTTP_FILES_SHARE, STOP_GRACE_MS, STREAMS_MAX } from '@weir/base/limits.ts';
+import { splitAddress } from '@weir/base/options.ts';
 import { isLoopbackHost, listenProblem } from '@weir/runtime/listen-rule.ts';
 import { VERSION } from '@weir/runtime/run-service.ts';
 import type { Service, World } from '@weir/runtime/world.ts';
@@ -51,7 +52,7 @@ export async function startGateway(options: GatewayOptions, world: World, client
     // Logs and connections to other services, perhaps in this same process, need descriptors as well.
     connectionsMax: Math.min(HTTP_CONNECTIONS_MAX, Math.floor(world.openFilesLimit * HTTP_FILES_SHARE)),
     access: {
-      loopback: isLoopbackHost(listen.slice(0, listen.lastIndexOf(':'))),
+      loopback: isLoopbackHost(splitAddress(listen).host),
       allowedOrigins: new Set(options['allowed-origins']?.split(',') ?? []),
     },
   });

@@ -1,6 +1,7 @@
 import { ClusterImage } from '@weir/client/metadata/cluster-image.ts';
 import type { BrokerInfo } from '@weir/client/metadata/cluster-image.ts';
 import { addressOf } from '@weir/base/listeners.ts';
+import { splitAddress } from '@weir/base/options.ts';
 
 /** Where a broker is reached, as clients want it. */
 export interface Endpoint {
@@ -52,9 +53,7 @@ export class ClusterView {
 function endpointOf({ id, kafkaAddress, rack }: BrokerInfo, listener: string): Endpoint | undefined {
   const address = addressOf(kafkaAddress, listener);
   if (address === undefined) return undefined;
-  const colon = address.lastIndexOf(':');
-  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
-  return { nodeId: id, host, port: Number(address.slice(colon + 1)), rack: rack === '' ? null : rack };
+  return { nodeId: id, ...splitAddress(address), rack: rack === '' ? null : rack };
 }
 
 const NOTHING = new ClusterImage();

@@ -1,6 +1,7 @@
 import { createServer, Socket } from 'node:net';
 import type { AddressInfo, OnReadOpts, Server } from 'node:net';
 import { KAFKA_SCRATCH_BYTES } from '@weir/base/limits.ts';
+import { splitAddress, withPort } from '@weir/base/options.ts';
 import type { KafkaSocket, SocketListener, SocketOwner } from './socket.ts';
 
 // oxlint-disable no-underscore-dangle -- Node's own names.
@@ -24,8 +25,6 @@ export async function listenForSockets(
   accept: (socket: KafkaSocket) => SocketOwner | undefined,
   isCopied = false,
 ): Promise<SocketListener> {
-  const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '');
-  const port = Number(address.slice(address.lastIndexOf(':') + 1));
   const server = createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true }, (incoming) => {
     const connection = new Connection(incoming);
     const owner = accept(connection);
@@ -37,13 +36,12 @@ export async function listenForSockets(
       const why = error.code === 'EADDRINUSE' ? 'the port is taken by another process' : error.message;
       reject(new Error(`cannot listen on ${address}: ${why}`, { cause: error }));
     });
-    server.listen({ host, port, backlog: 1_024 }, resolve);
+    server.listen({ ...splitAddress(address), backlog: 1_024 }, resolve);
   });
   // A connection that could not be accepted, as for want of descriptors, is its client's trouble alone.
   server.on('error', () => {});
-  const shownHost = address.slice(0, address.lastIndexOf(':'));
   return {
-    address: `${shownHost}:${(server.address() as AddressInfo).port}`,
+    address: withPort(address, (server.address() as AddressInfo).port),
     close: () => server.close(),
   };
 }

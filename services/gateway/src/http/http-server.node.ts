@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fastify } from 'fastify';
 import type { FastifyInstance, HTTPMethods } from 'fastify';
 import * as limits from '@weir/base/limits.ts';
+import { splitAddress, withPort } from '@weir/base/options.ts';
 import type { GatewayContext } from '../context.ts';
 import type { Route } from '../route.ts';
 import type { AccessRule } from './access-rule.ts';
@@ -51,17 +52,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     socket.once('close', () => sockets.delete(socket));
   });
   registerRoutes(app, serving, options.routes);
-  const host = options.listen.slice(0, options.listen.lastIndexOf(':'));
-  const port = Number(options.listen.slice(options.listen.lastIndexOf(':') + 1));
   try {
-    await app.listen({ host: host.replace(/^\[|\]$/g, ''), port });
+    await app.listen(splitAddress(options.listen));
   } catch (error) {
     const why =
       (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'the port is taken by another process' : String(error);
     throw new Error(`cannot listen on ${options.listen}: ${why}`, { cause: error });
   }
   return {
-    address: `${host}:${(app.server.address() as AddressInfo).port}`,
+    address: withPort(options.listen, (app.server.address() as AddressInfo).port),
     drain: (drainMs) => drain(sockets, serving, drainMs),
     stop: (graceMs) => stop(app, sockets, serving, graceMs),
   };
