@@ -1,4 +1,4 @@
-import { refusal, WeirError } from '@weir/base/errors.ts';
+import { WeirError } from '@weir/base/errors.ts';
 import type { Client } from '@weir/client/client.ts';
 import type { Subscription } from '@weir/client/consumer/subscription.ts';
 import { batchBytesOf, recordCountOf } from '@weir/records/batch-header.ts';
@@ -73,7 +73,7 @@ function readThrough(
         } else subscription.credit(records.length);
       },
       caughtUp() {},
-      ended: ({ code, message }) => reject(new WeirError(code, refusal(code, message).message)),
+      ended: ({ code, message }) => reject(new WeirError(code, message)),
     });
   });
 }

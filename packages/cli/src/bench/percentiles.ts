@@ -3,7 +3,10 @@ const BUCKETS_PER_DOUBLING = 64;
 /** From a microsecond to about an hour. */
 const DOUBLINGS = 32;
 
-/** Durations, of which percentiles are asked. However many are recorded, it takes the same little memory. */
+/**
+ * Durations, of which percentiles are asked. However many are recorded, it takes the same little memory. Node's own
+ * histogram takes one value at a time, and here one call stands for all records of a batch.
+ */
 export class Percentiles {
   readonly #counts = new Float64Array(BUCKETS_PER_DOUBLING * DOUBLINGS + 1);
   #count = 0;

@@ -9,7 +9,7 @@ import { NO_UUID } from '@weir/kafka/schema.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber, MISMATCHED_ENDPOINT_TYPE } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
-import { isInternal, NO_OPERATIONS } from './metadata.ts';
+import { isInternal, NO_OPERATIONS, partitionAnswer } from './metadata.ts';
 
 type TopicAnswer = DescribeTopicPartitionsResponse['topics'][number];
 
@@ -84,16 +84,10 @@ function answerOf(cluster: ClusterView, topic: TopicInfo, partitions: readonly P
     topicId: topic.idBytes,
     isInternal: isInternal(topic.name),
     topicAuthorizedOperations: NO_OPERATIONS,
-    partitions: partitions.map(({ index, leader, leaderEpoch, replicas, isr }) => ({
-      errorCode: leader === -1 ? errorNumber('LEADER_NOT_AVAILABLE') : 0,
-      partitionIndex: index,
-      leaderId: leader,
-      leaderEpoch,
-      replicaNodes: replicas,
-      isrNodes: isr,
+    partitions: partitions.map((info) => ({
+      ...partitionAnswer(cluster, info),
       eligibleLeaderReplicas: [],
       lastKnownElr: [],
-      offlineReplicas: replicas.filter((replica) => !cluster.isActive(replica)),
     })),
   };
 }

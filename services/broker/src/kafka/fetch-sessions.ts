@@ -3,6 +3,7 @@ import type { Random } from '@weir/base/random.ts';
 import { KAFKA_FETCH_SESSIONS_MAX } from '@weir/base/limits.ts';
 import type { FetchRequest } from '@weir/kafka/apis/fetch.ts';
 import { NO_UUID } from '@weir/kafka/schema.ts';
+import { latin1 } from '../partition/partition-key.ts';
 import {
   FETCH_SESSION_ID_NOT_FOUND,
   FETCH_SESSION_TOPIC_ID_ERROR,
@@ -195,7 +196,7 @@ function untold(wanted: Wanted): Told {
 
 /** Names hold no NUL, and ids have as many bytes as each other. */
 function keyOf({ topic, topicId, partition }: Pick<Wanted, 'topic' | 'topicId' | 'partition'>): string {
-  const named = topic === '' ? Buffer.from(topicId.buffer, topicId.byteOffset, 16).toString('latin1') : topic;
+  const named = topic === '' ? latin1(topicId) : topic;
   return `${named}\0${partition}`;
 }
 

@@ -18,7 +18,7 @@ import { errorNumber, LEADER_MOVED } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
 import type { FetchContext, Wanted } from './fetch-sessions.ts';
 import type { FetchParts } from './fetch.ts';
-import { findTopic, isById } from './topics.ts';
+import { findTopic, servingByName } from './topics.ts';
 
 type TopicAnswer = FetchResponse['responses'][number];
 type PartitionAnswer = TopicAnswer['partitions'][number];
@@ -201,13 +201,12 @@ export class FetchWait implements TailReader {
   }
 
   #partitionOf({ topic: name, topicId, partition, fetchOffset, currentLeaderEpoch }: Wanted): Partition | Refusal {
-    const reference = { name, id: topicId };
-    const { partitions, cluster } = this.#parts;
-    const id = isById(reference) ? topicId : findTopic(cluster.image, reference)?.idBytes;
+    const { partitions } = this.#parts;
     // Versions that name topics by their ids have no names.
-    if (id === undefined && name === '') return refusal('UNKNOWN_TOPIC_ID', 'there is no topic with this id');
-    if (id === undefined) return refusal('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic ${name}`);
-    const found = partitions.serving(id, partition, currentLeaderEpoch);
+    const found =
+      name === ''
+        ? partitions.serving(topicId, partition, currentLeaderEpoch)
+        : servingByName(this.#parts, name, partition, currentLeaderEpoch);
     if (!(found instanceof Partition)) return found;
     if (!Number.isSafeInteger(fetchOffset) || fetchOffset < 0) return outOfRange(found, { fetchOffset });
     return found;
@@ -236,10 +235,9 @@ export class FetchWait implements TailReader {
     const { cluster } = this.#parts;
     const id = { name: wanted.topic, id: wanted.topicId };
     const info = LEADER_MOVED.has(why.code) ? findTopic(cluster.image, id)?.partitions[wanted.partition] : undefined;
-    const code = why.code === 'UNKNOWN_TOPIC_ID' && wanted.topic !== '' ? 'UNKNOWN_TOPIC_OR_PARTITION' : why.code;
     const answer: PartitionAnswer = {
       partitionIndex: wanted.partition,
-      errorCode: errorNumber(code),
+      errorCode: errorNumber(why.code),
       highWatermark: -1,
       abortedTransactions: null,
       records: [],

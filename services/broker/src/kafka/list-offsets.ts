@@ -6,6 +6,7 @@ import type { Partitions } from '../partition/partitions.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber, UNSUPPORTED_VERSION } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
+import { inWordsOfNames, servingByName } from './topics.ts';
 
 type PartitionAnswer = ListOffsetsResponse['topics'][number]['partitions'][number];
 type Question = { readonly partitionIndex: number; readonly currentLeaderEpoch: number; readonly timestamp: number };
@@ -37,12 +38,9 @@ export async function answerListOffsets(
   for (const { name, partitions: asked } of exchange.request.topics) {
     const answers: PartitionAnswer[] = [];
     topics.push({ name, partitions: answers });
-    const topic = cluster.image.topic(name);
     for (const question of asked) {
-      const found =
-        topic === undefined
-          ? refusal('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic ${name}`)
-          : partitions.serving(topic.idBytes, question.partitionIndex, question.currentLeaderEpoch);
+      const { partitionIndex, currentLeaderEpoch } = question;
+      const found = servingByName({ cluster, partitions }, name, partitionIndex, currentLeaderEpoch);
       // One after the other: a look-up by timestamp may read from disk, and one request is not to fill its queue.
       answers.push(
         found instanceof Partition ? await offsetOf(found, question, exchange.version) : refused(question, found),
@@ -101,6 +99,11 @@ function offsetOf(
 }
 
 function refused({ partitionIndex }: Question, why: Refusal): PartitionAnswer {
-  const code = why.code === 'UNKNOWN_TOPIC_ID' ? 'UNKNOWN_TOPIC_OR_PARTITION' : why.code;
-  return { partitionIndex, errorCode: errorNumber(code), timestamp: -1, offset: -1, leaderEpoch: -1 };
+  return {
+    partitionIndex,
+    errorCode: errorNumber(inWordsOfNames(why).code),
+    timestamp: -1,
+    offset: -1,
+    leaderEpoch: -1,
+  };
 }

@@ -3,6 +3,7 @@ import { isErrorCode } from '@weir/base/errors.ts';
 import type { PartitionInfo, TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import type { metadata, MetadataResponse } from '@weir/kafka/apis/metadata.ts';
 import { NO_UUID } from '@weir/kafka/schema.ts';
+import { latin1 } from '../partition/partition-key.ts';
 import type { Admin } from './admin.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber } from './error-number.ts';
@@ -55,10 +56,7 @@ function eachOnce(references: readonly TopicReference[]): TopicReference[] {
   const seen = new Map<string, TopicReference>();
   for (const reference of references) {
     const { name, id } = reference;
-    seen.set(
-      isById(reference) ? `\0${Buffer.from(id.buffer, id.byteOffset, id.length).toString('latin1')}` : name,
-      reference,
-    );
+    seen.set(isById(reference) ? `\0${latin1(id)}` : name, reference);
   }
   return [...seen.values()];
 }
@@ -110,7 +108,8 @@ export function isInternal(name: string): boolean {
   return name === '__consumer_offsets' || name === '__transaction_state';
 }
 
-function partitionAnswer(cluster: ClusterView, info: PartitionInfo): TopicAnswer['partitions'][number] {
+/** One partition, as all who describe topics tell of it. */
+export function partitionAnswer(cluster: ClusterView, info: PartitionInfo) {
   const { index, leader, leaderEpoch, replicas, isr } = info;
   return {
     errorCode: leader === -1 ? errorNumber('LEADER_NOT_AVAILABLE') : 0,

@@ -2,10 +2,11 @@ import type { Clock } from '@weir/base/clock.ts';
 import { refusal } from '@weir/base/errors.ts';
 import type { ErrorCode, Refusal } from '@weir/base/errors.ts';
 import type { Offset } from '@weir/base/ids.ts';
-import { SLAB_BYTES } from '@weir/base/limits.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
 import type { produce } from '@weir/kafka/apis/produce.ts';
 import type { ProduceRequest, ProduceResponse } from '@weir/kafka/apis/produce.ts';
+import { BATCH_HEADER_BYTES, compressionOf } from '@weir/records/batch-header.ts';
+import { appendKeeping } from '../append-keeping.ts';
 import type { BrokerMetrics } from '../metrics.ts';
 import type { AppendWaiter } from '../partition/append-queue.ts';
 import { Partition } from '../partition/partition.ts';
@@ -13,7 +14,7 @@ import type { Partitions } from '../partition/partitions.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber, LEADER_MOVED } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
-import { findTopic } from './topics.ts';
+import { findTopic, inWordsOfNames } from './topics.ts';
 
 /** What producing needs. */
 export interface ProduceParts {
@@ -107,22 +108,12 @@ export class KafkaProduce {
   ): Refusal | undefined {
     const found = this.#parts.partitions.serving(topicId, index, -1);
     if (!(found instanceof Partition)) return found;
-    const { slabs } = this.#parts;
-    const backingBytes = records.buffer.byteLength;
     if (version < ZSTD_FROM && isZstd(records)) {
       return refusal('UNSUPPORTED_COMPRESSION_TYPE', 'zstd is for clients that speak Produce from version 7 on');
     }
-    // A few small batches are not to keep the memory of a request that is large for something else.
-    if (backingBytes <= SLAB_BYTES || records.length * 2 >= backingBytes) {
-      return found.append(records, -1, pending, slot);
-    }
-    const piece = slabs.allocate(records.length);
-    piece.set(records);
-    try {
-      return found.append(piece, -1, pending, slot);
-    } finally {
-      slabs.release(piece);
-    }
+    // Any other batch of the request may be refused.
+    const keeping = { slabs: this.#parts.slabs, keptBytes: records.length };
+    return appendKeeping(records, keeping, (batch) => found.append(batch, -1, pending, slot));
   }
 
   #refusalOf({ acks, transactionalId }: ProduceRequest): Refusal | undefined {
@@ -157,11 +148,9 @@ const IDS_FROM = 13;
 const ROOM_LOOK_MS = 2;
 /** The first version of Produce whose clients may send zstd (KIP-110). */
 const ZSTD_FROM = 7;
-const ATTRIBUTES_AT = 21;
-const ZSTD = 4;
 
 function isZstd(records: Buffer): boolean {
-  return records.length > ATTRIBUTES_AT + 1 && (records.readInt16BE(ATTRIBUTES_AT) & 7) === ZSTD;
+  return records.length >= BATCH_HEADER_BYTES && compressionOf(records, 0) === 'zstd';
 }
 
 /** A request whose batches are on their way; it is answered when the last of them is. */
@@ -207,8 +196,9 @@ class PendingProduce implements AppendWaiter {
     this.#close();
   }
 
-  failed(slot: number, why: Refusal): void {
+  failed(slot: number, refused: Refusal): void {
     if (this.#isOver) return;
+    const why = this.#exchange.version < IDS_FROM ? inWordsOfNames(refused) : refused;
     this.#failure ??= why.code;
     this.#parts.metrics.refusals.labels(why.code).inc();
     const { answers, at } = this.#places[slot]!;

@@ -1,6 +1,5 @@
 import { sleep } from '@weir/base/clock.ts';
 import type { Clock } from '@weir/base/clock.ts';
-import { refusal } from '@weir/base/errors.ts';
 import { APPLY_SLICE_MS } from '@weir/base/limits.ts';
 import type { deleteRecords } from '@weir/kafka/apis/delete-records.ts';
 import type { describeLogDirs } from '@weir/kafka/apis/describe-log-dirs.ts';
@@ -10,6 +9,7 @@ import type { Partitions } from '../partition/partitions.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
+import { inWordsOfNames, servingByName } from './topics.ts';
 
 /** Deletes the oldest records of partitions that this broker leads. */
 export async function answerDeleteRecords(
@@ -24,17 +24,13 @@ export async function answerDeleteRecords(
   for (const { name, partitions: asked } of exchange.request.topics) {
     const answers: (typeof topics)[number]['partitions'] = [];
     topics.push({ name, partitions: answers });
-    const topic = cluster.image.topic(name);
     for (const { partitionIndex, offset } of asked) {
-      const found =
-        topic === undefined
-          ? refusal('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic ${name}`)
-          : partitions.serving(topic.idBytes, partitionIndex, -1);
+      const found = servingByName({ cluster, partitions }, name, partitionIndex, -1);
       const start = found instanceof Partition ? found.deleteRecords(offset) : found;
       answers.push(
         typeof start === 'number'
           ? { partitionIndex, lowWatermark: start, errorCode: 0 }
-          : { partitionIndex, lowWatermark: -1, errorCode: errorNumber(start.code) },
+          : { partitionIndex, lowWatermark: -1, errorCode: errorNumber(inWordsOfNames(start).code) },
       );
       // Each takes a few syncs, which block.
       if (clock.monotonicMs() < untilMs) continue;

@@ -7,7 +7,6 @@ import {
   PARTITIONS_PER_REQUEST_MAX,
   PRODUCE_WINDOW_BYTES,
   STREAM_ANSWERS_QUEUED_MAX,
-  SLAB_BYTES,
   STREAM_RESULTS_QUEUED_MAX,
 } from '@weir/base/limits.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
@@ -22,7 +21,6 @@ import {
   ProduceWindowSchema,
 } from '@weir/proto/weir/broker/v1/broker_pb.js';
 import type {
-  PartitionBatch,
   PartitionResult,
   ProduceRequest,
   ProduceResponse,
@@ -33,6 +31,7 @@ import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { endSpan, SpanKind, startSpan } from '@weir/runtime/trace.ts';
 import type { Span } from '@weir/runtime/trace.ts';
 import type { Tracer } from '@weir/runtime/world.ts';
+import { appendKeeping } from '../append-keeping.ts';
 import type { BrokerMetrics } from '../metrics.ts';
 import type { AppendWaiter } from '../partition/append-queue.ts';
 import { Partition } from '../partition/partition.ts';
@@ -115,32 +114,14 @@ export class Produce {
         continue;
       }
       pending.reached(found.topic.name);
-      const problem = this.#append(found, batch, bytes, pending, slot);
+      const { leaderEpoch } = batch;
+      const kept = { slabs: this.#parts.slabs, keptBytes: bytes };
+      const problem = appendKeeping(asBuffer(batch.records), kept, (records) =>
+        found.append(records, leaderEpoch, pending, slot),
+      );
       if (problem !== undefined) this.#refuse(pending, slot, problem);
     }
     pending.taken();
-  }
-
-  /** A few small batches are not to keep the memory of a message that is large for something else. */
-  #append(
-    partition: Partition,
-    { records, leaderEpoch }: PartitionBatch,
-    requestBytes: number,
-    pending: PendingRequest,
-    slot: number,
-  ): Refusal | undefined {
-    const { slabs } = this.#parts;
-    const backingBytes = records.buffer.byteLength;
-    if (backingBytes <= SLAB_BYTES || requestBytes * 2 >= backingBytes) {
-      return partition.append(asBuffer(records), leaderEpoch, pending, slot);
-    }
-    const piece = slabs.allocate(records.length);
-    piece.set(records);
-    try {
-      return partition.append(piece, leaderEpoch, pending, slot);
-    } finally {
-      slabs.release(piece);
-    }
   }
 
   #refuse(pending: PendingRequest, slot: number, why: Refusal): void {
