@@ -58,6 +58,26 @@ test('an answer brings no more from disk than it may, however much is wanted', a
   expect(withRecords).toHaveLength(Math.ceil(KAFKA_FETCH_COLD_BYTES_MAX / 1_000_000));
 });
 
+test('however little is wanted of each, no more is read from disk than an answer brings, and a few at a time', async () => {
+  const partitions = 12;
+  const { door, client, fill } = await openReader({
+    ...COLD,
+    topic: ledPartitions(partitions),
+    appendPendingBytesMax: 4_000_000,
+  });
+  for (let index = 0; index < partitions; index++) await fill(1, 900_000, index);
+  // Each batch comes whole, however small the part of it that was asked for.
+  const all = Array.from({ length: partitions }, (_, partition) => ({ partition, partitionMaxBytes: 1 }));
+  client.send(fetch, 12, fetchOf(all, { maxBytes: 2 ** 31 - 1 }));
+  await door.settleWithoutDisk();
+  expect(door.broker.disk.pendingReads).toBe(4);
+  await door.settle();
+  const most = Math.ceil(KAFKA_FETCH_COLD_BYTES_MAX / 900_000) + 3;
+  expect(door.broker.metrics.reads.disk).toBeLessThanOrEqual(most);
+  expect(most).toBeLessThan(partitions);
+  expect(taken(client)[0]![0]).toBe('0 0-0');
+});
+
 test('who wants much at least is answered with what the disk had, as long as there is more of it', async () => {
   const { door, client, fill, ask } = await openReader(COLD);
   await fill(5, 10_000);

@@ -142,6 +142,35 @@ test('partitions are added, changed and forgotten on the way', async () => {
   }
 });
 
+test('a session names its topics as it began to, or is refused and lives on', async () => {
+  const { client, append } = await openReader({ topic: ledPartitions(2) });
+  await append(batchOf(1), 1);
+  const forgotten = { topic: 'orders', topicId: TOPIC_ID_BYTES, partitions: [0] };
+  for (const [version, otherVersion] of [
+    [12, 13],
+    [13, 12],
+  ] as const) {
+    const reader = new SessionReader(client, version);
+    await reader.ask([{}]);
+    for (const request of [
+      reader.request([{ partition: 1 }]),
+      reader.request([], { forgottenTopicsData: [forgotten] }),
+    ])
+      expect(shown(await client.ask(fetch, otherVersion, request))).toEqual(['error 106']);
+    expect(await reader.ask([{ partition: 1 }])).toEqual(['1 0-0']);
+  }
+});
+
+test('a session that forgets its last partition is over', async () => {
+  const { client, door } = await openReader();
+  const reader = new SessionReader(client);
+  await reader.ask([{}]);
+  const forgotten = { topic: 'orders', topicId: TOPIC_ID_BYTES, partitions: [0] };
+  expect(await reader.ask([], { forgottenTopicsData: [forgotten] })).toEqual([]);
+  expect(door.fetch.sessions).toBe(0);
+  expect(await reader.ask([{}])).toEqual(['error 70']);
+});
+
 test('partitions with records go behind those without, so that all have their turn', async () => {
   const { client, append } = await openReader({ topic: ledPartitions(3) });
   for (const index of [0, 1, 2]) await append(batchOf(1, 'x'.repeat(1_000)), index);
@@ -256,8 +285,12 @@ test('sessions have so many partitions together, and who forgets some makes room
   begin([], { sessionId: first, sessionEpoch: 1, forgottenTopicsData: [forgotten] });
   expect([begin([0]) > 0, begin([0])]).toEqual([true, 0]);
   begin([], { sessionId: first, sessionEpoch: -1 });
-  expect(begin(many.slice(1)) > 0).toBe(true);
+  const last = begin(many.slice(1));
+  expect(last).toBeGreaterThan(0);
   expect(begin([0])).toBe(0);
+  // Nor may one that there is grow past that: it ends, and what it had is free for others.
+  expect(() => begin([many.length], { sessionId: last, sessionEpoch: 1 })).toThrow('error 70');
+  expect(begin([0])).toBeGreaterThan(0);
 });
 
 test('whatever happens, a reader with a session comes to know what one without would', async () => {

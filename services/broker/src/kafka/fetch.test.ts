@@ -91,6 +91,22 @@ test('a reader waits for as many bytes as it wants at least, over all its partit
   expect(taken(client)).toEqual([['0 0-1', '1 0-0']]);
 });
 
+test('a reader of a topic that is not there waits at the others, and hears of it with what they bring', async () => {
+  const { door, client, append } = await openReader();
+  const wanted = [wanting([{}]), wanting([{ partition: 7 }]), wanting([{}], 'never-there', NO_SUCH_ID_BYTES)];
+  for (const [version, error, offset] of [
+    [12, 3, 0],
+    [13, 100, 1],
+  ] as const) {
+    wanted[0] = wanting([{ fetchOffset: offset }]);
+    client.send(fetch, version, fetchOf([], { topics: wanted, maxWaitMs: 60_000 }));
+    await door.settle();
+    expect([taken(client), door.fetch.waiting]).toEqual([[], 1]);
+    await append(batchOf(1));
+    expect(taken(client)).toEqual([[`0 ${offset}-${offset}`, '7 error 3', `0 error ${error}`]]);
+  }
+});
+
 test('when its time is up a reader gets what there is', async () => {
   const { door, client, append } = await openReader();
   client.send(fetch, 12, fetchOf([{}], { maxWaitMs: 500, minBytes: 1_000_000 }));

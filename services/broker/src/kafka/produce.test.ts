@@ -402,3 +402,17 @@ test('a topic’s name that is as long as a name can be on the wire is refused l
   expect(responses[0]!.partitionResponses[0]!.errorMessage).toMatch(/^there is no topic x+$/);
   expect([client.socket.isOver, door.server.ended.failed]).toEqual([false, 0]);
 });
+
+test('a batch whose topic is deleted before it counts is answered in the words of its request: a name, or an id', async () => {
+  for (const [version, code] of [
+    [9, 3],
+    [13, 100],
+  ] as const) {
+    const { door, client } = await setUp();
+    client.send(produce, version, requestOf(batchOf(1)));
+    await door.settleWithoutDisk();
+    expect(client.take()).toEqual([]);
+    expect(await door.leakedBytes()).toBe(0);
+    expect(codesOf(client)).toEqual([code]);
+  }
+});

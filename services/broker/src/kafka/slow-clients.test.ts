@@ -1,11 +1,17 @@
 import { expect, test } from 'vitest';
-import { KAFKA_ANSWER_BYTES_QUEUED_MAX, KAFKA_IDLE_MS, KAFKA_STALL_MS, KAFKA_SWEEP_MS } from '@weir/base/limits.ts';
+import {
+  KAFKA_ANSWER_BYTES_QUEUED_MAX,
+  KAFKA_IDLE_MS,
+  KAFKA_SMALL_REQUEST_BYTES,
+  KAFKA_STALL_MS,
+  KAFKA_SWEEP_MS,
+} from '@weir/base/limits.ts';
 import { fetch } from '@weir/kafka/apis/fetch.ts';
 import { produce } from '@weir/kafka/apis/produce.ts';
 import { on } from './exchange.ts';
 import type { Exchange, Handler } from './exchange.ts';
 import type { TestClient } from './test-client.ts';
-import { TestDoor } from './test-door.ts';
+import { TestDoor, topicData } from './test-door.ts';
 
 const NO_FETCH = { maxWaitMs: 0, minBytes: 0, isolationLevel: 0, topics: [] };
 
@@ -142,4 +148,23 @@ test('who asks for nothing is ended after long, and who waits for an answer is n
   expect(numbers(client)).toHaveLength(1);
   await door.pass(KAFKA_IDLE_MS);
   expect(client.socket.destroyed).toBe(true);
+});
+
+test('behind a request that waits, small ones are read, and a large one holds no memory until they are answered', async () => {
+  const { door, client, fetches } = await setUp();
+  const large = Buffer.alloc(2 * KAFKA_SMALL_REQUEST_BYTES, 1);
+  const asked = [askFetch(client), askFetch(client)];
+  const topics = [topicData([{ index: 0, records: [large] }])];
+  client.send(produce, 9, { transactionalId: null, acks: 0, timeoutMs: 1_000, topicData: topics });
+  await door.settle();
+  expect([fetches.length, client.socket.paused]).toEqual([1, true]);
+  expect(door.server.frameBytes).toBeLessThan(KAFKA_SMALL_REQUEST_BYTES);
+  answerFetch(fetches[0]!);
+  await door.settle();
+  expect([fetches.length, client.socket.paused]).toEqual([2, true]);
+  answerFetch(fetches[1]!);
+  await door.settle();
+  expect(numbers(client)).toEqual(asked);
+  expect([client.socket.paused, client.socket.unread]).toEqual([false, 0]);
+  expect(door.measured.get('Fetch')).toBe(2);
 });

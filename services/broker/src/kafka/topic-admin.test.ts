@@ -129,6 +129,26 @@ test('topics are deleted by name and by id', async () => {
   ]);
 });
 
+test('a topic to delete that is named twice, or both by name and id, or not at all, is refused, and deletes nothing', async () => {
+  const door = await TestDoor.open();
+  const client = door.connect();
+  door.coordinator.answer = () => ({ results: [] });
+  const byName = await client.ask(deleteTopics, 5, { ...SOON, topicNames: ['orders', 'orders'] });
+  expect(byName.responses.map(({ name, errorCode }) => [name, errorCode])).toEqual([
+    ['orders', 42],
+    ['orders', 42],
+  ]);
+  const none = new Uint8Array(16);
+  const codes = async (...topics: { name: string | null; topicId: Uint8Array }[]): Promise<number[]> => {
+    const { responses } = await client.ask(deleteTopics, 6, { ...SOON, topics });
+    return responses.map(({ errorCode }) => errorCode);
+  };
+  expect(await codes({ name: 'orders', topicId: none }, { name: null, topicId: TOPIC_ID_BYTES })).toEqual([42, 42]);
+  expect(await codes({ name: 'orders', topicId: TOPIC_ID_BYTES })).toEqual([42]);
+  expect(await codes({ name: null, topicId: none })).toEqual([42]);
+  expect(door.coordinator.calls).toEqual([]);
+});
+
 test('partitions are added, or it is said why not', async () => {
   const door = await TestDoor.open();
   const client = door.connect();
