@@ -11,6 +11,7 @@ import { loadRows } from './load-rows.ts';
 import { KAFKA_USAGE, readOptions, UsageError } from './options.ts';
 import type { SuiteOptions } from './options.ts';
 import { ownRows } from './own-rows.ts';
+import { PageCache } from './page-cache.ts';
 import { jsonReport, markdownTable, tally, terminalTable, told } from './report.ts';
 import { scaled } from './row.ts';
 import type { Bench, Row, SharedRow, Values } from './row.ts';
@@ -65,6 +66,7 @@ class Suite implements Bench {
   /** The brokers of shared rows; all of one way to sync, as the others would only be in the way. */
   #running: { readonly flush: Flush; readonly brokers: Map<BrokerName, Broker> } | undefined;
   #topics = 0;
+  readonly #pageCache = new PageCache();
 
   constructor(options: SuiteOptions) {
     const peer = resolve(options.peer);
@@ -88,6 +90,7 @@ class Suite implements Bench {
     }
     await this.#stopRunning();
     this.tools.remove();
+    this.#pageCache.remove();
     console.log(`\n${terminalTable(this.#results)}`);
     if (this.#options.markdown) console.log(`\n${markdownTable(this.#results)}`);
     const { met, missed } = tally(this.#results);
@@ -133,6 +136,7 @@ class Suite implements Bench {
     for (let round = 1; round <= this.#options.rounds; round++) {
       for (const name of this.#options.brokers) {
         await attempt(name, async () => {
+          this.#pageCache.fill((text) => this.say(`  ${text}`));
           const values = row.kind === 'own' ? await row.measure(name, this) : await this.#round(name, row, lasting);
           measured[name].push(values);
           this.say(`  round ${round} of ${this.#options.rounds}, ${name.padEnd(5)}  ${toldValues(row, values)}`);
@@ -174,6 +178,7 @@ class Suite implements Bench {
   async #filledTopic(broker: Broker, row: SharedRow): Promise<string> {
     const topic = await this.#newTopic(broker, row);
     const records = scaled(row.fill!.records, this);
+    this.#pageCache.fill((text) => this.say(`  ${text}`));
     this.say(`  ${told(records, 0)} records of ${row.fill!.recordBytes} B into ${broker.name}, to be read`);
     await this.tools.produce(broker.bootstrap, topic, { ...row.fill!, records });
     return topic;
