@@ -4,6 +4,8 @@ const BYTES_AT_FIRST = 4_096;
 /** What a writer keeps for the next message; one that became larger is given up. */
 const BYTES_KEPT_MAX = 256 * 1_024;
 const UVARINT_BYTES_MAX = 5;
+/** So little payload is copied: a part of its own costs the socket more. */
+const COPIED_BYTES_MAX = 2_048;
 
 /**
  * Writes Kafka's primitive types. What is small is copied into a buffer of its own; payload is taken over as it is, so
@@ -68,6 +70,10 @@ export class WireWriter {
   /** Takes the parts over: they must not change until the message is written. */
   payload(parts: readonly Uint8Array[], bytes: number): void {
     if (bytes === 0) return;
+    if (bytes <= COPIED_BYTES_MAX) {
+      for (const part of parts) this.raw(part);
+      return;
+    }
     this.#cuts.push({ at: this.#at, payload: parts });
     this.#payloadBytes += bytes;
   }

@@ -52,10 +52,11 @@ export class LogProducers {
     if (!hasProducerId(batch, 0)) return;
     const producerId = idempotentIdOf(batch, 0);
     if (producerId === undefined) return;
-    this.#settle(writtenEnd);
     const state = stateBehind(this.#latest.get(producerId) ?? this.#written.get(producerId), batch, 0);
     this.#latest.set(producerId, state);
     this.#appended.push({ producerId, state, lastOffset: lastOffsetOf(batch, 0) });
+    // Last, so that a producer that is at it stays in the map: see Members for what a map costs that is emptied each time.
+    this.#settle(writtenEnd);
   }
 
   /** Forgets producers that sent nothing for PRODUCER_ID_EXPIRATION_MS; looks no more often than is worth it. */

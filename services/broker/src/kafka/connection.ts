@@ -16,10 +16,12 @@ import { readRequest, responseFrame } from '@weir/kafka/message.ts';
 import { WireError, WireReader } from '@weir/kafka/wire-reader.ts';
 import type { Turn } from '../partition/turn.ts';
 import { unsupportedVersions } from './api-versions.ts';
-import type { Caller, Exchange, Handler } from './exchange.ts';
+import type { Caller, Handler } from './exchange.ts';
 import type { FrameMemory } from './frame-memory.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { FrameReaderOwner } from './frame-reader.ts';
+import { Request } from './request.ts';
+import type { RequestOwner } from './request.ts';
 import type { KafkaSocket, SocketOwner } from './socket.ts';
 
 /** What all connections share. */
@@ -40,33 +42,19 @@ export interface ConnectionParts {
   readonly refused: (peer: string, why: string) => void;
 }
 
-/** A request from its arrival to its answer. */
-interface Pending {
-  readonly handler: Handler;
-  readonly version: number;
-  readonly correlationId: number;
-  readonly bytes: number;
-  readonly sinceMs: number;
-  /** Before it is begun. */
-  frame: Buffer | undefined;
-  /** The answer, once there is one; empty where there is none to be sent. */
-  answer: readonly Uint8Array[] | undefined;
-  onGone: () => void;
-}
-
 /**
  * One client: its requests, in the order in which they came, and their answers in the same order.
  *
  * Invariant: what was read and is not answered is bounded, and so are answers that the client has not taken; past that
  * it is not read from.
  */
-export class Connection implements SocketOwner, FrameReaderOwner {
+export class Connection implements SocketOwner, FrameReaderOwner, RequestOwner {
   readonly #socket: KafkaSocket;
   readonly #parts: ConnectionParts;
   readonly #listener: string;
   readonly #reader: FrameReader;
   /** All that is not answered, oldest first: those that were begun, then those that were not. */
-  #requests: Pending[] = [];
+  #requests: Request[] = [];
   #begun = 0;
   #requestBytes = 0;
   /** Answers that the system has not taken yet. */
@@ -76,6 +64,8 @@ export class Connection implements SocketOwner, FrameReaderOwner {
   #paused = false;
   #closed = false;
   #flushing = false;
+  /** Who sent the last request: mostly also the next one. */
+  #caller: Caller | undefined;
   /** The large request that was arriving at the last look, and since when. */
   #held = { number: 0, sinceMs: 0 };
   /** When something last moved, in either direction. */
@@ -151,14 +141,15 @@ export class Connection implements SocketOwner, FrameReaderOwner {
     const { memory, slabs } = this.#parts;
     const requests = this.#requests;
     this.#requests = [];
-    for (const { frame, answer, onGone } of requests) {
+    for (const request of requests) {
+      const { frame, sent } = request;
       if (frame !== undefined) {
         memory.give(frame.length);
         slabs.release(frame);
-      } else if (answer === undefined) {
-        onGone();
+      } else if (sent === undefined) {
+        request.onGone();
       } else {
-        slabs.releaseAll(answer);
+        slabs.releaseAll(sent);
       }
     }
     this.#parts.closed(this);
@@ -202,7 +193,7 @@ export class Connection implements SocketOwner, FrameReaderOwner {
     }
   }
 
-  #mayBegin({ handler }: Pending): boolean {
+  #mayBegin({ handler }: Request): boolean {
     if (this.#answerBytes >= KAFKA_ANSWER_BYTES_QUEUED_MAX || !handler.admits()) return false;
     if (this.#begun === 0) return true;
     // What is under way before it is pipelined as well, or it would not have let this one come so far.
@@ -210,21 +201,22 @@ export class Connection implements SocketOwner, FrameReaderOwner {
   }
 
   /** Looks at the header; undefined when it was answered or the connection ended. */
-  #arrived(frame: Buffer): Pending | undefined {
+  #arrived(frame: Buffer): Request | undefined {
     const { clock, handlers } = this.#parts;
     const { apiKey, apiVersion, correlationId } = readRequestHead(new WireReader(frame));
     const handler = handlers.get(apiKey);
     const sinceMs = clock.monotonicMs();
-    const rest = { version: apiVersion, correlationId, bytes: frame.length, sinceMs, onGone: NOTHING };
-    if (handler?.api.has(apiVersion) === true) return { handler, ...rest, frame, answer: undefined };
+    const about = { version: apiVersion, correlationId, sinceMs };
+    if (handler?.api.has(apiVersion) === true) {
+      return new Request(this, { handler, ...about, bytes: frame.length, frame, sent: undefined });
+    }
     this.#drop(frame);
     if (apiKey === apiVersions.key && handler !== undefined) {
       // The one call that tells clients what they may ask answers any version: in the oldest form, which all can read.
-      const answer = responseFrame(apiVersions, 0, correlationId, unsupportedVersions(handlers));
-      const pending: Pending = { handler, ...rest, bytes: 0, frame: undefined, answer };
-      this.#requests.push(pending);
+      const sent = responseFrame(apiVersions, 0, correlationId, unsupportedVersions(handlers));
+      this.#requests.push(new Request(this, { handler, ...about, bytes: 0, frame: undefined, sent }));
       if (this.#begun === this.#requests.length - 1) this.#begun++;
-      this.#ready();
+      this.ready();
       return undefined;
     }
     const api = handler === undefined ? `API key ${apiKey}` : `${handler.api.name} v${apiVersion}`;
@@ -232,18 +224,18 @@ export class Connection implements SocketOwner, FrameReaderOwner {
     return undefined;
   }
 
-  #handle(pending: Pending): void {
-    const { frame, handler, version } = pending;
+  #handle(next: Request): void {
+    const { frame, handler, version } = next;
     // It was answered as it came.
-    if (frame === undefined) return this.#ready();
-    pending.frame = undefined;
+    if (frame === undefined) return this.ready();
+    next.frame = undefined;
     // What is answered later may look into its request as long as it likes: only payload is worth not to be copied.
     const bytes = handler.pipelined ? frame : Buffer.from(frame);
     if (!handler.pipelined) this.#drop(frame);
     try {
       const { clientId, request } = readRequest(handler.api, bytes);
-      const caller: Caller = { clientId: clientId ?? '', listener: this.#listener, peer: this.#socket.peer };
-      const done = handler.handle(this.#exchange(pending, request, caller));
+      next.begun(request, this.#callerOf(clientId ?? ''));
+      const done = handler.handle(next);
       if (done instanceof Promise) done.catch((error: unknown) => this.#failed(error, handler, version));
     } catch (error) {
       if (error instanceof WireError) this.broken(`${handler.api.name} v${version}: ${error.message}`);
@@ -253,51 +245,40 @@ export class Connection implements SocketOwner, FrameReaderOwner {
     }
   }
 
+  #callerOf(clientId: string): Caller {
+    if (this.#caller?.clientId !== clientId) {
+      this.#caller = { clientId, listener: this.#listener, peer: this.#socket.peer };
+    }
+    return this.#caller;
+  }
+
   #failed(error: unknown, { api }: Handler, version: number): void {
     this.#parts.failed(error, `${api.name} v${version} of ${this.#socket.peer} failed: ${messageOf(error)}`);
     this.destroy();
   }
 
-  #exchange(pending: Pending, request: unknown, caller: Caller): Exchange {
-    const { handler, version, correlationId } = pending;
-    return {
-      api: handler.api,
-      version,
-      request,
-      caller,
-      answer: (response) => {
-        if (this.#closed || pending.answer !== undefined) return;
-        let frame: readonly Uint8Array[];
-        try {
-          frame = responseFrame(handler.api, version, correlationId, response);
-        } catch (error) {
-          // Whoever answers, in whatever turn, is not to fail for one client's answer.
-          return this.#failed(error, handler, version);
-        }
-        for (const part of frame) this.#parts.slabs.retain(part);
-        pending.answer = frame;
-        this.#ready();
-      },
-      finish: () => {
-        if (this.#closed || pending.answer !== undefined) return;
-        pending.answer = [];
-        this.#ready();
-      },
-      hangUp: (why) => {
-        if (!this.#closed) this.broken(why);
-      },
-      get onGone() {
-        return pending.onGone;
-      },
-      set onGone(gone) {
-        pending.onGone = gone;
-      },
-    };
+  answer(request: Request, response: unknown): void {
+    if (this.#closed) return;
+    const { handler, version, correlationId } = request;
+    let parts: readonly Uint8Array[];
+    try {
+      parts = responseFrame(handler.api, version, correlationId, response);
+    } catch (error) {
+      // Whoever answers, in whatever turn, is not to fail for one client's answer.
+      return this.#failed(error, handler, version);
+    }
+    for (const part of parts) this.#parts.slabs.retain(part);
+    request.sent = parts;
+    this.ready();
+  }
+
+  hangUp(why: string): void {
+    if (!this.#closed) this.broken(why);
   }
 
   /** Answers go out at the end of the turn, all that are ready together. */
-  #ready(): void {
-    if (this.#flushing) return;
+  ready(): void {
+    if (this.#flushing || this.#closed) return;
     this.#flushing = true;
     this.#parts.turn.send(this.#flush);
   }
@@ -309,9 +290,9 @@ export class Connection implements SocketOwner, FrameReaderOwner {
     const nowMs = clock.monotonicMs();
     const parts: Uint8Array[] = [];
     let answered = 0;
-    for (const { answer, handler, bytes, sinceMs } of this.#requests) {
-      if (answer === undefined || answered === this.#begun) break;
-      for (const part of answer) parts.push(part);
+    for (const { sent, handler, bytes, sinceMs } of this.#requests) {
+      if (sent === undefined || answered === this.#begun) break;
+      for (const part of sent) parts.push(part);
       this.#requestBytes -= bytes;
       measure(handler.api.name, nowMs - sinceMs);
       answered++;
@@ -353,5 +334,3 @@ export class Connection implements SocketOwner, FrameReaderOwner {
     this.#parts.slabs.release(frame);
   }
 }
-
-const NOTHING = (): void => {};

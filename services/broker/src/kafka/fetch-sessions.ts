@@ -75,7 +75,6 @@ const ID_MAX = 0x7fff_ffff;
 export class FetchSessions {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #random: Pick<Random, 'unit'>;
-  /** The one that was not used for longest comes first. */
   readonly #sessions = new Map<number, Session>();
   #partitions = 0;
 
@@ -141,8 +140,6 @@ export class FetchSessions {
     this.#partitions += partitions.size;
     session.epoch = session.epoch === EPOCH_MAX ? 1 : session.epoch + 1;
     session.usedMs = this.#clock.monotonicMs();
-    this.#sessions.delete(session.id);
-    this.#sessions.set(session.id, session);
   }
 
   /** Whether there is room for one more, if need be in the place of one that is not used. */
@@ -150,7 +147,8 @@ export class FetchSessions {
     for (;;) {
       const isFull = this.#sessions.size >= KAFKA_FETCH_SESSIONS_MAX || this.#partitions + partitions > PARTITIONS_MAX;
       if (!isFull) return true;
-      const [oldest] = this.#sessions.values();
+      let oldest: Session | undefined;
+      for (const one of this.#sessions.values()) if (oldest === undefined || one.usedMs < oldest.usedMs) oldest = one;
       if (oldest === undefined || this.#clock.monotonicMs() - oldest.usedMs < EVICTABLE_AFTER_MS) return false;
       this.#remove(oldest.id);
     }
@@ -180,7 +178,7 @@ function tell(session: Session, result: Parameters<FetchContext['tells']>[0], is
   // An error is told again and again, until it is none any more.
   told.highWatermark = isPlain ? highWatermark : UNTOLD;
   told.logStartOffset = isPlain ? logStartOffset : UNTOLD;
-  if (hasRecords) {
+  if (hasRecords && session.partitions.size > 1) {
     session.partitions.delete(key);
     session.partitions.set(key, told);
   }

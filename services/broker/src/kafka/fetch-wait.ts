@@ -9,6 +9,7 @@ import {
   KAFKA_FETCH_COLD_BYTES_MAX,
   KAFKA_FETCH_WAIT_MS_MAX,
 } from '@weir/base/limits.ts';
+import type { Member } from '@weir/base/members.ts';
 import type { fetch, FetchResponse } from '@weir/kafka/apis/fetch.ts';
 import type { ColdRead } from '@weir/log/log-read.ts';
 import { Partition } from '../partition/partition.ts';
@@ -56,11 +57,12 @@ interface ColdResult {
  *
  * Invariant: while it waits it holds no payload.
  */
-export class FetchWait implements TailReader {
+export class FetchWait implements TailReader, Member {
+  place = -1;
   readonly #exchange: Exchange<typeof fetch>;
   readonly #context: FetchContext;
   readonly #parts: FetchParts;
-  readonly #done: () => void;
+  readonly #done: (wait: FetchWait) => void;
   readonly #bytesMax: number;
   /** What it waits at. */
   #parkedAt: Partition[] = [];
@@ -78,7 +80,12 @@ export class FetchWait implements TailReader {
   #isBeginning = false;
   #cold = new Map<Wanted, ColdResult>();
 
-  constructor(exchange: Exchange<typeof fetch>, context: FetchContext, parts: FetchParts, done: () => void) {
+  constructor(
+    exchange: Exchange<typeof fetch>,
+    context: FetchContext,
+    parts: FetchParts,
+    done: (wait: FetchWait) => void,
+  ) {
     this.#exchange = exchange;
     this.#context = context;
     this.#parts = parts;
@@ -355,7 +362,7 @@ export class FetchWait implements TailReader {
     this.#unpark();
     for (const begin of this.#begins) this.#parts.coldGate.cancel(begin);
     this.#dropCold();
-    this.#done();
+    this.#done(this);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '@weir/base/clock.ts';
 import type { Random } from '@weir/base/random.ts';
 import { KAFKA_PARTITIONS_PER_REQUEST_MAX } from '@weir/base/limits.ts';
+import { Members } from '@weir/base/members.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
 import type { fetch } from '@weir/kafka/apis/fetch.ts';
 import type { BrokerMetrics } from '../metrics.ts';
@@ -29,7 +30,8 @@ export interface FetchParts {
 export class KafkaFetch {
   readonly #parts: FetchParts;
   readonly #sessions: FetchSessions;
-  readonly #waits = new Set<FetchWait>();
+  readonly #waits = new Members<FetchWait>();
+  readonly #done = (wait: FetchWait): void => this.#waits.remove(wait);
 
   constructor(parts: FetchParts) {
     this.#parts = parts;
@@ -54,13 +56,13 @@ export class KafkaFetch {
       exchange.answer({ throttleTimeMs: 0, errorCode: context.errorCode, sessionId: 0, responses: [] });
       return;
     }
-    const wait = new FetchWait(exchange, context, this.#parts, () => this.#waits.delete(wait));
+    const wait = new FetchWait(exchange, context, this.#parts, this.#done);
     this.#waits.add(wait);
     wait.begin();
   }
 
   /** Answers all that wait with what there is. */
   stop(): void {
-    for (const wait of this.#waits) wait.finish();
+    for (const wait of this.#waits.snapshot()) wait.finish();
   }
 }

@@ -2,6 +2,8 @@ import type { Clock } from '@weir/base/clock.ts';
 import { refusal } from '@weir/base/errors.ts';
 import type { ErrorCode, Refusal } from '@weir/base/errors.ts';
 import type { Offset } from '@weir/base/ids.ts';
+import { Members } from '@weir/base/members.ts';
+import type { Member } from '@weir/base/members.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
 import type { produce } from '@weir/kafka/apis/produce.ts';
 import type { ProduceRequest, ProduceResponse } from '@weir/kafka/apis/produce.ts';
@@ -36,12 +38,16 @@ type PartitionAnswer = TopicAnswer['partitionResponses'][number];
  */
 export class KafkaProduce {
   readonly #parts: ProduceParts;
-  readonly #unanswered = new Set<PendingProduce>();
+  readonly #unanswered = new Members<PendingProduce>();
   #stopping = false;
   #idle: (() => void) | undefined;
   /** A request was held back, and there may be room for it now. */
   onRoom: () => void = () => {};
   #heldBack = false;
+  readonly #done = (pending: PendingProduce): void => {
+    this.#unanswered.remove(pending);
+    this.#checkIdle();
+  };
 
   constructor(parts: ProduceParts) {
     this.#parts = parts;
@@ -68,15 +74,12 @@ export class KafkaProduce {
 
   /** Answers those whose time is up: what they sent may count later all the same. */
   sweep(nowMs: number): void {
-    for (const pending of this.#unanswered) pending.sweep(nowMs);
+    for (const pending of this.#unanswered.snapshot()) pending.sweep(nowMs);
   }
 
   handle(exchange: Exchange<typeof produce>): void {
     const { request, version } = exchange;
-    const pending = new PendingProduce(exchange, this.#parts, () => {
-      this.#unanswered.delete(pending);
-      this.#checkIdle();
-    });
+    const pending = new PendingProduce(exchange, this.#parts, this.#done);
     this.#unanswered.add(pending);
     const refused = this.#refusalOf(request);
     for (const { name, topicId, partitionData } of request.topicData) {
@@ -154,10 +157,11 @@ function isZstd(records: Buffer): boolean {
 }
 
 /** A request whose batches are on their way; it is answered when the last of them is. */
-class PendingProduce implements AppendWaiter {
+class PendingProduce implements AppendWaiter, Member {
+  place = -1;
   readonly #exchange: Exchange<typeof produce>;
   readonly #parts: ProduceParts;
-  readonly #done: () => void;
+  readonly #done: (pending: PendingProduce) => void;
   readonly #sinceMs: number;
   readonly #topics: { name: string; topicId: Uint8Array; partitionResponses: PartitionAnswer[] }[] = [];
   /** Where each batch's answer goes. */
@@ -168,7 +172,7 @@ class PendingProduce implements AppendWaiter {
   #failure: ErrorCode | undefined;
   #withLeaders = false;
 
-  constructor(exchange: Exchange<typeof produce>, parts: ProduceParts, done: () => void) {
+  constructor(exchange: Exchange<typeof produce>, parts: ProduceParts, done: (pending: PendingProduce) => void) {
     this.#exchange = exchange;
     this.#parts = parts;
     this.#done = done;
@@ -266,6 +270,6 @@ class PendingProduce implements AppendWaiter {
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#done();
+    this.#done(this);
   }
 }

@@ -75,6 +75,7 @@ class Connection implements KafkaSocket {
   write(parts: readonly Uint8Array[], done: () => void): void {
     const socket = this.#socket;
     if (socket.destroyed) return done();
+    if (parts.length === 1) return void socket.write(parts[0]!, () => done());
     socket.cork();
     for (let i = 0; i < parts.length - 1; i++) socket.write(parts[i]!);
     socket.write(parts.at(-1)!, () => done());

@@ -50,13 +50,13 @@ export class Turn {
   /** What asks for more while this runs has it within the same turn where its phase is still to come, else next. */
   #end(): void {
     const dirty = this.#dirty;
-    this.#dirty = new Set();
+    if (dirty.size > 0) this.#dirty = new Set();
     for (const member of dirty) member.flush();
     const advanced = this.#advanced;
-    this.#advanced = new Set();
+    if (advanced.size > 0) this.#advanced = new Set();
     for (const member of advanced) member.release();
     const sends = this.#sends;
-    this.#sends = new Set();
+    if (sends.size > 0) this.#sends = new Set();
     for (const pump of sends) pump();
     this.#scheduled = false;
     if (this.#dirty.size + this.#advanced.size + this.#sends.size > 0) this.#schedule();
