@@ -2,10 +2,11 @@ import { KAFKA_CONFIG_RESOURCES_MAX } from '@weir/base/limits.ts';
 import { ConfigOperationKind, ConfigResourceType } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type { alterConfigs } from '@weir/kafka/apis/alter-configs.ts';
 import type { incrementalAlterConfigs } from '@weir/kafka/apis/incremental-alter-configs.ts';
-import { outcomeOf, outcomeOfFailure } from './admin.ts';
+import { NO_RESULT, outcomeOf, outcomeOfFailure } from './admin.ts';
 import type { Admin, Outcome } from './admin.ts';
 import { RESOURCE, tooManyResources } from './configs.ts';
 import type { Exchange } from './exchange.ts';
+import { repeated } from './repeated.ts';
 
 /** What is to become of one resource, in the words of either API. */
 interface Alteration {
@@ -58,9 +59,8 @@ async function alter(
   asked: readonly Alteration[],
   { validateOnly, replaceAll }: { readonly validateOnly: boolean; readonly replaceAll: boolean },
 ): Promise<Outcome[]> {
-  const times = new Map<string, number>();
-  for (const resource of asked) times.set(keyOf(resource), (times.get(keyOf(resource)) ?? 0) + 1);
-  const problems = asked.map((resource) => problemOf(resource, times.get(keyOf(resource))!));
+  const again = repeated(asked.map(keyOf));
+  const problems = asked.map((resource) => problemOf(resource, again.has(keyOf(resource))));
   const sound = asked.filter((_, i) => problems[i] === undefined);
   const outcomes: Outcome[] = [];
   if (sound.length > 0) {
@@ -81,18 +81,17 @@ async function alter(
       outcomes.push(...sound.map(() => outcome));
     }
   }
-  const missing = outcomeOf({ code: 'UNKNOWN_SERVER_ERROR', message: 'the coordinator did not say' });
-  return problems.map((problem) => problem ?? outcomes.shift() ?? missing);
+  return problems.map((problem) => problem ?? outcomes.shift() ?? NO_RESULT);
 }
 
 function keyOf({ resourceType, resourceName }: Alteration): string {
   return `${resourceType} ${resourceName}`;
 }
 
-/** What is wrong with it whatever its configs mean, where the request has it so many times. */
-function problemOf({ resourceType, resourceName, configs }: Alteration, times: number): Outcome | undefined {
+/** What is wrong with it whatever its configs mean. */
+function problemOf({ resourceType, resourceName, configs }: Alteration, isRepeated: boolean): Outcome | undefined {
   if (TYPES[resourceType] === undefined) return invalid(`resources of type ${resourceType} have no configs here`);
-  if (times > 1) return invalid(`the request has ${JSON.stringify(resourceName)} more than once`);
+  if (isRepeated) return invalid(`the request has ${JSON.stringify(resourceName)} more than once`);
   const names = new Set(configs.map(({ name }) => name));
   if (names.size < configs.length) return invalid('the request has a config more than once');
   for (const { name, value, configOperation = SET } of configs) {
