@@ -5,7 +5,7 @@ import type { incrementalAlterConfigs } from '@weir/kafka/apis/incremental-alter
 import { NO_RESULT, outcomeOf, outcomeOfFailure } from './admin.ts';
 import type { Admin, Outcome } from './admin.ts';
 import { RESOURCE, tooManyResources } from './configs.ts';
-import type { Exchange } from './exchange.ts';
+import type { Caller, Exchange } from './exchange.ts';
 import { repeated } from './repeated.ts';
 
 /** What is to become of one resource, in the words of either API. */
@@ -38,7 +38,7 @@ const DELETE = 1;
 export async function answerAlterConfigs(admin: Admin, exchange: Exchange<typeof alterConfigs>): Promise<void> {
   const { resources, validateOnly } = exchange.request;
   if (resources.length > KAFKA_CONFIG_RESOURCES_MAX) return exchange.hangUp(tooManyResources(resources));
-  const outcomes = await alter(admin, resources, { validateOnly, replaceAll: true });
+  const outcomes = await alter(admin, resources, { validateOnly, replaceAll: true, client: clientOf(exchange.caller) });
   exchange.answer({ throttleTimeMs: 0, responses: answersOf(resources, outcomes) });
 }
 
@@ -49,7 +49,11 @@ export async function answerIncrementalAlterConfigs(
 ): Promise<void> {
   const { resources, validateOnly } = exchange.request;
   if (resources.length > KAFKA_CONFIG_RESOURCES_MAX) return exchange.hangUp(tooManyResources(resources));
-  const outcomes = await alter(admin, resources, { validateOnly, replaceAll: false });
+  const outcomes = await alter(admin, resources, {
+    validateOnly,
+    replaceAll: false,
+    client: clientOf(exchange.caller),
+  });
   exchange.answer({ throttleTimeMs: 0, responses: answersOf(resources, outcomes) });
 }
 
@@ -57,7 +61,11 @@ export async function answerIncrementalAlterConfigs(
 async function alter(
   admin: Admin,
   asked: readonly Alteration[],
-  { validateOnly, replaceAll }: { readonly validateOnly: boolean; readonly replaceAll: boolean },
+  {
+    validateOnly,
+    replaceAll,
+    client,
+  }: { readonly validateOnly: boolean; readonly replaceAll: boolean; readonly client: string },
 ): Promise<Outcome[]> {
   const again = repeated(asked.map(keyOf));
   const problems = asked.map((resource) => problemOf(resource, again.has(keyOf(resource))));
@@ -75,13 +83,18 @@ async function alter(
           kind: KINDS[configOperation]!,
         })),
       }));
-      outcomes.push(...(await admin.alterConfigs({ resources, validateOnly })).map(outcomeOf));
+      outcomes.push(...(await admin.alterConfigs({ resources, validateOnly, client })).map(outcomeOf));
     } catch (error) {
       const outcome = outcomeOfFailure(error);
       outcomes.push(...sound.map(() => outcome));
     }
   }
   return problems.map((problem) => problem ?? outcomes.shift() ?? NO_RESULT);
+}
+
+/** Who asks, for the audit log. */
+function clientOf({ peer, clientId }: Caller): string {
+  return `${peer}, Kafka client ${JSON.stringify(clientId)}`;
 }
 
 function keyOf({ resourceType, resourceName }: Alteration): string {
