@@ -25,7 +25,6 @@ export const ERRORS = {
   INVALID_REPLICA_ASSIGNMENT: { number: 39, http: 400, retriable: false },
   INVALID_CONFIG: { number: 40, http: 400, retriable: false },
   INVALID_REQUEST: { number: 42, http: 400, retriable: false },
-  UNSUPPORTED_FOR_MESSAGE_FORMAT: { number: 43, http: 400, retriable: false },
   POLICY_VIOLATION: { number: 44, http: 403, retriable: false },
   OUT_OF_ORDER_SEQUENCE_NUMBER: { number: 45, http: 409, retriable: false },
   INVALID_PRODUCER_EPOCH: { number: 47, http: 409, retriable: false },

@@ -80,7 +80,7 @@ export type Handler =
       readonly kind: 'call';
       readonly method: Method<any, any>;
       /** A rejection with a WeirError is answered as such; any other is our bug and answered as UNKNOWN_SERVER_ERROR. */
-      readonly answer: (request: any, metadata: Metadata) => Promise<any>;
+      readonly answer: (request: any, metadata: Metadata, peer: string) => Promise<any>;
     }
   | {
       readonly kind: 'stream';
@@ -93,7 +93,7 @@ export type Handler =
 /** A handler for a method of one request and one answer, with its types checked. */
 export function onCall<Request, Response>(
   method: Method<Request, Response>,
-  answer: (request: Request, metadata: Metadata) => Promise<Response>,
+  answer: (request: Request, metadata: Metadata, peer: string) => Promise<Response>,
 ): Handler {
   return { kind: 'call', method, answer };
 }

@@ -24,8 +24,12 @@ import {
 } from './batch-header.ts';
 import { crc32c } from './crc32c.ts';
 
+/** Base offset and length, which stand in front of what the length counts. */
+const LENGTH_END = 12;
 /** Bytes up to and including the magic, which all of Kafka's formats have in the same place. */
 const MAGIC_END = 17;
+/** The smallest batch or message of any format, its length and what is in front of it included. */
+const ANY_FORMAT_BYTES_MIN = 26;
 /** Length, attributes, two deltas, two lengths and a header count, one byte each. */
 const RECORD_BYTES_MIN = 7;
 
@@ -33,22 +37,42 @@ const RECORD_BYTES_MIN = 7;
  * Whether `buffer` is exactly one batch that a producer may append: its refusal, or undefined when it is. Records are
  * not parsed and compressed bodies not opened: the CRC covers what the producer sent. Whatever passes here is a valid
  * batch to `isValidBatchAt` too, at any base offset and in any epoch that the log stamps into it.
+ *
+ * The codes are Kafka's: CORRUPT_MESSAGE is for bytes that were changed on their way, INVALID_RECORD for a batch that is
+ * not all there, and for one that came as it was sent and is none that may be appended.
  */
 export function checkBatch(buffer: Buffer, { maxBytes }: { readonly maxBytes: number }): Refusal | undefined {
-  if (buffer.length < MAGIC_END) return refusal('CORRUPT_MESSAGE', 'the batch is cut short: its header is not whole');
-  const magic = magicOf(buffer, 0);
-  if (magic === 0 || magic === 1) {
-    return refusal('UNSUPPORTED_FOR_MESSAGE_FORMAT', `message format v${magic} is not taken; send record batches (v2)`);
-  }
-  const problem = batchProblemAt(buffer, 0, buffer.length);
-  if (problem !== undefined) return refusal('CORRUPT_MESSAGE', `this is no record batch: ${problem}`);
+  const notWhole = envelopeProblem(buffer);
+  if (notWhole !== undefined) return notWhole;
   const bytes = batchBytesOf(buffer, 0);
-  if (bytes !== buffer.length) {
+  if (bytes > maxBytes) return refusal('MESSAGE_TOO_LARGE', `the batch has ${bytes} bytes, of at most ${maxBytes}`);
+  if (bytes < BATCH_HEADER_BYTES) return refusal('CORRUPT_MESSAGE', 'the length of the batch is less than its header');
+  if (!hasRightCrc(buffer, 0, bytes)) return refusal('CORRUPT_MESSAGE', 'the batch does not match its CRC-32C');
+  // Only now: what says that more follows is the length, which may be what is damaged.
+  if (bytes < buffer.length) {
     return refusal('INVALID_RECORD', `${buffer.length - bytes} bytes follow the batch; send one batch per partition`);
   }
-  if (bytes > maxBytes) return refusal('MESSAGE_TOO_LARGE', `the batch has ${bytes} bytes, of at most ${maxBytes}`);
-  if (!hasRightCrc(buffer, 0, bytes)) return refusal('CORRUPT_MESSAGE', 'the batch does not match its CRC-32C');
+  if (!hasSoundTimestamps(buffer, 0)) {
+    return refusal('INVALID_TIMESTAMP', 'timestamps are in milliseconds since 1970, within -1 to 2^53 - 1');
+  }
+  const problem = batchProblemAt(buffer, 0, bytes);
+  if (problem !== undefined) return refusal('INVALID_RECORD', `this is no record batch: ${problem}`);
   return producerProblem(buffer);
+}
+
+/** What keeps `buffer` from beginning with a whole batch, in the order in which Kafka looks (`ByteBufferLogInputStream`). */
+function envelopeProblem(buffer: Buffer): Refusal | undefined {
+  if (buffer.length === 0) return refusal('INVALID_RECORD', 'there is no batch; send one per partition');
+  const cutShort = refusal('INVALID_RECORD', 'the batch is cut short; send one whole batch per partition');
+  if (buffer.length < LENGTH_END) return cutShort;
+  const bytes = batchBytesOf(buffer, 0);
+  if (bytes < ANY_FORMAT_BYTES_MIN) return refusal('CORRUPT_MESSAGE', 'the length of the batch is that of none');
+  if (buffer.length < MAGIC_END) return cutShort;
+  const magic = magicOf(buffer, 0);
+  if (magic < 0 || magic > BATCH_MAGIC) return refusal('CORRUPT_MESSAGE', `there is no message format v${magic}`);
+  if (bytes > buffer.length) return cutShort;
+  if (magic === BATCH_MAGIC) return undefined;
+  return refusal('INVALID_RECORD', `message format v${magic} is not taken; send record batches (v2)`);
 }
 
 /**

@@ -66,7 +66,7 @@ function register(server: Server, handler: Handler): void {
       const { answer } = handler;
       const unary = (call: ServerUnaryCall<unknown, unknown>, done: sendUnaryData<unknown>): void => {
         Promise.resolve()
-          .then(() => answer(call.request, fromGrpcMetadata(call.metadata)))
+          .then(() => answer(call.request, fromGrpcMetadata(call.metadata), call.getPeer()))
           .then(
             (response) => done(null, response),
             (error: unknown) => done(statusForThrown(error)),

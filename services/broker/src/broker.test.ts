@@ -236,7 +236,7 @@ test('each batch of a request is answered on its own, good or bad', async () => 
   const corrupt = batchOf(1);
   corrupt[20]! ^= 1;
   const answer = await client.answer(client.send([batchOf(1), corrupt, Buffer.from('junk'), batchOf(2)]));
-  expect(answer).toEqual([0, 'CORRUPT_MESSAGE', 'CORRUPT_MESSAGE', 1]);
+  expect(answer).toEqual([0, 'CORRUPT_MESSAGE', 'INVALID_RECORD', 1]);
   expect(await client.answer(client.send([batchOf(1)], { partition: 7 }))).toEqual(['UNKNOWN_TOPIC_OR_PARTITION']);
   expect(await client.answer(client.send([batchOf(1)], { acks: Acks.UNSPECIFIED }))).toEqual(['INVALID_REQUEST']);
   expect(await client.answer(client.send([]))).toEqual([]);
@@ -281,7 +281,7 @@ test('the metrics tell what went in and out, per topic', async () => {
   expect(text).toContain(`weir_broker_bytes_in_total{topic="orders"} ${batch.length}`);
   expect(text).toContain('weir_broker_batches_in_total{topic="orders"} 1');
   expect(text).toContain(`weir_broker_bytes_out_total{topic="orders"} ${batch.length}`);
-  expect(text).toContain('weir_broker_refused_batches_total{code="CORRUPT_MESSAGE"} 1');
+  expect(text).toContain('weir_broker_refused_batches_total{code="INVALID_RECORD"} 1');
   expect(text).toContain('weir_broker_partitions{state="leader"} 1');
   expect(text).toContain('weir_broker_append_seconds_count 1');
   expect(text).toContain('weir_broker_sync_seconds_count 1');

@@ -139,8 +139,8 @@ class TestClient {
     return (await this.connection.call(createPartitionsMethod, request, { deadlineMs: 10_000 })).results;
   }
 
-  async alterConfigs(resources: MessageInitShape<typeof ConfigAlterationSchema>[]) {
-    const request = create(AlterConfigsRequestSchema, { resources });
+  async alterConfigs(resources: MessageInitShape<typeof ConfigAlterationSchema>[], client = '') {
+    const request = create(AlterConfigsRequestSchema, { resources, client });
     return (await this.connection.call(alterConfigsMethod, request, { deadlineMs: 10_000 })).results;
   }
 
@@ -447,6 +447,37 @@ describe('administration', () => {
     const later = new TestClient((await startCoordinator(directory)).service).hello(observer);
     await later.welcome();
     expect(later.brokerConfigs.get('')).toMatchObject({ configs, staticConfigs: { 'num.partitions': '1' } });
+  });
+
+  test('who altered which configs from what to what is a line of the audit log', async () => {
+    const { service, world } = await startCoordinator();
+    const info = vi.spyOn(world.logger, 'info');
+    const member = new TestClient(service).hello(broker());
+    await member.welcome();
+    await member.createTopics([{ name: 'a', configs: { 'retention.ms': '1', 'segment.ms': '60000' } }]);
+    const alter = (value: string, client: string) => {
+      const operations = [
+        { name: 'retention.ms', kind: ConfigOperationKind.SET, value },
+        { name: 'segment.ms', kind: ConfigOperationKind.DELETE },
+      ];
+      return member.alterConfigs([{ type: ConfigResourceType.TOPIC, name: 'a', operations }], client);
+    };
+    const [altered] = await alter('2', 'somebody '.repeat(1_000));
+    await alter('2', 'nothing changes');
+    const lines = info.mock.calls.filter(([facts]) => (facts as { audit?: boolean }).audit === true);
+    expect(lines).toEqual([
+      [
+        {
+          audit: true,
+          resource: { type: 'topic', name: 'a' },
+          configs: { 'retention.ms': { old: '1', new: '2' }, 'segment.ms': { old: '60000', new: null } },
+          revision: Number(altered!.revision),
+          peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+          client: 'somebody '.repeat(1_000).slice(0, 500),
+        },
+        'configs of topic "a" were altered: retention.ms from 1 to 2, segment.ms from 60000 to unset',
+      ],
+    ]);
   });
 
   test('a broker gets producer ids for its epoch, and others after a restart', async () => {

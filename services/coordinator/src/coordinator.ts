@@ -11,6 +11,7 @@ import {
 import type { Cancel } from '@weir/base/clock.ts';
 import type { World } from '@weir/runtime/world.ts';
 import type { RegisterBroker } from './controller/brokers.ts';
+import { alterationInWords } from './controller/altered-configs.ts';
 import { Controller } from './controller/controller.ts';
 import type { Command, CommandResult, ControllerEffect, Entity } from './controller/controller.ts';
 import type { BrokerRecord, ClusterImage, PartitionRecord } from './controller/image.ts';
@@ -235,6 +236,9 @@ export class Coordinator {
         this.#metrics.elections.inc(effect.elections);
         this.#publish(effect.revision, effect.entities);
         return;
+      case 'configsAltered':
+        this.#auditConfigs(effect);
+        return;
       case 'uncleanElection':
         this.#auditUncleanElection(effect.partition);
         return;
@@ -261,6 +265,12 @@ export class Coordinator {
       const { id: topicId, name: topic } = entity;
       this.#world.logger.info({ audit: true, topic, topicId, revision }, `topic ${topic} was deleted`);
     }
+  }
+
+  #auditConfigs({ altered, revision, requester }: Extract<ControllerEffect, { kind: 'configsAltered' }>): void {
+    const { resource, configs } = altered;
+    const facts = { audit: true, resource, configs, revision, ...requester };
+    this.#world.logger.info(facts, alterationInWords(altered));
   }
 
   #auditUncleanElection({ topicId, index, leader, leaderEpoch, partitionEpoch }: PartitionRecord): void {

@@ -117,7 +117,7 @@ async function serve(
     onCall(protobufMethod(method.createTopics), (request) => createTopics(coordinator, world.random, request)),
     onCall(protobufMethod(method.createPartitions), (request) => createPartitions(coordinator, request)),
     onCall(protobufMethod(method.deleteTopics), (request) => deleteTopics(coordinator, world.clock, request)),
-    onCall(protobufMethod(method.alterConfigs), (request) => alterConfigs(coordinator, request)),
+    onCall(protobufMethod(method.alterConfigs), (request, _metadata, peer) => alterConfigs(coordinator, request, peer)),
     onCall(protobufMethod(method.allocateProducerIds), (request) => allocateProducerIds(coordinator, request)),
     onCall(protobufMethod(method.describeTopicIds), async (request) => describeTopicIds(coordinator.image, request)),
   ]);

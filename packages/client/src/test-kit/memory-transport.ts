@@ -24,7 +24,11 @@ export class MemoryTransport implements Transport {
         await new Promise<void>((resolve) => machineClock.endOfTurn(resolve));
         const handler = this.#handler(address, method.path);
         if (handler?.kind !== 'call') throw new TransportError(unreachable(address));
-        const answer: unknown = await handler.answer(handler.method.request.decode(method.request.encode(request)), {});
+        const answer: unknown = await handler.answer(
+          handler.method.request.decode(method.request.encode(request)),
+          {},
+          'test',
+        );
         return method.response.decode(handler.method.response.encode(answer));
       },
       open: (method, handlers) => this.#open(address, method, handlers),

@@ -136,3 +136,6 @@ export function outcomeOfFailure(error: unknown): Outcome {
   if (!(error instanceof WeirError)) throw error;
   return outcomeOf(error);
 }
+
+/** What a part of a request comes to that the coordinator has left out of its answer. */
+export const NO_RESULT = outcomeOf({ code: 'UNKNOWN_SERVER_ERROR', message: 'the coordinator did not say' });

@@ -2,10 +2,11 @@ import { KAFKA_CONFIG_RESOURCES_MAX } from '@weir/base/limits.ts';
 import { ConfigOperationKind, ConfigResourceType } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type { alterConfigs } from '@weir/kafka/apis/alter-configs.ts';
 import type { incrementalAlterConfigs } from '@weir/kafka/apis/incremental-alter-configs.ts';
-import { outcomeOf, outcomeOfFailure } from './admin.ts';
+import { NO_RESULT, outcomeOf, outcomeOfFailure } from './admin.ts';
 import type { Admin, Outcome } from './admin.ts';
 import { RESOURCE, tooManyResources } from './configs.ts';
-import type { Exchange } from './exchange.ts';
+import type { Caller, Exchange } from './exchange.ts';
+import { repeated } from './repeated.ts';
 
 /** What is to become of one resource, in the words of either API. */
 interface Alteration {
@@ -37,7 +38,7 @@ const DELETE = 1;
 export async function answerAlterConfigs(admin: Admin, exchange: Exchange<typeof alterConfigs>): Promise<void> {
   const { resources, validateOnly } = exchange.request;
   if (resources.length > KAFKA_CONFIG_RESOURCES_MAX) return exchange.hangUp(tooManyResources(resources));
-  const outcomes = await alter(admin, resources, { validateOnly, replaceAll: true });
+  const outcomes = await alter(admin, resources, { validateOnly, replaceAll: true, client: clientOf(exchange.caller) });
   exchange.answer({ throttleTimeMs: 0, responses: answersOf(resources, outcomes) });
 }
 
@@ -48,7 +49,11 @@ export async function answerIncrementalAlterConfigs(
 ): Promise<void> {
   const { resources, validateOnly } = exchange.request;
   if (resources.length > KAFKA_CONFIG_RESOURCES_MAX) return exchange.hangUp(tooManyResources(resources));
-  const outcomes = await alter(admin, resources, { validateOnly, replaceAll: false });
+  const outcomes = await alter(admin, resources, {
+    validateOnly,
+    replaceAll: false,
+    client: clientOf(exchange.caller),
+  });
   exchange.answer({ throttleTimeMs: 0, responses: answersOf(resources, outcomes) });
 }
 
@@ -56,11 +61,14 @@ export async function answerIncrementalAlterConfigs(
 async function alter(
   admin: Admin,
   asked: readonly Alteration[],
-  { validateOnly, replaceAll }: { readonly validateOnly: boolean; readonly replaceAll: boolean },
+  {
+    validateOnly,
+    replaceAll,
+    client,
+  }: { readonly validateOnly: boolean; readonly replaceAll: boolean; readonly client: string },
 ): Promise<Outcome[]> {
-  const times = new Map<string, number>();
-  for (const resource of asked) times.set(keyOf(resource), (times.get(keyOf(resource)) ?? 0) + 1);
-  const problems = asked.map((resource) => problemOf(resource, times.get(keyOf(resource))!));
+  const again = repeated(asked.map(keyOf));
+  const problems = asked.map((resource) => problemOf(resource, again.has(keyOf(resource))));
   const sound = asked.filter((_, i) => problems[i] === undefined);
   const outcomes: Outcome[] = [];
   if (sound.length > 0) {
@@ -75,24 +83,28 @@ async function alter(
           kind: KINDS[configOperation]!,
         })),
       }));
-      outcomes.push(...(await admin.alterConfigs({ resources, validateOnly })).map(outcomeOf));
+      outcomes.push(...(await admin.alterConfigs({ resources, validateOnly, client })).map(outcomeOf));
     } catch (error) {
       const outcome = outcomeOfFailure(error);
       outcomes.push(...sound.map(() => outcome));
     }
   }
-  const missing = outcomeOf({ code: 'UNKNOWN_SERVER_ERROR', message: 'the coordinator did not say' });
-  return problems.map((problem) => problem ?? outcomes.shift() ?? missing);
+  return problems.map((problem) => problem ?? outcomes.shift() ?? NO_RESULT);
+}
+
+/** Who asks, for the audit log. */
+function clientOf({ peer, clientId }: Caller): string {
+  return `${peer}, Kafka client ${JSON.stringify(clientId)}`;
 }
 
 function keyOf({ resourceType, resourceName }: Alteration): string {
   return `${resourceType} ${resourceName}`;
 }
 
-/** What is wrong with it whatever its configs mean, where the request has it so many times. */
-function problemOf({ resourceType, resourceName, configs }: Alteration, times: number): Outcome | undefined {
+/** What is wrong with it whatever its configs mean. */
+function problemOf({ resourceType, resourceName, configs }: Alteration, isRepeated: boolean): Outcome | undefined {
   if (TYPES[resourceType] === undefined) return invalid(`resources of type ${resourceType} have no configs here`);
-  if (times > 1) return invalid(`the request has ${JSON.stringify(resourceName)} more than once`);
+  if (isRepeated) return invalid(`the request has ${JSON.stringify(resourceName)} more than once`);
   const names = new Set(configs.map(({ name }) => name));
   if (names.size < configs.length) return invalid('the request has a config more than once');
   for (const { name, value, configOperation = SET } of configs) {

@@ -37,7 +37,8 @@ import { answerOffsetForLeaderEpoch } from './offset-for-leader-epoch.ts';
 import type { ProducerIds } from './producer-ids.ts';
 import type { KafkaProduce } from './produce.ts';
 import { answerDeleteRecords, answerDescribeLogDirs } from './record-admin.ts';
-import { answerCreatePartitions, answerCreateTopics, answerDeleteTopics } from './topic-admin.ts';
+import { answerCreatePartitions, answerCreateTopics } from './topic-admin.ts';
+import { answerDeleteTopics } from './topic-deletion.ts';
 
 /** What answers need. */
 export interface ApiParts {

@@ -147,6 +147,16 @@ test('the older call replaces everything, and without a coordinator nothing is a
   expect(door.coordinator.calls.at(-1)!.request.resources[0]).toMatchObject({ replaceAll: true });
 });
 
+test('the coordinator is told who alters configs, for its audit log', async () => {
+  const door = await TestDoor.open();
+  const client = door.connect({ host: '10.1.2.3' });
+  const request = { resources: [{ resourceType: TOPIC, resourceName: 'orders', configs: [] }], validateOnly: false };
+  await client.ask(alterConfigs, 2, request);
+  await client.ask(incrementalAlterConfigs, 1, request);
+  const who = `${client.socket.peer}, Kafka client "test"`;
+  expect(door.coordinator.calls.map((call) => call.request.client)).toEqual([who, who]);
+});
+
 test('what has configs is listed by its type', async () => {
   const client = (await TestDoor.open()).connect();
   const list = async (...resourceTypes: number[]) => {

@@ -24,13 +24,16 @@ const NONE = { responses: [], throttleTimeMs: 0 };
 async function setUp(options: { frameBytesMax?: number } = {}) {
   const produces: Exchange<typeof produce>[] = [];
   const fetches: Exchange<typeof fetch>[] = [];
-  const gate = { admits: true };
+  const gate = { admits: true, room: Number.POSITIVE_INFINITY };
   const handlers = new Map<number, Handler>();
   const all = [
     onPipelined(
       produce,
-      (exchange) => void produces.push(exchange),
-      () => gate.admits,
+      (exchange) => {
+        produces.push(exchange);
+        gate.room--;
+      },
+      () => gate.admits && gate.room > 0,
     ),
     on(fetch, (exchange) => void fetches.push(exchange)),
     on(apiVersions, (exchange) => exchange.answer({ errorCode: 0, apiKeys: [] })),
@@ -196,6 +199,31 @@ test('a request that is not admitted waits, with those behind it, until the serv
   for (const exchange of produces) exchange.answer(NONE);
   await door.settle();
   expect(numbers(client)).toEqual(asked);
+});
+
+test('room that is not enough for all goes round, so that the oldest connection does not have it each time', async () => {
+  const { door, produces, gate } = await setUp();
+  const clients = [0, 1, 2].map((i) => door.connect({ host: `10.0.0.${2 + i}` }));
+  const broken = door.connect();
+  gate.room = 0;
+  for (const client of clients) for (let i = 0; i < 4; i++) askProduce(client, 10);
+  await door.settle();
+  const resume = (room: number): number[] => {
+    gate.room = room;
+    door.server.resume();
+    return produces.splice(0).map(({ caller }) => clients.findIndex(({ socket }) => socket.peer === caller.peer));
+  };
+  expect(resume(2)).toEqual([0, 0]);
+  expect(resume(2)).toEqual([1, 1]);
+  // What it has is less than there is room for: the next one has the rest.
+  expect(resume(5)).toEqual([2, 2, 2, 2, 0]);
+  expect(resume(1)).toEqual([1]);
+  // Who is sent away as his request is begun does not come back to the end.
+  broken.sendFrame(Buffer.from('000000090000007b000000', 'hex'));
+  await door.settle();
+  expect(door.server.connections).toBe(5);
+  expect(resume(9)).toEqual([0, 1]);
+  expect([door.server.connections, door.server.ended.refused_request]).toEqual([4, 1]);
 });
 
 test('a version of ApiVersions that is not served gets what is, in the oldest form', async () => {

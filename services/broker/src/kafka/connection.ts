@@ -183,14 +183,17 @@ export class Connection implements SocketOwner, FrameReaderOwner, RequestOwner {
     return nowMs - this.#held.sinceMs > earnedMs;
   }
 
-  /** Begins requests that may be begun. */
-  begin(): void {
+  /** Begins requests that may be begun; tells whether there was one. */
+  begin(): boolean {
+    let hasBegun = false;
     while (this.#begun < this.#requests.length && !this.#closed) {
       const next = this.#requests[this.#begun]!;
-      if (!this.#mayBegin(next)) return;
+      if (!this.#mayBegin(next)) break;
       this.#begun++;
+      hasBegun = true;
       this.#handle(next);
     }
+    return hasBegun;
   }
 
   #mayBegin({ handler }: Request): boolean {

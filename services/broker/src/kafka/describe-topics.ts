@@ -9,7 +9,8 @@ import { NO_UUID } from '@weir/kafka/schema.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber, MISMATCHED_ENDPOINT_TYPE } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
-import { isInternal, NO_OPERATIONS, partitionAnswer } from './metadata.ts';
+import { isInternal, partitionAnswer } from './metadata.ts';
+import { CLUSTER_OPERATIONS, NO_OPERATIONS, TOPIC_OPERATIONS } from './operations.ts';
 
 type TopicAnswer = DescribeTopicPartitionsResponse['topics'][number];
 
@@ -21,19 +22,28 @@ const BROKERS_ENDPOINT = 1;
 export function answerDescribeCluster(cluster: ClusterView, exchange: Exchange<typeof describeCluster>): void {
   const { caller, request, version } = exchange;
   const brokers = cluster.endpoints(caller.listener);
-  const known = { throttleTimeMs: 0, clusterId: cluster.clusterId, clusterAuthorizedOperations: NO_OPERATIONS };
   if (version >= 1 && request.endpointType !== BROKERS_ENDPOINT) {
     const errorMessage = 'brokers answer for brokers (endpoint type 1) only; the controller has no listener of its own';
-    exchange.answer({ ...known, errorCode: MISMATCHED_ENDPOINT_TYPE, errorMessage, controllerId: -1, brokers: [] });
+    exchange.answer({
+      throttleTimeMs: 0,
+      errorCode: MISMATCHED_ENDPOINT_TYPE,
+      errorMessage,
+      clusterId: '',
+      controllerId: -1,
+      brokers: [],
+      clusterAuthorizedOperations: NO_OPERATIONS,
+    });
     return;
   }
   exchange.answer({
-    ...known,
+    throttleTimeMs: 0,
     errorCode: 0,
     errorMessage: null,
     endpointType: BROKERS_ENDPOINT,
+    clusterId: cluster.clusterId,
     controllerId: cluster.controllerId(caller.listener),
     brokers: brokers.map(({ nodeId, ...rest }) => ({ brokerId: nodeId, ...rest })),
+    clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? CLUSTER_OPERATIONS : NO_OPERATIONS,
   });
 }
 
@@ -83,7 +93,7 @@ function answerOf(cluster: ClusterView, topic: TopicInfo, partitions: readonly P
     name: topic.name,
     topicId: topic.idBytes,
     isInternal: isInternal(topic.name),
-    topicAuthorizedOperations: NO_OPERATIONS,
+    topicAuthorizedOperations: TOPIC_OPERATIONS,
     partitions: partitions.map((info) => ({
       ...partitionAnswer(cluster, info),
       eligibleLeaderReplicas: [],
@@ -101,7 +111,7 @@ function unknown(name: string): TopicAnswer {
     topicId: NO_UUID,
     isInternal: false,
     partitions: [],
-    topicAuthorizedOperations: NO_OPERATIONS,
+    topicAuthorizedOperations: TOPIC_OPERATIONS,
   };
 }
 

@@ -92,7 +92,7 @@ export class FetchSessions {
     const { sessionId, sessionEpoch } = request;
     if (sessionEpoch === FINAL_EPOCH || sessionEpoch === INITIAL_EPOCH) {
       this.#remove(sessionId);
-      const wanted = wantedOf(request);
+      const wanted = eachOnce(wantedOf(request));
       const session = sessionEpoch === INITIAL_EPOCH ? this.#begin(wanted) : undefined;
       return session === undefined ? { sessionId: 0, wanted, tells: ALWAYS } : this.#full(session, wanted);
     }
@@ -190,6 +190,11 @@ const ALWAYS = (): boolean => true;
 
 function untold(wanted: Wanted): Told {
   return { wanted, highWatermark: UNTOLD, logStartOffset: UNTOLD };
+}
+
+/** Each partition once, as it comes last: so Kafka takes what a request repeats. */
+function eachOnce(all: readonly Wanted[]): readonly Wanted[] {
+  return [...new Map(all.map((one) => [keyOf(one), one])).values()];
 }
 
 /** Names hold no NUL, and ids have as many bytes as each other. */

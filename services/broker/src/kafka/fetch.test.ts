@@ -23,6 +23,19 @@ test('a reader gets what is there in every version, by name or by id', async () 
   }
 });
 
+test('a partition that is wanted twice is read once, from where it is wanted last', async () => {
+  const { append, ask } = await openReader({ topic: ledPartitions(2) });
+  await append(batchOf(3));
+  await append(batchOf(2));
+  await append(batchOf(1), 1);
+  const topics = [wanting([{}, { partition: 1 }, { fetchOffset: 5 }]), wanting([{ fetchOffset: 3 }])];
+  for (const version of [4, 12, 13, 18]) {
+    for (const sessionEpoch of version < 7 ? [-1] : [-1, 0]) {
+      expect(await ask(fetchOf([], { topics, sessionEpoch }), version)).toEqual(['0 3-4', '1 0-0']);
+    }
+  }
+});
+
 test('an offset within a batch gets the whole batch', async () => {
   const { append, ask } = await openReader();
   await append(batchOf(3));

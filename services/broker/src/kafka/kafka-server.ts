@@ -39,6 +39,7 @@ export type ConnectionEnd = 'refused_request' | 'too_many' | 'idle' | 'failed';
 export class KafkaServer {
   readonly #parts: KafkaServerParts;
   readonly #connectionParts: ConnectionParts;
+  /** In the order in which requests that were held back are begun. */
   readonly #connections = new Set<Connection>();
   readonly #perHost = new Map<string, number>();
   readonly #memory: FrameMemory;
@@ -103,9 +104,12 @@ export class KafkaServer {
     return formatListeners(bound);
   }
 
-  /** Begins requests that were held back. */
+  /** Begins requests that were held back. There may not be room for all: whoever has some now is last the next time. */
   resume(): void {
-    for (const connection of this.#connections) connection.begin();
+    const inOrder = [...this.#connections];
+    for (const connection of inOrder) {
+      if (connection.begin() && this.#connections.delete(connection)) this.#connections.add(connection);
+    }
   }
 
   /** Accepts nothing more. */

@@ -6,6 +6,7 @@ import type { Partitions } from '../partition/partitions.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber, UNSUPPORTED_VERSION } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
+import { eachOnce, repeated } from './repeated.ts';
 import { inWordsOfNames, servingByName } from './topics.ts';
 
 type PartitionAnswer = ListOffsetsResponse['topics'][number]['partitions'][number];
@@ -26,6 +27,7 @@ const SPECIAL_FROM: ReadonlyMap<number, number> = new Map([
   [LATEST_TIERED, 9],
   [EARLIEST_PENDING_UPLOAD, 11],
 ]);
+const REPEATED_PARTITION = refusal('INVALID_REQUEST', 'the request has this partition more than once');
 const NO_TIMESTAMP = refusal('INVALID_REQUEST', 'a timestamp is in milliseconds since 1970, or stands for an offset');
 
 /** Answers first, last and by-timestamp offsets of partitions that this broker leads. */
@@ -35,12 +37,17 @@ export async function answerListOffsets(
   exchange: Exchange<typeof listOffsets>,
 ): Promise<void> {
   const topics: { name: string; partitions: PartitionAnswer[] }[] = [];
-  for (const { name, partitions: asked } of exchange.request.topics) {
+  const asked = exchange.request.topics;
+  const again = repeated(asked.flatMap(({ name, partitions: of }) => of.map((one) => keyOf(name, one))));
+  for (const { topic, parts } of eachOnce(asked, BY_NAME)) {
+    const { name } = topic;
     const answers: PartitionAnswer[] = [];
     topics.push({ name, partitions: answers });
-    for (const question of asked) {
+    for (const question of parts.values()) {
       const { partitionIndex, currentLeaderEpoch } = question;
-      const found = servingByName({ cluster, partitions }, name, partitionIndex, currentLeaderEpoch);
+      const found = again.has(keyOf(name, question))
+        ? REPEATED_PARTITION
+        : servingByName({ cluster, partitions }, name, partitionIndex, currentLeaderEpoch);
       // One after the other: a look-up by timestamp may read from disk, and one request is not to fill its queue.
       answers.push(
         found instanceof Partition ? await offsetOf(found, question, exchange.version) : refused(question, found),
@@ -48,6 +55,19 @@ export async function answerListOffsets(
     }
   }
   exchange.answer({ throttleTimeMs: 0, topics });
+}
+
+type TopicQuestions = Exchange<typeof listOffsets>['request']['topics'][number];
+
+const BY_NAME = {
+  keyOf: ({ name }: TopicQuestions) => name,
+  partsOf: ({ partitions }: TopicQuestions) => partitions,
+  indexOf: ({ partitionIndex }: Question) => partitionIndex,
+};
+
+/** Names hold no NUL. */
+function keyOf(name: string, { partitionIndex }: Question): string {
+  return `${name}\0${partitionIndex}`;
 }
 
 function offsetOf(

@@ -8,13 +8,12 @@ import type { Admin } from './admin.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
+import { CLUSTER_OPERATIONS, NO_OPERATIONS, TOPIC_OPERATIONS } from './operations.ts';
 import { findTopic, isById } from './topics.ts';
 import type { TopicReference } from './topics.ts';
 
 type TopicAnswer = MetadataResponse['topics'][number];
 
-/** What stands where a client may be told what it is allowed to do: there are no ACLs yet. */
-export const NO_OPERATIONS = -2_147_483_648;
 /** Before it, an empty list of topics meant all of them. */
 const NULL_MEANS_ALL_FROM = 1;
 
@@ -27,9 +26,10 @@ export async function answerMetadata(
   const { request, version, caller } = exchange;
   const asked = request.topics;
   const isAll = asked === null || (version < NULL_MEANS_ALL_FROM && asked.length === 0);
+  const operations = request.includeTopicAuthorizedOperations ? TOPIC_OPERATIONS : NO_OPERATIONS;
   let topics: TopicAnswer[];
   if (isAll) {
-    topics = [...cluster.image.topics()].map((topic) => answerOf(cluster, topic));
+    topics = [...cluster.image.topics()].map((topic) => answerOf(cluster, topic, operations));
   } else {
     const references = eachOnce(asked.map(({ name, topicId }) => ({ name: name ?? '', id: topicId })));
     const missing = references.filter((one) => !isById(one) && findTopic(cluster.image, one) === undefined);
@@ -37,7 +37,7 @@ export async function answerMetadata(
     const errors = await createMissing(admin, mayCreate ? missing : []);
     topics = references.map((reference) => {
       const topic = findTopic(cluster.image, reference);
-      return topic === undefined ? unknown(reference, errors) : answerOf(cluster, topic);
+      return topic === undefined ? unknown(reference, errors, operations) : answerOf(cluster, topic, operations);
     });
   }
   const brokers = cluster.endpoints(caller.listener);
@@ -47,7 +47,7 @@ export async function answerMetadata(
     clusterId: cluster.clusterId,
     controllerId: cluster.controllerId(caller.listener),
     topics,
-    clusterAuthorizedOperations: NO_OPERATIONS,
+    clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? CLUSTER_OPERATIONS : NO_OPERATIONS,
   });
 }
 
@@ -78,7 +78,7 @@ async function createMissing(admin: Admin, missing: readonly TopicReference[]): 
   return errors;
 }
 
-function unknown(reference: TopicReference, errors: ReadonlyMap<string, number>): TopicAnswer {
+function unknown(reference: TopicReference, errors: ReadonlyMap<string, number>, operations: number): TopicAnswer {
   const byId = isById(reference);
   const invalid = !byId && topicNameProblem(reference.name) !== undefined;
   const code = byId ? 'UNKNOWN_TOPIC_ID' : invalid ? 'INVALID_TOPIC_EXCEPTION' : 'UNKNOWN_TOPIC_OR_PARTITION';
@@ -88,18 +88,19 @@ function unknown(reference: TopicReference, errors: ReadonlyMap<string, number>)
     topicId: byId ? reference.id : NO_UUID,
     isInternal: false,
     partitions: [],
-    topicAuthorizedOperations: NO_OPERATIONS,
+    // What an id that is unknown stands for is nobody's to know, as at Kafka.
+    topicAuthorizedOperations: byId ? NO_OPERATIONS : operations,
   };
 }
 
-function answerOf(cluster: ClusterView, topic: TopicInfo): TopicAnswer {
+function answerOf(cluster: ClusterView, topic: TopicInfo, operations: number): TopicAnswer {
   return {
     errorCode: 0,
     name: topic.name,
     topicId: topic.idBytes,
     isInternal: isInternal(topic.name),
     partitions: topic.partitions.map((info) => partitionAnswer(cluster, info)),
-    topicAuthorizedOperations: NO_OPERATIONS,
+    topicAuthorizedOperations: operations,
   };
 }
 

@@ -36,11 +36,12 @@ async function openAsker(options: Parameters<typeof openReader>[0] = {}) {
   return {
     ...opened,
     askOf,
-    at: async (...timestamps: number[]): Promise<number[][]> =>
-      askOf(
-        'orders',
-        timestamps.map((at) => ({ at })),
-      ),
+    /** Each in a request of its own, as one may not have a partition twice. */
+    at: async (...timestamps: number[]): Promise<number[][]> => {
+      const found: number[][] = [];
+      for (const at of timestamps) found.push(...(await askOf('orders', [{ at }])));
+      return found;
+    },
   };
 }
 
@@ -115,30 +116,33 @@ test('what does not count yet is not told, not even by its timestamp', async () 
   const { door, append, client } = await openAsker();
   await append(batchOf(1, 'v', 1_000));
   door.broker.partition().append(batchOf(1, 'v', 2_000), -1, door.broker.waiter, 0);
-  const partitions = [LATEST, 1_500].map((timestamp) => ({ partitionIndex: 0, timestamp }));
-  client.send(listOffsets, 5, { replicaId: -1, topics: [{ name: 'orders', partitions }] });
+  for (const timestamp of [LATEST, 1_500]) {
+    const partitions = [{ partitionIndex: 0, timestamp }];
+    client.send(listOffsets, 5, { replicaId: -1, topics: [{ name: 'orders', partitions }] });
+  }
   await door.settleWithoutDisk();
   for (let i = 0; i < 5; i++) {
     door.broker.disk.completeReads();
     await door.settleWithoutDisk();
   }
-  const [answer] = client.take();
-  expect(answer!.response.topics[0].partitions.map(({ offset }: { offset: number }) => offset)).toEqual([1, -1]);
+  const offsets = client.take().map(({ response }) => response.topics[0].partitions[0].offset as number);
+  expect(offsets).toEqual([1, -1]);
 });
 
 test('wrong timestamps, epochs, partitions and topics each have their error, beside the others', async () => {
-  const { append, askOf } = await openAsker({ topic: { partitions: [{ leader: 1, epoch: 5 }] } });
-  await append(batchOf(1));
+  const partitions = Array.from({ length: 5 }, () => ({ leader: 1, epoch: 5 }));
+  const { append, askOf } = await openAsker({ topic: { partitions } });
+  await append(batchOf(1), 4);
   const asked = [
     { at: -7 },
-    { at: 2 ** 60 },
-    { at: LATEST, epoch: 4 },
-    { at: LATEST, epoch: 6 },
-    { at: LATEST, epoch: 5 },
+    { at: 2 ** 60, partition: 1 },
+    { at: LATEST, epoch: 4, partition: 2 },
+    { at: LATEST, epoch: 6, partition: 3 },
+    { at: LATEST, epoch: 5, partition: 4 },
     { at: LATEST, partition: 9 },
   ];
   expect(await askOf('orders', asked)).toEqual([[35], [42], [74], [75], [1, -1, 5], [3]]);
-  expect(await askOf('nothing', [{ at: LATEST }, { at: 5 }])).toEqual([[3], [3]]);
+  expect(await askOf('nothing', [{ at: LATEST }, { at: 5, partition: 1 }])).toEqual([[3], [3]]);
 });
 
 test('a partition that is led elsewhere, and one whose topic is being deleted, are refused', async () => {
@@ -150,16 +154,16 @@ test('a partition that is led elsewhere, and one whose topic is being deleted, a
 });
 
 test('a look-up that fails at the disk is told for its partition alone', async () => {
-  const { door, append, client, at } = await openAsker({ tailCacheBytes: 1_000 });
+  const { door, append, client, at } = await openAsker({ tailCacheBytes: 1_000, topic: ledPartitions(2) });
   await append(batchOf(1, 'x'.repeat(10_000), 1_000));
   await append(batchOf(1, 'x'.repeat(10_000), 2_000));
-  const partitions = [500, LATEST].map((timestamp) => ({ partitionIndex: 0, timestamp }));
+  const partitions = [500, LATEST].map((timestamp, partitionIndex) => ({ partitionIndex, timestamp }));
   client.send(listOffsets, 5, { replicaId: -1, topics: [{ name: 'orders', partitions }] });
   await door.settleWithoutDisk();
   door.broker.disk.failNextRead();
   await door.settle();
   const [answer] = client.take();
-  expect(answer!.response.topics[0].partitions[0].errorCode).toBe(56);
+  expect(answer!.response.topics[0].partitions).toMatchObject([{ errorCode: 56 }, { errorCode: 0 }]);
   expect(await at(LATEST)).toEqual([[56]]);
 });
 
@@ -227,35 +231,50 @@ test('records are deleted up to an offset, or all of them, each partition with i
   await append(batchOf(5), 0);
   await append(batchOf(5), 1);
   for (const version of [0, 1, 2]) {
-    const topics = [
-      {
-        name: 'orders',
-        partitions: [
-          [0, 3],
-          [0, 1],
-          [1, -1],
-          [0, 6],
-          [0, -2],
-          [4, 0],
-        ].map(([partitionIndex, offset]) => ({ partitionIndex: partitionIndex!, offset: offset! })),
-      },
-      { name: 'nothing', partitions: [{ partitionIndex: 0, offset: 0 }] },
-    ];
-    const response = await client.ask(deleteRecords, version, { topics, timeoutMs: 1_000 });
-    const answers = response.topics.flatMap(({ partitions }) =>
-      partitions.map(({ errorCode, lowWatermark }) => [errorCode, lowWatermark]),
-    );
-    expect(answers).toEqual([
-      [0, 3],
+    const ask = async (...asked: readonly [name: string, partition: number, offset: number][]): Promise<unknown[]> => {
+      const topics = asked.map(([name, partitionIndex, offset]) => ({
+        name,
+        partitions: [{ partitionIndex, offset }],
+      }));
+      const response = await client.ask(deleteRecords, version, { topics, timeoutMs: 1_000 });
+      return response.topics.flatMap(({ partitions }) =>
+        partitions.map(({ errorCode, lowWatermark }) => [errorCode, lowWatermark]),
+      );
+    };
+    expect(await ask(['orders', 0, 3], ['orders', 1, -1], ['orders', 4, 0], ['nothing', 0, 0])).toEqual([
       [0, 3],
       [0, 5],
-      [1, -1],
-      [1, -1],
       [3, -1],
       [3, -1],
     ]);
+    expect(await ask(['orders', 0, 1])).toEqual([[0, 3]]);
+    expect(await ask(['orders', 0, 6], ['orders', 1, -2])).toEqual([
+      [1, -1],
+      [1, -1],
+    ]);
   }
   expect([0, 1].map((index) => door.broker.partition(index).logStartOffset)).toEqual([3, 5]);
+});
+
+test('of a partition whose records are to be deleted twice the last offset counts, and it is answered once', async () => {
+  const { door, append, client } = await openReader({ topic: ledPartitions(2) });
+  await append(batchOf(5));
+  const part = (partitionIndex: number, offset: number) => ({ partitionIndex, offset });
+  const topics = [
+    { name: 'orders', partitions: [part(0, 4), part(0, 3)] },
+    { name: 'orders', partitions: [part(1, 0), part(0, 2)] },
+  ];
+  const response = await client.ask(deleteRecords, 2, { topics, timeoutMs: 1_000 });
+  expect(response.topics).toMatchObject([
+    {
+      name: 'orders',
+      partitions: [
+        { partitionIndex: 0, lowWatermark: 2, errorCode: 0 },
+        { partitionIndex: 1, lowWatermark: 0, errorCode: 0 },
+      ],
+    },
+  ]);
+  expect(door.broker.partition().logStartOffset).toBe(2);
 });
 
 test('log directories tell how large the replicas here are: all, or those that are asked for', async () => {
@@ -292,6 +311,28 @@ test('log directories tell how large the replicas here are: all, or those that a
   expect((await ask([{ topic: 'orders', partitions: [0, 9] }])).sizes).toEqual([`orders-0 ${bytes}`]);
   expect((await ask([{ topic: 'nothing', partitions: [0] }])).sizes).toEqual([]);
   expect((await ask([])).sizes).toEqual([]);
+});
+
+test('a partition whose offset is asked for twice in one request is refused, once', async () => {
+  const { append, client } = await openAsker({ topic: ledPartitions(2) });
+  await append(batchOf(1));
+  const ask = (partitionIndex: number) => ({ partitionIndex, currentLeaderEpoch: -1, timestamp: LATEST });
+  const topics = [
+    { name: 'orders', partitions: [ask(0), ask(1)] },
+    { name: 'orders', partitions: [ask(0)] },
+  ];
+  for (const version of [1, 11]) {
+    const answer = await client.ask(listOffsets, version, { replicaId: -1, isolationLevel: 0, topics });
+    expect(answer.topics).toMatchObject([
+      {
+        name: 'orders',
+        partitions: [
+          { partitionIndex: 0, errorCode: 42, offset: -1 },
+          { partitionIndex: 1, errorCode: 0, offset: 0 },
+        ],
+      },
+    ]);
+  }
 });
 
 test('none of these asks the coordinator for anything', async () => {

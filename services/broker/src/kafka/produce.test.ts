@@ -8,6 +8,7 @@ import { BATCH_CRC_FROM, writeCrc } from '@weir/records/batch-header.ts';
 import { BatchBuilder, singleRecordBatchBytes } from '@weir/records/batch-builder.ts';
 import { crc32c } from '@weir/records/crc32c.ts';
 import { batchOf, changesOf, TOPIC_ID_BYTES } from '../test-broker.ts';
+import type { TestTopic } from '../test-broker.ts';
 import type { TestClient } from './test-client.ts';
 import { NO_SUCH_ID_BYTES, OTHER_ID_BYTES, otherTopic, TestDoor, topicData } from './test-door.ts';
 import type { TestDoorOptions } from './test-door.ts';
@@ -42,6 +43,10 @@ function codesOf(client: TestClient): number[] {
 function withBrokenCrc(batch: Buffer): Buffer {
   batch[batch.length - 1]! ^= 1;
   return batch;
+}
+
+function twoPartitions(): TestTopic {
+  return { partitions: [0, 1].map(() => ({ leader: 1, epoch: 0 })) };
 }
 
 /** A batch with a byte changed and its CRC as it should be. */
@@ -117,6 +122,9 @@ test('topics and partitions that are not there have error 3, and ids that no top
     partitionResponses: [{ errorCode: 100 }],
   });
   expect(await send(client, requestOf(null, of('', TOPIC_ID_BYTES, 1)), 13)).toEqual(['error 3']);
+  // That comes before what is wrong with the records.
+  const nothing = [topicData([{ index: 1, records: null }])];
+  expect(await send(client, requestOf(null, { topicData: nothing }))).toEqual(['error 3']);
 });
 
 test('what is no batch of a producer is refused with the error that says why', async () => {
@@ -124,10 +132,11 @@ test('what is no batch of a producer is refused with the error that says why', a
   for (const [records, error, version] of [
     [batchOfBytes(MESSAGE_BYTES_MAX + 1), 10, 9],
     [withBrokenCrc(batchOf(1)), 2, 9],
-    [batchOf(1).subarray(0, 40), 2, 9],
-    [Buffer.alloc(0), 2, 9],
-    [patched(batchOf(1), 16, 0), 43, 9],
-    [patched(batchOf(1), 16, 1), 43, 9],
+    [batchOf(1).subarray(0, 40), 87, 9],
+    [batchOf(1).subarray(0, -1), 87, 9],
+    [Buffer.alloc(0), 87, 9],
+    [patched(batchOf(1), 16, 0), 87, 9],
+    [patched(batchOf(1), 16, 1), 87, 9],
     [patched(batchOf(1), 16, 3), 2, 9],
     [Buffer.concat([batchOf(1), batchOf(1)]), 87, 9],
     [null, 87, 9],
@@ -144,7 +153,7 @@ test('what is no batch of a producer is refused with the error that says why', a
 test('errors come with words from version 8 on', async () => {
   const { client } = await setUp();
   const { responses } = await client.ask(produce, 8, requestOf(null));
-  expect(responses[0]!.partitionResponses[0]!.errorMessage).toBe('a batch has at least one record');
+  expect(responses[0]!.partitionResponses[0]!.errorMessage).toBe('there is no batch; send one per partition');
 });
 
 test('acks that do not exist, and transactions, are refused for every partition of the request', async () => {
@@ -191,12 +200,11 @@ test('several partitions of several topics each have their own outcome', async (
       { index: 2, records: [batchOf(1)] },
       { index: 1, records: [batchOf(1)] },
       { index: 0, records: [withBrokenCrc(batchOf(1))] },
-      { index: 2, records: [batchOf(1)] },
     ]),
     topicData([{ index: 0, records: [batchOf(1)] }], 'other', OTHER_ID_BYTES),
   ];
   for (const version of [9, 13]) {
-    const first = version === 9 ? 0 : 2;
+    const first = version === 9 ? 0 : 1;
     const { responses } = await client.ask(produce, version, requestOf(null, { topicData: topics }));
     const outcomes = responses.map(({ partitionResponses }) =>
       partitionResponses.map(({ index, errorCode, baseOffset }) => [index, errorCode, baseOffset]),
@@ -206,11 +214,41 @@ test('several partitions of several topics each have their own outcome', async (
         [2, 0, first],
         [1, 6, -1],
         [0, 2, -1],
-        [2, 0, first + 1],
       ],
-      [[0, 0, first / 2]],
+      [[0, 0, first]],
     ]);
   }
+});
+
+test('a partition that a request has more than once gets the last of its batches, and is answered once', async () => {
+  const { door, client } = await setUp({ topic: twoPartitions() });
+  const [one, two, bad] = [[batchOf(1)], [batchOf(2)], [withBrokenCrc(batchOf(1))]];
+  for (const version of [9, 13]) {
+    const before = door.broker.partition().highWatermark;
+    const topics = [
+      topicData([
+        { index: 0, records: bad },
+        { index: 1, records: one },
+        { index: 0, records: one },
+      ]),
+      topicData([{ index: 0, records: two }]),
+    ];
+    const { responses } = await client.ask(produce, version, requestOf(null, { topicData: topics }));
+    const outcomes = responses.map(({ partitionResponses }) =>
+      partitionResponses.map(({ index, errorCode, baseOffset }) => [index, errorCode, baseOffset]),
+    );
+    const base = version === 9 ? 0 : 1;
+    expect(outcomes).toEqual([
+      [
+        [0, 0, before],
+        [1, 0, base],
+      ],
+    ]);
+    expect(door.broker.partition().highWatermark).toBe(before + 2);
+  }
+  const last = [topicData([0, 0].map((index, i) => ({ index, records: i === 0 ? one : bad })))];
+  expect(await send(client, requestOf(null, { topicData: last }))).toEqual(['error 2']);
+  expect(door.broker.partition().highWatermark).toBe(4);
 });
 
 test('who asks the wrong broker is told who leads and where that is, from version 10 on', async () => {
@@ -229,8 +267,8 @@ test('who asks the wrong broker is told who leads and where that is, from versio
   }
   expect(await send(client, requestOf(batchOf(1)), 9)).toEqual(['error 6']);
   // No other error says anything of leaders.
-  const refused = await client.ask(produce, 10, requestOf(null));
-  expect(refused.responses[0]!.partitionResponses[0]).toMatchObject({ errorCode: 87, currentLeader: { leaderId: -1 } });
+  const refused = await client.ask(produce, 10, requestOf(batchOf(1), { acks: 5 }));
+  expect(refused.responses[0]!.partitionResponses[0]).toMatchObject({ errorCode: 21, currentLeader: { leaderId: -1 } });
   expect(refused.nodeEndpoints).toEqual([]);
   door.apply(...changesOf({ partitions: [{ leader: -1, epoch: 6, replicas: [2, 1] }] }));
   const { responses, nodeEndpoints } = await client.ask(produce, 10, requestOf(batchOf(1)));
@@ -345,11 +383,11 @@ test('past half of what may wait for the disk further requests are held back, an
 });
 
 test('a small batch out of a large request does not keep the request in memory', async () => {
-  const { door, client } = await setUp();
+  const { door, client } = await setUp({ topic: twoPartitions() });
   const large = withBrokenCrc(batchOf(1, 'x'.repeat(900_000)));
-  const partitionData = [large, large, batchOf(1)].map((records) => ({ index: 0, records: [records] }));
+  const partitionData = [large, large, batchOf(1)].map((records, i) => ({ index: 2 - i, records: [records] }));
   const { responses } = await client.ask(produce, 13, requestOf(null, { topicData: [topicData(partitionData)] }));
-  expect(responses[0]!.partitionResponses.map(({ errorCode }) => errorCode)).toEqual([2, 2, 0]);
+  expect(responses[0]!.partitionResponses.map(({ errorCode }) => errorCode)).toEqual([3, 2, 0]);
   // The request is overwritten by the time of the answer.
   expect(responses[0]!.topicId).toEqual(Buffer.from(TOPIC_ID_BYTES));
   expect(door.broker.slabs.usedBytes).toBeLessThanOrEqual(SLAB_BYTES);

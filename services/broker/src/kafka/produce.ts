@@ -12,10 +12,12 @@ import { appendKeeping } from '../append-keeping.ts';
 import type { BrokerMetrics } from '../metrics.ts';
 import type { AppendWaiter } from '../partition/append-queue.ts';
 import { Partition } from '../partition/partition.ts';
+import { latin1 } from '../partition/partition-key.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber, LEADER_MOVED } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
+import { eachOnce } from './repeated.ts';
 import { findTopic, inWordsOfNames } from './topics.ts';
 
 /** What producing needs. */
@@ -82,18 +84,18 @@ export class KafkaProduce {
     const pending = new PendingProduce(exchange, this.#parts, this.#done);
     this.#unanswered.add(pending);
     const refused = this.#refusalOf(request);
-    for (const { name, topicId, partitionData } of request.topicData) {
-      const byId = version >= IDS_FROM;
+    const byId = version >= IDS_FROM;
+    for (const { topic, parts } of eachOnce(request.topicData, byId ? BY_ID : BY_NAME)) {
+      const { name, topicId } = topic;
       const id = byId ? topicId : this.#parts.cluster.image.topic(name)?.idBytes;
       // The request's memory is somebody else's by the time of the answer.
       const answers = pending.topic(name, byId ? Buffer.from(topicId) : topicId);
-      for (const { index, records } of partitionData) {
+      for (const { index, records } of parts.values()) {
         const slot = pending.slot(answers, index);
         let problem = refused;
         if (problem === undefined) {
           if (id === undefined) problem = refusal('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic ${name}`);
-          else if (records === null) problem = refusal('INVALID_RECORD', 'a batch has at least one record');
-          else problem = this.#append(id, index, records, pending, slot, version);
+          else problem = this.#append(id, index, records ?? NO_BYTES, pending, slot, version);
         }
         if (problem !== undefined) pending.failed(slot, problem);
       }
@@ -146,6 +148,16 @@ export class KafkaProduce {
   }
 }
 
+type TopicData = ProduceRequest['topicData'][number];
+
+/** How a topic and its partitions are told apart. */
+const BY_NAME = {
+  keyOf: ({ name }: TopicData) => name,
+  partsOf: ({ partitionData }: TopicData) => partitionData,
+  indexOf: ({ index }: TopicData['partitionData'][number]) => index,
+};
+const BY_ID = { ...BY_NAME, keyOf: ({ topicId }: TopicData) => latin1(topicId) };
+const NO_BYTES = Buffer.alloc(0);
 /** The first version that names topics by their ids. */
 const IDS_FROM = 13;
 const ROOM_LOOK_MS = 2;

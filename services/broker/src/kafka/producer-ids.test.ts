@@ -87,3 +87,21 @@ test('transactional producers are refused, and nobody is asked for an id', async
   });
   expect(door.coordinator.calls).toEqual([]);
 });
+
+test('who has an id without its epoch, or an epoch without an id, is refused, and nobody is asked for another', async () => {
+  const { door, client } = await setUp(2);
+  for (const [producerId, producerEpoch] of [
+    [5, -1],
+    [0, -1],
+    [-2, -1],
+    [-1, 3],
+    [-1, 0],
+    [-1, -2],
+  ] as const) {
+    for (const version of [3, 5]) {
+      const response = await client.ask(initProducerId, version, { ...NEW, producerId, producerEpoch });
+      expect(response).toMatchObject({ errorCode: 42, producerId: -1, producerEpoch: -1 });
+    }
+  }
+  expect(door.coordinator.calls).toEqual([]);
+});

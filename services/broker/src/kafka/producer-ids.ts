@@ -11,6 +11,9 @@ export interface BrokerRegistrationId {
   readonly brokerEpoch: number;
 }
 
+/** Stands where a producer has no id, and no epoch of it, yet: it has both or neither. */
+const NONE = -1;
+
 /** Gives out producer ids, of which the coordinator allots a block at a time: none is ever given out twice. */
 export class ProducerIds {
   readonly #admin: Admin;
@@ -26,7 +29,9 @@ export class ProducerIds {
 
   /** Answers an idempotent producer with a new id, in epoch 0. */
   async answer(exchange: Exchange<typeof initProducerId>): Promise<void> {
-    if (exchange.request.transactionalId !== null) {
+    const { transactionalId, producerId: knownId, producerEpoch: knownEpoch } = exchange.request;
+    const isHalf = (knownId === NONE) !== (knownEpoch === NONE);
+    if (transactionalId !== null || isHalf) {
       exchange.answer({
         throttleTimeMs: 0,
         errorCode: errorNumber('INVALID_REQUEST'),

@@ -1,7 +1,7 @@
 import { sleep } from '@weir/base/clock.ts';
 import type { Clock } from '@weir/base/clock.ts';
 import { APPLY_SLICE_MS } from '@weir/base/limits.ts';
-import type { deleteRecords } from '@weir/kafka/apis/delete-records.ts';
+import type { deleteRecords, DeleteRecordsRequest } from '@weir/kafka/apis/delete-records.ts';
 import type { describeLogDirs } from '@weir/kafka/apis/describe-log-dirs.ts';
 import type { DiskRoom } from '../disk-room.ts';
 import { Partition } from '../partition/partition.ts';
@@ -9,6 +9,7 @@ import type { Partitions } from '../partition/partitions.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
+import { eachOnce } from './repeated.ts';
 import { inWordsOfNames, servingByName } from './topics.ts';
 
 /** Deletes the oldest records of partitions that this broker leads. */
@@ -21,10 +22,11 @@ export async function answerDeleteRecords(
   let untilMs = clock.monotonicMs() + APPLY_SLICE_MS;
   const topics: { name: string; partitions: { partitionIndex: number; lowWatermark: number; errorCode: number }[] }[] =
     [];
-  for (const { name, partitions: asked } of exchange.request.topics) {
+  for (const { topic, parts } of eachOnce(exchange.request.topics, BY_NAME)) {
+    const { name } = topic;
     const answers: (typeof topics)[number]['partitions'] = [];
     topics.push({ name, partitions: answers });
-    for (const { partitionIndex, offset } of asked) {
+    for (const { partitionIndex, offset } of parts.values()) {
       const found = servingByName({ cluster, partitions }, name, partitionIndex, -1);
       const start = found instanceof Partition ? found.deleteRecords(offset) : found;
       answers.push(
@@ -40,6 +42,14 @@ export async function answerDeleteRecords(
   }
   exchange.answer({ throttleTimeMs: 0, topics });
 }
+
+type TopicData = DeleteRecordsRequest['topics'][number];
+
+const BY_NAME = {
+  keyOf: ({ name }: TopicData) => name,
+  partsOf: ({ partitions }: TopicData) => partitions,
+  indexOf: ({ partitionIndex }: TopicData['partitions'][number]) => partitionIndex,
+};
 
 /** Answers how large the logs on this broker are, and how much room its disk has. */
 export function answerDescribeLogDirs(

@@ -1,9 +1,7 @@
 import { expect, test } from 'vitest';
 import { createPartitions } from '@weir/kafka/apis/create-partitions.ts';
 import { createTopics } from '@weir/kafka/apis/create-topics.ts';
-import { deleteTopics } from '@weir/kafka/apis/delete-topics.ts';
-import { TOPIC_ID_BYTES } from '../test-broker.ts';
-import { NO_SUCH_ID_BYTES, OTHER_ID_BYTES, otherTopic, TestDoor } from './test-door.ts';
+import { OTHER_ID_BYTES, otherTopic, TestDoor } from './test-door.ts';
 
 const SOON = { timeoutMs: 1_000 };
 
@@ -93,62 +91,6 @@ test('counts that nobody can mean are refused here, each topic on its own', asyn
   expect(door.coordinator.calls).toHaveLength(1);
 });
 
-test('topics are deleted by name and by id', async () => {
-  const door = await TestDoor.open();
-  const client = door.connect();
-  door.coordinator.answer = (_method, { topics }) => ({
-    results: topics.map(({ name }: { name: string }) =>
-      name === 'orders'
-        ? { name, code: 'NONE', message: '', topicId: TOPIC_ID_BYTES, revision: 0n }
-        : { name, code: 'UNKNOWN_TOPIC_OR_PARTITION', message: 'no', topicId: new Uint8Array(), revision: 0n },
-    ),
-  });
-  const byName = await client.ask(deleteTopics, 5, { ...SOON, topicNames: ['orders', 'never-there'] });
-  expect(byName.responses).toMatchObject([
-    { name: 'orders', errorCode: 0, errorMessage: null },
-    { name: 'never-there', errorCode: 3, errorMessage: 'no' },
-  ]);
-  const none = new Uint8Array(16);
-  const { responses } = await client.ask(deleteTopics, 6, {
-    ...SOON,
-    topics: [
-      { name: null, topicId: TOPIC_ID_BYTES },
-      { name: null, topicId: NO_SUCH_ID_BYTES },
-      { name: 'never-there', topicId: none },
-    ],
-  });
-  expect(responses.map(({ name, errorCode }) => [name, errorCode])).toEqual([
-    ['orders', 0],
-    [null, 100],
-    ['never-there', 3],
-  ]);
-  expect(Buffer.from(responses[0]!.topicId)).toEqual(Buffer.from(TOPIC_ID_BYTES));
-  expect(door.coordinator.calls.at(-1)!.request.topics).toMatchObject([
-    { name: 'orders', id: Buffer.from(TOPIC_ID_BYTES) },
-    { name: 'never-there' },
-  ]);
-});
-
-test('a topic to delete that is named twice, or both by name and id, or not at all, is refused, and deletes nothing', async () => {
-  const door = await TestDoor.open();
-  const client = door.connect();
-  door.coordinator.answer = () => ({ results: [] });
-  const byName = await client.ask(deleteTopics, 5, { ...SOON, topicNames: ['orders', 'orders'] });
-  expect(byName.responses.map(({ name, errorCode }) => [name, errorCode])).toEqual([
-    ['orders', 42],
-    ['orders', 42],
-  ]);
-  const none = new Uint8Array(16);
-  const codes = async (...topics: { name: string | null; topicId: Uint8Array }[]): Promise<number[]> => {
-    const { responses } = await client.ask(deleteTopics, 6, { ...SOON, topics });
-    return responses.map(({ errorCode }) => errorCode);
-  };
-  expect(await codes({ name: 'orders', topicId: none }, { name: null, topicId: TOPIC_ID_BYTES })).toEqual([42, 42]);
-  expect(await codes({ name: 'orders', topicId: TOPIC_ID_BYTES })).toEqual([42]);
-  expect(await codes({ name: null, topicId: none })).toEqual([42]);
-  expect(door.coordinator.calls).toEqual([]);
-});
-
 test('partitions are added, or it is said why not', async () => {
   const door = await TestDoor.open();
   const client = door.connect();
@@ -175,4 +117,36 @@ test('partitions are added, or it is said why not', async () => {
     { name: 'orders', totalCount: 4, assignments: [{ brokerIds: [2] }] },
     { name: 'other', totalCount: 1, assignments: [] },
   ]);
+});
+
+test('a topic that a request has more than once is refused once, and the others are created and grown', async () => {
+  const door = await TestDoor.open();
+  const client = door.connect();
+  door.coordinator.answer = (_method, { topics }) => ({
+    results: topics.map(({ name }: { name: string }) => ({
+      name,
+      code: 'POLICY_VIOLATION',
+      message: 'asked',
+      revision: 0n,
+    })),
+  });
+  const outcomes = (answers: readonly { name: string; errorCode: number; errorMessage: string | null }[]) =>
+    answers.map(({ name, errorCode, errorMessage }) => [name, errorCode, errorMessage]);
+  const expected = [
+    ['twice', 42, 'the request has this topic more than once'],
+    ['once', 44, 'asked'],
+  ];
+  const topics = [newTopic('twice'), newTopic('once'), newTopic('twice', { numPartitions: 1 })];
+  for (const version of [2, 7]) {
+    const created = await client.ask(createTopics, version, { ...SOON, validateOnly: false, topics });
+    expect(outcomes(created.topics)).toEqual(expected);
+  }
+  const growths = topics.map(({ name, numPartitions }) => ({ name, count: numPartitions, assignments: null }));
+  const grown = await client.ask(createPartitions, 3, { ...SOON, validateOnly: false, topics: growths });
+  expect(outcomes(grown.results)).toEqual(expected);
+  const asked = door.coordinator.calls.map(({ request }) => request.topics.map(({ name }: { name: string }) => name));
+  expect(asked).toEqual([['once'], ['once'], ['once']]);
+  // Nobody is asked about nothing.
+  await client.ask(createPartitions, 3, { ...SOON, validateOnly: false, topics: [growths[0]!, growths[2]!] });
+  expect(door.coordinator.calls).toHaveLength(3);
 });

@@ -1,21 +1,16 @@
-import { uuidFromBytes } from '@weir/base/ids.ts';
-import type { TopicId } from '@weir/base/ids.ts';
 import type { createPartitions } from '@weir/kafka/apis/create-partitions.ts';
 import type { createTopics, CreateTopicsResponse } from '@weir/kafka/apis/create-topics.ts';
-import type { deleteTopics } from '@weir/kafka/apis/delete-topics.ts';
 import { NO_UUID } from '@weir/kafka/schema.ts';
 import type { CreateTopicResult } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
-import { outcomeOf, outcomeOfFailure } from './admin.ts';
+import { NO_RESULT, outcomeOf, outcomeOfFailure } from './admin.ts';
 import type { Admin, Outcome } from './admin.ts';
-import type { ClusterView } from './cluster-view.ts';
 import { configSource, topicConfigs } from './configs.ts';
 import type { ConfigParts } from './configs.ts';
-import { errorNumber } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
+import { REPEATED, repeated } from './repeated.ts';
 
 /** Stands for the cluster's default, of partitions and of replicas. */
 const DEFAULT = -1;
-const REASON_FROM = 5;
 
 type NewTopic = Exchange<typeof createTopics>['request']['topics'][number];
 type CreatedTopic = CreateTopicsResponse['topics'][number];
@@ -26,8 +21,10 @@ export async function answerCreateTopics(
   admin: Admin,
   exchange: Exchange<typeof createTopics>,
 ): Promise<void> {
-  const { topics: asked, validateOnly } = exchange.request;
-  const problems = asked.map((topic) => problemOf(topic));
+  const { validateOnly } = exchange.request;
+  const asked = byName(exchange.request.topics);
+  const again = repeated(exchange.request.topics.map(({ name }) => name));
+  const problems = asked.map((topic) => (again.has(topic.name) ? REPEATED : problemOf(topic)));
   const sound = asked.filter((_, i) => problems[i] === undefined);
   const answers: CreatedTopic[] = [];
   try {
@@ -109,87 +106,36 @@ function refusedTopic(name: string, outcome: Outcome): CreatedTopic {
   return { ...outcome, name, numPartitions: -1, replicationFactor: -1, configs: null };
 }
 
-const NO_RESULT = outcomeOf({ code: 'UNKNOWN_SERVER_ERROR', message: 'the coordinator did not say' });
-
-/** Deletes topics, by name or by id. */
-export async function answerDeleteTopics(
-  cluster: ClusterView,
-  admin: Admin,
-  exchange: Exchange<typeof deleteTopics>,
-): Promise<void> {
-  const { request, version } = exchange;
-  const asked = version < 6 ? request.topicNames.map((name) => ({ name, topicId: NO_UUID })) : request.topics;
-  const references = asked.map(({ name, topicId }) => {
-    const id = uuidFromBytes(topicId);
-    const known = name === null ? cluster.image.topicById(id as TopicId) : undefined;
-    return { name: name ?? known?.name ?? '', topicId, byId: name === null };
-  });
-  const times = new Map<string, number>();
-  for (const { name } of references) times.set(name, (times.get(name) ?? 0) + 1);
-  const isAmbiguous = (name: string, topicId: Uint8Array, byId: boolean): boolean =>
-    (name !== '' && times.get(name)! > 1) || (!byId && isUuid(topicId)) || (byId && !isUuid(topicId));
-  const known = references.filter(({ name, topicId, byId }) => name !== '' && !isAmbiguous(name, topicId, byId));
-  const outcomes = new Map<string, Outcome & { id?: Uint8Array }>();
-  try {
-    const topics = known.map(({ name, topicId, byId }) => (byId ? { name, id: topicId } : { name }));
-    const results = known.length === 0 ? [] : await admin.deleteTopics({ topics });
-    for (const result of results) outcomes.set(result.name, { ...outcomeOf(result), id: result.topicId });
-  } catch (error) {
-    for (const { name } of known) outcomes.set(name, outcomeOfFailure(error));
-  }
-  const unknownId: Outcome = {
-    errorCode: errorNumber('UNKNOWN_TOPIC_ID'),
-    errorMessage: 'there is no topic with this id',
-  };
-  exchange.answer({
-    throttleTimeMs: 0,
-    responses: references.map(({ name, topicId, byId }) => {
-      const found = name === '' ? unknownId : (outcomes.get(name) ?? unknownId);
-      const outcome = isAmbiguous(name, topicId, byId) ? AMBIGUOUS : found;
-      const { errorCode, errorMessage } = outcome;
-      const deleted = outcomes.get(name)?.id;
-      const id = deleted?.length === 16 ? deleted : topicId;
-      return {
-        name: byId && errorCode !== 0 ? null : name,
-        topicId: id,
-        errorCode,
-        errorMessage: version < REASON_FROM ? null : errorMessage,
-      };
-    }),
-  });
-}
-
-function isUuid(id: Uint8Array): boolean {
-  return id.some((byte) => byte !== 0);
-}
-
-const AMBIGUOUS = outcomeOf({
-  code: 'INVALID_REQUEST',
-  message: 'a topic to delete is named once, by its name or by its id',
-});
-
 /** Adds partitions. */
 export async function answerCreatePartitions(admin: Admin, exchange: Exchange<typeof createPartitions>): Promise<void> {
-  const { topics, validateOnly } = exchange.request;
+  const { validateOnly } = exchange.request;
+  const asked = byName(exchange.request.topics);
+  const again = repeated(exchange.request.topics.map(({ name }) => name));
+  const sound = asked.filter(({ name }) => !again.has(name));
   const outcomes = new Map<string, Outcome>();
+  for (const name of again) outcomes.set(name, REPEATED);
   try {
-    const results = await admin.createPartitions({
-      topics: topics.map(({ name, count, assignments }) => ({
-        name,
-        totalCount: count,
-        assignments: (assignments ?? []).map(({ brokerIds }) => ({ brokerIds: [...brokerIds] })),
-      })),
-      validateOnly,
-    });
+    const topics = sound.map(({ name, count, assignments }) => ({
+      name,
+      totalCount: count,
+      assignments: (assignments ?? []).map(({ brokerIds }) => ({ brokerIds: [...brokerIds] })),
+    }));
+    const results = topics.length === 0 ? [] : await admin.createPartitions({ topics, validateOnly });
     for (const result of results) outcomes.set(result.name, outcomeOf(result));
   } catch (error) {
-    for (const { name } of topics) outcomes.set(name, outcomeOfFailure(error));
+    const outcome = outcomeOfFailure(error);
+    for (const { name } of sound) outcomes.set(name, outcome);
   }
   exchange.answer({
     throttleTimeMs: 0,
-    results: topics.map(({ name }) => ({
+    results: asked.map(({ name }) => ({
       name,
       ...(outcomes.get(name) ?? NO_RESULT),
     })),
   });
+}
+
+/** Each once, for a topic that a request names again is answered once. */
+function byName<T extends { readonly name: string }>(topics: readonly T[]): T[] {
+  return [...new Map(topics.map((topic) => [topic.name, topic])).values()];
 }

@@ -85,7 +85,7 @@ test('a request is answered once all its partitions have synced, with results in
   broker.clock.endTurns();
   expect(producer.take()).toEqual([]);
   broker.settle();
-  expect(producer.take()).toEqual([[7, 0, 0, 2, 'CORRUPT_MESSAGE']]);
+  expect(producer.take()).toEqual([[7, 0, 0, 2, 'INVALID_RECORD']]);
 });
 
 test('requests of one turn share one write and one sync', () => {
@@ -206,7 +206,7 @@ test('the span of what is refused says why, also where the broker does not know 
   produce.stop(() => {});
   producer.send(3, [batchOf(1)], [0], TRACEPARENT);
   expect(ended().map(({ name, status, attributes }) => [name, status.code, attributes['error.type']])).toEqual([
-    ['append orders', SpanStatusCode.ERROR, 'CORRUPT_MESSAGE'],
+    ['append orders', SpanStatusCode.ERROR, 'INVALID_RECORD'],
     ['append', SpanStatusCode.ERROR, 'UNKNOWN_TOPIC_OR_PARTITION'],
     ['append', SpanStatusCode.ERROR, 'SHUTTING_DOWN'],
   ]);

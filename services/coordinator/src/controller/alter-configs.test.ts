@@ -1,7 +1,7 @@
 import { PRODUCER_IDS_PER_BLOCK } from '@weir/base/limits.ts';
 import { expect, test } from 'vitest';
 import type { AlterationResult } from './alter-configs.ts';
-import { TestController } from './test-controller.ts';
+import { TEST_REQUESTER, TestController } from './test-controller.ts';
 
 const codeOf = (result: AlterationResult | undefined): string =>
   result?.kind === 'refused' ? result.refusal.code : String(result?.kind);
@@ -109,7 +109,12 @@ test('a config that is altered twice, in no known way or of no known resource is
     { resource: { type: 'broker', name: '01' }, replaceAll: false, operations: [] },
   ] as const;
   for (const alteration of wrong) {
-    const result = controller.run({ kind: 'alterConfigs', alterations: [alteration], validateOnly: false });
+    const result = controller.run({
+      kind: 'alterConfigs',
+      alterations: [alteration],
+      validateOnly: false,
+      requester: TEST_REQUESTER,
+    });
     expect(result?.kind === 'alterations' && codeOf(result.results[0])).toBe('INVALID_REQUEST');
   }
   expect(configsOf(controller, 'a')).toEqual({});
@@ -123,6 +128,45 @@ test('validating and changing nothing write nothing', () => {
   const same = { type: 'topic', name: 'a', set: [['retention.ms', '1']], delete: [['segment.ms']] } as const;
   expect(controller.alterConfigs([same])[0]).toMatchObject({ kind: 'altered', revision: 0 });
   expect(controller.image.revision).toBe(revision);
+});
+
+test('what is altered is to be audited with its old and new values and with who asked, once it is written', () => {
+  const controller = withTopics({ a: { 'retention.ms': '1', 'segment.ms': '60000', 'max.message.bytes': '9' } });
+  const audited = (): unknown[] => controller.effects.filter(({ kind }) => kind === 'configsAltered');
+  const a = { type: 'topic', name: 'a' } as const;
+  const set = [
+    ['retention.ms', '2'],
+    ['retention.bytes', '3'],
+    ['max.message.bytes', '9'],
+  ] as const;
+  controller.alterConfigs([{ ...a, set }], { validateOnly: true });
+  controller.alterConfigs([{ ...a, set }], { dieAfter: 0 });
+  expect(audited()).toEqual([]);
+  const after = new TestController(controller.store);
+  after.alterConfigs([
+    { ...a, set, delete: [['segment.ms']] },
+    { type: 'topic', name: 'none', set },
+    { type: 'broker', name: '', set: [['log.retention.ms', '5']] },
+  ]);
+  after.alterConfigs([{ ...a, set }]);
+  after.createPartitions([{ name: 'a', totalCount: 5 }]);
+  expect(after.effects.filter(({ kind }) => kind === 'configsAltered')).toMatchObject([
+    {
+      altered: {
+        resource: { type: 'topic', name: 'a' },
+        configs: {
+          'retention.ms': { old: '1', new: '2' },
+          'retention.bytes': { old: null, new: '3' },
+          'segment.ms': { old: '60000', new: null },
+        },
+      },
+      requester: TEST_REQUESTER,
+    },
+    {
+      altered: { resource: { type: 'broker', name: '' }, configs: { 'log.retention.ms': { old: null, new: '5' } } },
+      requester: TEST_REQUESTER,
+    },
+  ]);
 });
 
 test('brokers have configs of their own, beside the cluster-wide default, and lose them again', () => {

@@ -36,6 +36,15 @@ export interface AlterConfigs {
   readonly kind: 'alterConfigs';
   readonly alterations: readonly ConfigAlteration[];
   readonly validateOnly: boolean;
+  readonly requester: Requester;
+}
+
+/** Who asked for something, as the audit log says it. */
+export interface Requester {
+  /** Whose call it is. */
+  readonly peer: string;
+  /** For whom they call, in their words; empty for themselves. */
+  readonly client: string;
 }
 
 /** What became of one resource: `revision` is the one from which it is so, 0 when nothing was written. */
@@ -180,7 +189,8 @@ function keyOf({ type, name }: ConfigResource): string {
   return `${type} ${name}`;
 }
 
-function shown({ type, name }: ConfigResource): string {
+/** A resource in words. */
+export function shown({ type, name }: ConfigResource): string {
   return type === 'broker' && name === '' ? 'the cluster-wide default' : `${type} ${quoted(name)}`;
 }
 

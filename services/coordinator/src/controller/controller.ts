@@ -7,7 +7,9 @@ import type { EndSession, Reconcile, RegisterBroker, RegisterResult } from './br
 import { allocateProducerIds } from './producer-ids.ts';
 import type { AllocateProducerIds, ProducerIdsResult } from './producer-ids.ts';
 import { alterConfigs } from './alter-configs.ts';
-import type { AlterationResult, AlterConfigs } from './alter-configs.ts';
+import type { AlterationResult, AlterConfigs, Requester } from './alter-configs.ts';
+import { alteredConfigs } from './altered-configs.ts';
+import type { AlteredConfigs } from './altered-configs.ts';
 import { createPartitions } from './create-partitions.ts';
 import type { CreatePartitions, GrowthResult } from './create-partitions.ts';
 import { createTopics, policyInEffect } from './create-topics.ts';
@@ -57,6 +59,13 @@ export type ControllerEffect =
       readonly elections: number;
     }
   | { readonly kind: 'sessionEnded'; readonly sessionId: string }
+  /** Configs were altered: to be audited. */
+  | {
+      readonly kind: 'configsAltered';
+      readonly altered: AlteredConfigs;
+      readonly revision: Revision;
+      readonly requester: Requester;
+    }
   /** A leader was elected that may lack acknowledged records: to be audited. */
   | { readonly kind: 'uncleanElection'; readonly partition: PartitionRecord }
   | { readonly kind: 'reply'; readonly id: number; readonly result: CommandResult }
@@ -82,6 +91,7 @@ export interface ControllerOptions {
 
 interface Running {
   readonly id: number;
+  readonly command: Command;
   readonly steps: Generator<Change[], CommandResult, void>;
   /** Of the step under way, what is being written and what still has to be. */
   writing: readonly Change[];
@@ -127,7 +137,7 @@ export class Controller {
 
   #take(revision: Revision): ControllerEffect[] {
     assert(this.#running !== undefined && this.#running.writing.length > 0, 'nothing was being written');
-    const { writing } = this.#running;
+    const { writing, command } = this.#running;
     this.#running.writing = [];
     const ended = writing.filter((change) => change.kind === 'sessionEnded').map(({ sessionId }) => sessionId);
     const fenced = ended.map((id) => present(this.image.sessions.get(id), `session ${id} ended twice`).brokerId);
@@ -140,12 +150,21 @@ export class Controller {
         return [[name, this.image.topics.get(name)?.partitionCount ?? 0] as const];
       }),
     );
+    const altered = command.kind === 'alterConfigs' ? this.#alteredBy(command, writing, revision) : [];
     this.image.apply(writing, revision);
     return [
       { kind: 'publish', revision, entities: entitiesOf(this.image, { changes: writing, fenced, known }), elections },
+      ...altered,
       ...unclean.map((partition) => ({ kind: 'uncleanElection', partition }) as const),
       ...ended.map((sessionId) => ({ kind: 'sessionEnded', sessionId }) as const),
     ];
+  }
+
+  #alteredBy({ requester }: AlterConfigs, writing: readonly Change[], revision: Revision): ControllerEffect[] {
+    return writing.flatMap((change) => {
+      const altered = alteredConfigs(this.image, change);
+      return altered === undefined ? [] : [{ kind: 'configsAltered', altered, revision, requester } as const];
+    });
   }
 
   #isElection(change: Change): boolean {
@@ -185,7 +204,7 @@ export class Controller {
   #next(): Running | undefined {
     const next = this.#queue.shift();
     if (next === undefined) return undefined;
-    return { id: next.id, steps: this.#stepsOf(next.command), writing: [], rest: [] };
+    return { ...next, steps: this.#stepsOf(next.command), writing: [], rest: [] };
   }
 
   #commit(running: Running): ControllerEffect {

@@ -6,7 +6,7 @@ import { MemoryStore } from '../store/memory-store.ts';
 import type { TxnRequest } from '../store/metadata-store.ts';
 import { changeOf, KEYS } from '../store/records.ts';
 import { LOADED_PREFIXES } from '../store/take-over.ts';
-import type { AlterationResult, ConfigAlteration, ConfigResource } from './alter-configs.ts';
+import type { AlterationResult, ConfigAlteration, ConfigResource, Requester } from './alter-configs.ts';
 import type { DoubtfulReplica } from './brokers.ts';
 import type { GrowthResult, TopicToGrow } from './create-partitions.ts';
 import type { NewTopic, Policy, TopicResult } from './create-topics.ts';
@@ -22,6 +22,9 @@ const random = seededRandom(1);
 export function newId(): string {
   return uuidFromRandom(random.bytes(16));
 }
+
+/** Who alters configs in tests. */
+export const TEST_REQUESTER: Requester = { peer: '10.0.0.1:40000', client: 'a test' };
 
 /** Configs to alter, as `[name, value]` by what is to be done. */
 export type TestAlteration = ConfigResource & {
@@ -143,7 +146,7 @@ export class TestController {
         (operations[kind] ?? []).map(([config, value = '']) => ({ name: config, kind, value })),
       ),
     }));
-    const command: Command = { kind: 'alterConfigs', alterations: asked, validateOnly };
+    const command: Command = { kind: 'alterConfigs', alterations: asked, validateOnly, requester: TEST_REQUESTER };
     const result = this.run(command, dieAfter === undefined ? {} : { dieAfter });
     return result?.kind === 'alterations' ? result.results : [];
   }

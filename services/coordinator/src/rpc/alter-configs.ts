@@ -16,15 +16,24 @@ import type {
 import type { AlterationResult, ConfigAlteration, ConfigOperation } from '../controller/alter-configs.ts';
 import type { Coordinator } from '../coordinator.ts';
 
+/** How much the audit log says of who asked. */
+const CLIENT_CHARS_MAX = 500;
+
 /** Answers AlterConfigs. Rejects with a WeirError when the request as a whole is refused. */
-export function alterConfigs(coordinator: Coordinator, request: AlterConfigsRequest): Promise<AlterConfigsResponse> {
+export function alterConfigs(
+  coordinator: Coordinator,
+  request: AlterConfigsRequest,
+  peer: string,
+): Promise<AlterConfigsResponse> {
   return new Promise((resolve, reject) => {
-    const { resources, validateOnly } = request;
+    const { resources, validateOnly, client } = request;
     if (resources.length > TOPICS_PER_REQUEST_MAX) {
       const message = `a request alters at most ${TOPICS_PER_REQUEST_MAX} resources, not ${resources.length}`;
       throw new WeirError('INVALID_REQUEST', message);
     }
-    coordinator.submit({ kind: 'alterConfigs', alterations: resources.map(alterationOf), validateOnly }, (result) => {
+    const requester = { peer, client: client.slice(0, CLIENT_CHARS_MAX) };
+    const alterations = resources.map(alterationOf);
+    coordinator.submit({ kind: 'alterConfigs', alterations, validateOnly, requester }, (result) => {
       if (result.kind === 'refused') return reject(new WeirError(result.refusal.code, result.refusal.message));
       const altered = result.kind === 'alterations' ? result.results : [];
       const results = altered.map((one, i) => resultMessage(one, resources[i]!));

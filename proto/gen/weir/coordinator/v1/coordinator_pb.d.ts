@@ -993,6 +993,13 @@ export declare type AlterConfigsRequest = Message<"weir.coordinator.v1.AlterConf
    * @generated from field: bool validate_only = 2;
    */
   validateOnly: boolean;
+
+  /**
+   * Who wants it, for the audit log, when that is somebody else than who calls.
+   *
+   * @generated from field: string client = 3;
+   */
+  client: string;
 };
 
 /**
