@@ -43,7 +43,7 @@ export async function answerListOffsets(
     const { name } = topic;
     const answers: PartitionAnswer[] = [];
     topics.push({ name, partitions: answers });
-    for (const question of parts.values()) {
+    for (const question of parts) {
       const { partitionIndex, currentLeaderEpoch } = question;
       const found = again.has(keyOf(name, question))
         ? REPEATED_PARTITION

@@ -90,7 +90,7 @@ export class KafkaProduce {
       const id = byId ? topicId : this.#parts.cluster.image.topic(name)?.idBytes;
       // The request's memory is somebody else's by the time of the answer.
       const answers = pending.topic(name, byId ? Buffer.from(topicId) : topicId);
-      for (const { index, records } of parts.values()) {
+      for (const { index, records } of parts) {
         const slot = pending.slot(answers, index);
         let problem = refused;
         if (problem === undefined) {

@@ -26,7 +26,7 @@ export async function answerDeleteRecords(
     const { name } = topic;
     const answers: (typeof topics)[number]['partitions'] = [];
     topics.push({ name, partitions: answers });
-    for (const { partitionIndex, offset } of parts.values()) {
+    for (const { partitionIndex, offset } of parts) {
       const found = servingByName({ cluster, partitions }, name, partitionIndex, -1);
       const start = found instanceof Partition ? found.deleteRecords(offset) : found;
       answers.push(

@@ -3,8 +3,7 @@ import { outcomeOf } from './admin.ts';
 /** What a request has of one topic, from wherever in the request it stands. */
 export interface TopicParts<Topic, Part> {
   readonly topic: Topic;
-  /** By partition. */
-  readonly parts: ReadonlyMap<number, Part>;
+  readonly parts: Iterable<Part>;
 }
 
 /** Each topic of a request once, and each of its partitions: one that comes again counts as it comes last, as at Kafka. */
@@ -20,6 +19,11 @@ export function eachOnce<Topic, Part>(
     readonly indexOf: (part: Part) => number;
   },
 ): Iterable<TopicParts<Topic, Part>> {
+  const [only] = topics;
+  // As nearly all requests are: then nothing has to be kept.
+  if (only !== undefined && topics.length === 1 && isShortWithoutRepeats(partsOf(only), indexOf)) {
+    return [{ topic: only, parts: partsOf(only) }];
+  }
   const found = new Map<string, { readonly topic: Topic; readonly parts: Map<number, Part> }>();
   for (const topic of topics) {
     const key = keyOf(topic);
@@ -27,8 +31,19 @@ export function eachOnce<Topic, Part>(
     if (known === undefined) found.set(key, (known = { topic, parts: new Map() }));
     for (const part of partsOf(topic)) known.parts.set(indexOf(part), part);
   }
-  return found.values();
+  return found.values().map(({ topic, parts }) => ({ topic, parts: parts.values() }));
 }
+
+/** Every pair is compared, which is worth it for few. */
+function isShortWithoutRepeats<Part>(parts: readonly Part[], indexOf: (part: Part) => number): boolean {
+  if (parts.length > COMPARED_MAX) return false;
+  for (let i = 1; i < parts.length; i++) {
+    for (let j = 0; j < i; j++) if (indexOf(parts[i]!) === indexOf(parts[j]!)) return false;
+  }
+  return true;
+}
+
+const COMPARED_MAX = 16;
 
 /** Those of `all` that come more than once. */
 export function repeated<T>(all: Iterable<T>): ReadonlySet<T> {
