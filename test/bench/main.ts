@@ -1,4 +1,5 @@
 import { cpus, totalmem } from 'node:os';
+import { benchCoordinator } from './coordinator.ts';
 import { benchDisk } from './disk.ts';
 import { benchGateway } from './gateway.ts';
 import { benchGrpc } from './grpc.ts';
@@ -11,6 +12,7 @@ import { benchStart } from './start.ts';
 const parts: Readonly<Record<string, () => void | Promise<void>>> = {
   start: benchStart,
   gateway: benchGateway,
+  coordinator: benchCoordinator,
   grpc: benchGrpc,
   log: async () => {
     await benchLog();
