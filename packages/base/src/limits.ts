@@ -159,6 +159,8 @@ export const KAFKA_FETCH_COLD_BYTES_MAX = 4 * MIB;
 export const KAFKA_FETCH_BYTES_SCARCE = 128 * KIB;
 /** Longest time that a fetch may wait. */
 export const KAFKA_FETCH_WAIT_MS_MAX = 5 * 60_000;
+/** A broker that makes an answer of very many parts lets others run after so long. */
+export const KAFKA_ANSWER_SLICE_MS = 5;
 /** Resources in one request about configs. */
 export const KAFKA_CONFIG_RESOURCES_MAX = 2_000;
 /** Partitions in one request to read or to write. */

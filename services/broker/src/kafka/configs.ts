@@ -1,3 +1,4 @@
+import type { Clock } from '@weir/base/clock.ts';
 import { topicNameProblem } from '@weir/base/ids.ts';
 import { KAFKA_CONFIG_RESOURCES_MAX } from '@weir/base/limits.ts';
 import { describeBrokerConfigs, describeTopicConfigs } from '@weir/base/describe-configs.ts';
@@ -10,6 +11,7 @@ import type { Outcome } from './admin.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { UNSUPPORTED_VERSION } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
+import { inSlices } from './slices.ts';
 
 /** Kafka's numbers for what has configs. */
 export const RESOURCE = { topic: 2, broker: 4 } as const;
@@ -55,11 +57,15 @@ export function tooManyResources({ length }: { readonly length: number }): strin
 }
 
 /** Answers with the configs of topics, of this broker, and of all brokers where they set nothing of their own. */
-export function answerDescribeConfigs(parts: ConfigParts, exchange: Exchange<typeof describeConfigs>): void {
+export async function answerDescribeConfigs(
+  parts: ConfigParts,
+  clock: Clock,
+  exchange: Exchange<typeof describeConfigs>,
+): Promise<void> {
   const { request } = exchange;
   if (request.resources.length > KAFKA_CONFIG_RESOURCES_MAX)
     return exchange.hangUp(tooManyResources(request.resources));
-  const results = request.resources.map((resource): ResourceAnswer => {
+  const results = await inSlices(clock, request.resources, (resource): ResourceAnswer => {
     const { resourceType, resourceName, configurationKeys } = resource;
     const found = configsOf(parts, resource);
     if ('errorCode' in found) return { ...found, resourceType, resourceName, configs: [] };

@@ -1,3 +1,4 @@
+import type { Clock } from '@weir/base/clock.ts';
 import { topicNameProblem } from '@weir/base/ids.ts';
 import { isErrorCode } from '@weir/base/errors.ts';
 import type { PartitionInfo, TopicInfo } from '@weir/client/metadata/cluster-image.ts';
@@ -9,6 +10,7 @@ import type { ClusterView } from './cluster-view.ts';
 import { errorNumber } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
 import { CLUSTER_OPERATIONS, NO_OPERATIONS, TOPIC_OPERATIONS } from './operations.ts';
+import { inSlices } from './slices.ts';
 import { findTopic, isById } from './topics.ts';
 import type { TopicReference } from './topics.ts';
 
@@ -21,6 +23,7 @@ const NULL_MEANS_ALL_FROM = 1;
 export async function answerMetadata(
   cluster: ClusterView,
   admin: Admin,
+  clock: Clock,
   exchange: Exchange<typeof metadata>,
 ): Promise<void> {
   const { request, version, caller } = exchange;
@@ -29,13 +32,14 @@ export async function answerMetadata(
   const operations = request.includeTopicAuthorizedOperations ? TOPIC_OPERATIONS : NO_OPERATIONS;
   let topics: TopicAnswer[];
   if (isAll) {
-    topics = [...cluster.image.topics()].map((topic) => answerOf(cluster, topic, operations));
+    const all = [...cluster.image.topics()];
+    topics = await inSlices(clock, all, (topic) => answerOf(cluster, topic, operations));
   } else {
     const references = eachOnce(asked.map(({ name, topicId }) => ({ name: name ?? '', id: topicId })));
     const missing = references.filter((one) => !isById(one) && findTopic(cluster.image, one) === undefined);
     const mayCreate = request.allowAutoTopicCreation || version < 4;
     const errors = await createMissing(admin, mayCreate ? missing : []);
-    topics = references.map((reference) => {
+    topics = await inSlices(clock, references, (reference) => {
       const topic = findTopic(cluster.image, reference);
       return topic === undefined ? unknown(reference, errors, operations) : answerOf(cluster, topic, operations);
     });
