@@ -33,19 +33,7 @@ type Column =
   | { readonly kind: 'skipped'; readonly reason: string }
   | { readonly kind: 'failed'; readonly reason: string };
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', multiple: true },
-    scenario: { type: 'string', multiple: true },
-    bootstrap: { type: 'string' },
-    'kafka-peer': { type: 'string', default: process.env['WEIR_KAFKA_PEER'] },
-    'kafka-bootstrap': { type: 'string' },
-    'weir-only': { type: 'boolean', default: false },
-    'kafka-only': { type: 'boolean', default: false },
-    list: { type: 'boolean', default: false },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-});
+const values = readOptions();
 /** What this run has to end. */
 const started: Broker[] = [];
 const say = (line: string): void => console.log(line);
@@ -55,6 +43,27 @@ else if (values.list) {
   say(`clients:   ${CLIENTS.map(({ name }) => name).join(' ')}`);
   say(`scenarios: ${SCENARIOS.join(' ')}`);
 } else process.exitCode = await main();
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        only: { type: 'string', multiple: true },
+        scenario: { type: 'string', multiple: true },
+        bootstrap: { type: 'string' },
+        'kafka-peer': { type: 'string', default: process.env['WEIR_KAFKA_PEER'] },
+        'kafka-bootstrap': { type: 'string' },
+        'weir-only': { type: 'boolean', default: false },
+        'kafka-only': { type: 'boolean', default: false },
+        list: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    }).values;
+  } catch (error) {
+    console.error(`${messageOf(error)}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
 
 async function main(): Promise<number> {
   const names = CLIENTS.map(({ name }) => name);
