@@ -167,3 +167,26 @@ test('help is there on every level and exits with 0', async () => {
     expect(out, words.join(' ')).toContain('Usage');
   }
 });
+
+test('scripts learn from an exit code whether a cluster is healthy', async () => {
+  const pair = await new DevCluster('--separate', '--brokers', '2').start();
+  try {
+    const at = ['--coordinators', pair.service('coordinator').grpc!];
+    await weir(['topic', 'create', 'spread', '--partitions', '4', ...at]);
+    const well = await weir(['cluster', 'health', '--exit-code', ...at]);
+    expect(well).toEqual({ code: 0, out: 'healthy: 2 brokers, 1 topic, 4 partitions\n', err: '' });
+    process.kill(pair.services.find(({ kind, id }) => kind === 'broker' && id === '2')!.pid, 'SIGKILL');
+    const health = async () => JSON.parse((await weir(['cluster', 'health', '-o', 'json', ...at])).out) as unknown;
+    await expect.poll(health, { timeout: 20_000 }).toMatchObject({
+      status: 'down',
+      brokers: 2,
+      problems: [expect.stringMatching(/^spread: 2 of 4 partitions \(\d, \d\) without a leader$/), expect.anything()],
+    });
+    const ill = await weir(['cluster', 'health', '--exit-code', ...at]);
+    expect(ill).toMatchObject({ code: 1, err: '' });
+    expect(ill.out).toMatch(/^down: 2 brokers.*\n {2}spread: .*\n {2}broker 2 is away \(it was at .*\)\n$/);
+    expect((await weir(['cluster', 'health', ...at])).code).toBe(0);
+  } finally {
+    await pair.remove();
+  }
+});

@@ -124,6 +124,11 @@ export const commands: CommandTree = {
         summary: 'show the brokers and what they hold',
         load: async () => (await import('./cluster/info.ts')).clusterInfo,
       },
+      health: {
+        kind: 'command',
+        summary: 'say whether all brokers are there, and all partitions led and in sync',
+        load: async () => (await import('./cluster/health.ts')).clusterHealth,
+      },
     },
   },
   'dev-service': {

@@ -1,0 +1,43 @@
+import type { BrokerInfo, TopicInfo } from '@weir/client/metadata/cluster-image.ts';
+import { counted } from '../table.ts';
+
+/** What a cluster's metadata says of how it is. */
+export interface Health {
+  /**
+   * `down`: some partition takes and gives no records, or there is no broker. `degraded`: everything is served, but
+   * something that should be there is not.
+   */
+  readonly status: 'healthy' | 'degraded' | 'down';
+  /** For people, one a line; those that take something down come first. */
+  readonly problems: readonly string[];
+}
+
+/** So many partitions of a topic are named. */
+const NAMED_MAX = 10;
+
+/** Judges a cluster by its metadata: brokers that are away, partitions without a leader or with replicas out of sync. */
+export function assess(brokers: readonly BrokerInfo[], topics: readonly TopicInfo[]): Health {
+  const down: string[] = [];
+  const degraded: string[] = [];
+  if (brokers.length === 0) down.push('no broker has registered');
+  else if (brokers.every(({ active }) => !active)) down.push('no broker is active');
+  for (const { id, active, grpcAddress } of brokers) {
+    if (!active) degraded.push(`broker ${id} is away (it was at ${grpcAddress})`);
+  }
+  for (const { name, partitions } of topics.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const leaderless = partitions.filter(({ leader }) => leader === -1).map(({ index }) => index);
+    if (leaderless.length > 0) down.push(`${name}: ${ofAll(leaderless, partitions.length)} without a leader`);
+    const lagging = partitions
+      .filter(({ leader, isr, replicas }) => leader !== -1 && isr.length < replicas.length)
+      .map(({ index }) => index);
+    if (lagging.length > 0) degraded.push(`${name}: ${ofAll(lagging, partitions.length)} with replicas out of sync`);
+  }
+  const status = down.length > 0 ? 'down' : degraded.length > 0 ? 'degraded' : 'healthy';
+  return { status, problems: [...down, ...degraded] };
+}
+
+function ofAll(indexes: readonly number[], all: number): string {
+  const named = indexes.slice(0, NAMED_MAX).join(', ');
+  const more = indexes.length > NAMED_MAX ? ', …' : '';
+  return `${indexes.length.toLocaleString('en-US')} of ${counted(all, 'partition')} (${named}${more})`;
+}
