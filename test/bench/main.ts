@@ -1,6 +1,7 @@
 import { cpus, totalmem } from 'node:os';
 import { benchCoordinator } from './coordinator.ts';
 import { benchDisk } from './disk.ts';
+import { benchFetchWakes } from './fetch-wakes.ts';
 import { benchGateway } from './gateway.ts';
 import { benchGrpc } from './grpc.ts';
 import { benchKafka } from './kafka/suite.ts';
@@ -19,6 +20,7 @@ const parts: Readonly<Record<string, () => void | Promise<void>>> = {
     await benchManyPartitions();
     await benchRecovery();
   },
+  wakes: benchFetchWakes,
   disk: benchDisk,
 };
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { KAFKA_FETCH_SESSIONS_MAX } from '@weir/base/limits.ts';
 import { seededRandom } from '@weir/base/random.ts';
 import type { RequestToSend } from '@weir/kafka/api.ts';
@@ -231,6 +231,46 @@ test('a session that waits is woken by any of its partitions', async () => {
   expect(taken(client)).toEqual([]);
   await append(batchOf(1), 1);
   expect(taken(client)).toEqual([['1 0-0']]);
+});
+
+test('a session that goes on by another connection leaves nothing to wait for at the first', async () => {
+  const { door, client, append } = await openReader({ topic: ledPartitions(2) });
+  const other = door.connect();
+  const reader = new SessionReader(client);
+  await reader.ask([{}, { partition: 1 }]);
+  client.send(fetch, 12, reader.request([], { maxWaitMs: 60_000 }));
+  await door.settle();
+  reader.epoch++;
+  other.send(fetch, 12, reader.request([], { maxWaitMs: 60_000 }));
+  await door.settle();
+  expect([taken(client), taken(other), door.fetch.waiting]).toEqual([[[]], [], 1]);
+  await append(batchOf(1), 1);
+  expect([taken(client), taken(other)]).toEqual([[], [['1 0-0']]]);
+});
+
+test('a session that is closed while a fetch of it waits answers that one, and reads nowhere any more', async () => {
+  const { door, client, append } = await openReader({ topic: ledPartitions(2) });
+  const other = door.connect();
+  const reader = new SessionReader(client);
+  await reader.ask([{}, { partition: 1 }]);
+  client.send(fetch, 12, reader.request([], { maxWaitMs: 60_000 }));
+  await door.settle();
+  const removed = [0, 1].map((index) => vi.spyOn(door.broker.partition(index), 'removeReader'));
+  const closing = fetchOf([], { topics: [], sessionId: reader.id, sessionEpoch: -1 });
+  expect(shown(await other.ask(fetch, 12, closing))).toEqual([]);
+  expect(taken(client)).toEqual([]);
+  await append(batchOf(1), 1);
+  expect(taken(client)).toEqual([['1 0-0']]);
+  expect(removed.map(({ mock }) => mock.calls.length)).toEqual([1, 1]);
+});
+
+test('a session that ends between two fetches reads nowhere any more', async () => {
+  const { door, client } = await openReader();
+  const reader = new SessionReader(client);
+  await reader.ask([{}]);
+  const removed = vi.spyOn(door.broker.partition(), 'removeReader');
+  await client.ask(fetch, 12, fetchOf([], { topics: [], sessionId: reader.id, sessionEpoch: -1 }));
+  expect(removed).toHaveBeenCalledOnce();
 });
 
 test('the session id of the answer is the one that goes on', async () => {

@@ -88,7 +88,7 @@ export class Partition implements TurnMember {
   readonly #shared: PartitionShared;
   #state: PartitionState;
   readonly #appends = new AppendQueue();
-  /** At the tail, to be woken by the next move of the high watermark. */
+  /** At the tail, to be woken by the next move of the high watermark, the log's start or the leader epoch. */
   #parked = new Set<TailReader>();
   #segments: number;
   /** All that read here, parked or not. */
@@ -104,7 +104,7 @@ export class Partition implements TurnMember {
     this.#segments = parts.log?.segmentCount ?? 0;
     this.#state = parts.offline === undefined ? { kind: 'unassigned' } : { kind: 'offline', reason: parts.offline };
     if (parts.log === undefined) return;
-    parts.log.onAdvance = () => this.#advanced();
+    parts.log.onAdvance = () => parts.shared.turn.advanced(this);
     parts.log.onFault = (error, what) => this.#faulted(error, what);
     parts.log.onSync = (durationMs) => parts.shared.synced(durationMs);
   }
@@ -179,7 +179,10 @@ export class Partition implements TurnMember {
       this.#broken('leader epoch', error);
     }
     // Offline by then, when the disk failed.
-    if (!this.#isOut()) this.#state = { kind: 'leader', epoch };
+    if (this.#isOut()) return true;
+    this.#state = { kind: 'leader', epoch };
+    // Who reads in an older epoch is fenced.
+    this.#wakeSoon();
     return true;
   }
 
@@ -346,6 +349,7 @@ export class Partition implements TurnMember {
     }
     try {
       this.#served().deleteRecords(offset(asked));
+      this.#wakeSoon();
     } catch (error) {
       if (error instanceof DiskError && passesByItself(error)) {
         return refusal('KAFKA_STORAGE_ERROR', `the records of ${this.name} cannot be deleted now: ${error.message}`);
@@ -364,7 +368,9 @@ export class Partition implements TurnMember {
     if (this.#state.kind !== 'leader') return NOTHING;
     const { retentionMs, retentionBytes, segmentMs } = this.topic.settings;
     try {
-      return this.#served().retain({ nowMs, retentionMs, retentionBytes, segmentMs });
+      const report = this.#served().retain({ nowMs, retentionMs, retentionBytes, segmentMs });
+      if (report.segments > 0) this.#wakeSoon();
+      return report;
     } catch (error) {
       this.#broken('retention', error);
       return NOTHING;
@@ -418,8 +424,9 @@ export class Partition implements TurnMember {
     if (endOffset <= this.highWatermark) this.#shared.turn.advanced(this);
   }
 
-  #advanced(): void {
-    this.#shared.turn.advanced(this);
+  /** What readers at the tail are told has changed, and not by an append. */
+  #wakeSoon(): void {
+    if (this.#parked.size > 0) this.#shared.turn.advanced(this);
   }
 
   #faulted(error: DiskError, what: LogFault): void {
