@@ -4,14 +4,17 @@ import { InvariantViolation } from './assert.ts';
 import { Members } from './members.ts';
 
 test('it has what was added and not removed, as a set does', () => {
-  const step = fc.record({ adds: fc.boolean(), who: fc.nat(9) });
+  const step = fc.record({ does: fc.constantFrom('add', 'add', 'remove', 'remove', 'takeAll'), who: fc.nat(9) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
-      const all = Array.from({ length: 10 }, (_, name) => ({ name, place: -1 }));
+      const all = Array.from({ length: 10 }, (_, name) => ({ name, memberIndex: -1 }));
       const members = new Members<(typeof all)[number]>();
       const model = new Set<number>();
-      for (const { adds, who } of steps) {
-        if (!adds) {
+      for (const { does, who } of steps) {
+        if (does === 'takeAll') {
+          expect(new Set(members.takeAll().map(({ name }) => name))).toEqual(model);
+          model.clear();
+        } else if (does === 'remove') {
           members.remove(all[who]!);
           model.delete(who);
         } else if (!model.has(who)) {
@@ -19,6 +22,7 @@ test('it has what was added and not removed, as a set does', () => {
           model.add(who);
         }
         expect(members.size).toBe(model.size);
+        expect(all.filter((member) => members.has(member)).map(({ name }) => name)).toEqual([...model].toSorted());
         expect(new Set(members.snapshot().map(({ name }) => name))).toEqual(model);
       }
     }),
@@ -27,16 +31,16 @@ test('it has what was added and not removed, as a set does', () => {
 
 test('what is in another list is not taken out of this one', () => {
   const [one, other] = [new Members(), new Members()];
-  const member = { place: -1 };
+  const member = { memberIndex: -1 };
   one.add(member);
-  other.add({ place: -1 });
+  other.add({ memberIndex: -1 });
   other.remove(member);
   expect(one.size).toBe(1);
   expect(other.size).toBe(1);
 });
 
 test('nothing is in two lists', () => {
-  const member = { place: -1 };
+  const member = { memberIndex: -1 };
   new Members().add(member);
   expect(() => new Members().add(member)).toThrow(InvariantViolation);
 });

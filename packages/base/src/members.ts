@@ -3,7 +3,7 @@ import { assert } from './assert.ts';
 /** What can be a member of one list at a time. */
 export interface Member {
   /** The list's own: where it is in there. -1 without one. */
-  place: number;
+  memberIndex: number;
 }
 
 /**
@@ -21,21 +21,32 @@ export class Members<T extends Member> {
   }
 
   add(member: T): void {
-    assert(member.place === -1, 'it is in no list yet');
-    member.place = this.#all.length;
+    assert(member.memberIndex === -1, 'it is in no list yet');
+    member.memberIndex = this.#all.length;
     this.#all.push(member);
   }
 
   /** Takes it out, if it is in there. */
   remove(member: T): void {
-    const { place } = member;
-    if (this.#all[place] !== member) return;
+    const { memberIndex } = member;
+    if (!this.has(member)) return;
     const last = this.#all.pop()!;
     if (last !== member) {
-      this.#all[place] = last;
-      last.place = place;
+      this.#all[memberIndex] = last;
+      last.memberIndex = memberIndex;
     }
-    member.place = -1;
+    member.memberIndex = -1;
+  }
+
+  has(member: T): boolean {
+    return this.#all[member.memberIndex] === member;
+  }
+
+  /** Takes all of them out. */
+  takeAll(): readonly T[] {
+    const all = this.#all.splice(0);
+    for (const member of all) member.memberIndex = -1;
+    return all;
   }
 
   /** Those that are in there now; they may go meanwhile. */

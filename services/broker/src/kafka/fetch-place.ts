@@ -54,6 +54,7 @@ export const NO_BUFFERS: readonly Buffer[] = [];
  * Invariant: while it is parked, what it has found is what there is, or its owner is about to hear.
  */
 export class FetchPlace implements TailReader {
+  memberIndex = -1;
   wanted: Wanted;
   found: Found | undefined;
   /** What the reader of a session was told last. */

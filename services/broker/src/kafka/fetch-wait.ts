@@ -26,7 +26,7 @@ import type { FetchParts } from './fetch.ts';
  * Invariant: while it waits it holds no payload.
  */
 export class FetchWait implements FetchWaiter, Member {
-  place = -1;
+  memberIndex = -1;
   readonly #exchange: Exchange<typeof fetch>;
   readonly #context: FetchContext;
   readonly #parts: FetchParts;

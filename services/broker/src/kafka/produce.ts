@@ -170,7 +170,7 @@ function isZstd(records: Buffer): boolean {
 
 /** A request whose batches are on their way; it is answered when the last of them is. */
 class PendingProduce implements AppendWaiter, Member {
-  place = -1;
+  memberIndex = -1;
   readonly #exchange: Exchange<typeof produce>;
   readonly #parts: ProduceParts;
   readonly #done: (pending: PendingProduce) => void;

@@ -47,7 +47,7 @@ test('who waits is answered at once, readers end, and nothing is held any more',
   const broker = withRecords();
   const partition = broker.partition();
   const told: string[] = [];
-  const reader: TailReader = { wake() {}, ended: ({ code }: Refusal) => void told.push(code) };
+  const reader: TailReader = { memberIndex: -1, wake() {}, ended: ({ code }: Refusal) => void told.push(code) };
   partition.addReader(reader);
   partition.append(batchOf(1), -1, broker.waiter, 7);
   broker.clock.endTurns();

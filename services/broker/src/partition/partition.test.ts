@@ -6,6 +6,7 @@ import { batchOf, changesOf, TestPartitions } from '../test-broker.ts';
 import type { TailReader } from './partition.ts';
 
 class Reader implements TailReader {
+  memberIndex = -1;
   readonly told: string[] = [];
 
   wake(): void {

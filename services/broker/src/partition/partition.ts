@@ -4,6 +4,8 @@ import { messageOf, refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { offset } from '@weir/base/ids.ts';
 import type { LeaderEpoch, Offset } from '@weir/base/ids.ts';
+import { Members } from '@weir/base/members.ts';
+import type { Member } from '@weir/base/members.ts';
 import type { Log } from '@weir/log/log.ts';
 import { passesByItself } from '@weir/log/log-errors.ts';
 import type { LogFault } from '@weir/log/log-writer-parts.ts';
@@ -35,7 +37,7 @@ export type PartitionState =
   | { readonly kind: 'deleted' };
 
 /** Someone who reads at the tail. */
-export interface TailReader {
+export interface TailReader extends Member {
   /** There may be more to read. Called once for each `park`. */
   wake(): void;
   /** The partition is not served here any more. */
@@ -92,7 +94,7 @@ export class Partition implements TurnMember {
   #parked = new Set<TailReader>();
   #segments: number;
   /** All that read here, parked or not. */
-  readonly #readers = new Set<TailReader>();
+  readonly #readers = new Members<TailReader>();
 
   constructor(parts: PartitionParts) {
     assert(parts.log !== undefined || parts.offline !== undefined, 'a partition without a log is offline');
@@ -383,7 +385,7 @@ export class Partition implements TurnMember {
   }
 
   removeReader(reader: TailReader): void {
-    this.#readers.delete(reader);
+    this.#readers.remove(reader);
     this.#parked.delete(reader);
   }
 
@@ -457,8 +459,7 @@ export class Partition implements TurnMember {
 
   #dismiss(why: Refusal): void {
     this.#shared.pending.bytes -= this.#appends.fail(why);
-    const readers = [...this.#readers];
-    this.#readers.clear();
+    const readers = this.#readers.takeAll();
     this.#parked.clear();
     for (const reader of readers) reader.ended(why);
   }

@@ -43,6 +43,7 @@ type Phase =
  * Invariant: what was sent and not credited is at most the credit, and one batch.
  */
 export class Subscription implements TailReader {
+  memberIndex = -1;
   readonly id: bigint;
   readonly partition: Partition;
   readonly #owner: SubscriptionOwner;
