@@ -35,7 +35,7 @@ export function acceptClientSession(
   if (refused !== undefined) session.end(refused);
   return {
     message: (request) => session.message(request),
-    drained() {},
+    drained: () => session.drained(),
     closed() {
       cancel();
       session.closed();
@@ -47,6 +47,9 @@ class ClientSessionStream implements SessionHolder {
   readonly #namespace: NamespaceHost;
   readonly #stream: Stream<KeepSessionResponse>;
   #phase: Phase = { kind: 'expectsOpen' };
+  #full = false;
+  /** The newest heartbeat that is still to be answered: whoever reads slowly gets the answer to that one alone. */
+  #answer: bigint | undefined;
 
   constructor(namespace: NamespaceHost, stream: Stream<KeepSessionResponse>) {
     this.#namespace = namespace;
@@ -67,7 +70,8 @@ class ClientSessionStream implements SessionHolder {
         if (phase.kind === 'expectsOpen') return this.#expectedOpen('a heartbeat');
         // A session that has ended is not answered: its client must come to take it for lost.
         if (!this.#namespace.heartbeat(phase.sessionId)) return;
-        this.#send({ case: 'heartbeatAnswer', value: { sequence: request.value.sequence } });
+        this.#answer = request.value.sequence;
+        if (!this.#full) this.#answerHeartbeat();
         return;
       case 'close':
         if (phase.kind === 'expectsOpen') return this.#expectedOpen('a close');
@@ -76,6 +80,11 @@ class ClientSessionStream implements SessionHolder {
       case undefined:
         return this.end(refusal('INVALID_REQUEST', 'this request is none of open, heartbeat and close'));
     }
+  }
+
+  drained(): void {
+    this.#full = false;
+    this.#answerHeartbeat();
   }
 
   /** The client had time enough to say what it wants. */
@@ -146,9 +155,14 @@ class ClientSessionStream implements SessionHolder {
     if (phase.kind === 'holds') this.#namespace.leave(phase.sessionId, this);
   }
 
-  /** There is at most one answer a heartbeat: a client that does not read them sends no more of them either. */
+  #answerHeartbeat(): void {
+    const sequence = this.#answer;
+    this.#answer = undefined;
+    if (sequence !== undefined) this.#send({ case: 'heartbeatAnswer', value: { sequence } });
+  }
+
   #send(response: NonNullable<MessageInitShape<typeof KeepSessionResponseSchema>['response']>): void {
-    this.#stream.send(create(KeepSessionResponseSchema, { response }));
+    if (!this.#stream.send(create(KeepSessionResponseSchema, { response }))) this.#full = true;
   }
 }
 

@@ -51,6 +51,8 @@ class WatchStream implements WatchOutput, NamespaceStream {
   readonly #byWatch = new Map<Watch, OpenWatch>();
   readonly #stopProgress: Cancel;
   full = false;
+  /** Answers to requests that wait for the client to read: so many, and it is cut off. */
+  #unread = 0;
   #over = false;
 
   constructor(namespace: NamespaceHost, clock: Clock, stream: Stream<WatchResponse>) {
@@ -84,7 +86,8 @@ class WatchStream implements WatchOutput, NamespaceStream {
 
   drained(): void {
     this.full = false;
-    // In turn, those that had nothing for longest first.
+    this.#unread = 0;
+    // In turn: one that was given something goes to the end.
     for (const [watch, open] of this.#byWatch) {
       if (this.full) return;
       if (watch.behind === undefined) continue;
@@ -119,7 +122,7 @@ class WatchStream implements WatchOutput, NamespaceStream {
 
   #start({ watchId: id, path, kind: kindMessage, fromRevision, withData }: StartWatch): void {
     if (this.#byId.has(id)) return this.abort(refusal('INVALID_REQUEST', `the stream has a watch ${id} already`));
-    const refuse = (why: Refusal, oldest = 0): void => this.#send(watchEndedMessage(id, why, oldest));
+    const refuse = (why: Refusal, oldest = 0): void => this.#answer(watchEndedMessage(id, why, oldest));
     if (this.#byId.size >= WATCHES_PER_STREAM_MAX) {
       return refuse(
         refusal('POLICY_VIOLATION', `a stream has at most ${WATCHES_PER_STREAM_MAX} watches: open another`),
@@ -136,7 +139,7 @@ class WatchStream implements WatchOutput, NamespaceStream {
     const open: OpenWatch = { id, watch: started, withData };
     this.#byId.set(id, open);
     this.#byWatch.set(started, open);
-    this.#send(watchStartedMessage(id, this.#namespace.revision));
+    this.#answer(watchStartedMessage(id, this.#namespace.revision));
     this.#namespace.pump(started);
   }
 
@@ -150,6 +153,12 @@ class WatchStream implements WatchOutput, NamespaceStream {
   #forget(watch: Watch, id: number): void {
     this.#byId.delete(id);
     this.#byWatch.delete(watch);
+  }
+
+  #answer(message: WatchResponse): void {
+    this.#send(message);
+    if (!this.full || ++this.#unread <= WATCHES_PER_STREAM_MAX) return;
+    this.abort(refusal('SLOW_READER', 'the client asks for watches and does not read what becomes of them'));
   }
 
   #send(message: WatchResponse): void {
