@@ -4,7 +4,7 @@ import { revision } from '@weir/base/ids.ts';
 import { WATCH_HISTORY_EVENTS_MAX, WATCHES_PER_STREAM_MAX } from '@weir/base/limits.ts';
 import type { Stream, TransportFailure } from '@weir/base/transport.ts';
 import { WatchKind, WatchRequestSchema } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
-import type { WatchRequest, WatchResponse } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
+import type { WatchResponse } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
 import { ManualClock } from '@weir/client/test-kit/manual-clock.ts';
 import { testWorld } from '@weir/runtime/test-world.ts';
 import { TestController } from '../controller/test-controller.ts';
