@@ -29,6 +29,7 @@ export function registeredMetrics(): Record<'coordinator' | 'broker' | 'gateway'
         sessions: nothing,
         streams: nothing,
         queued: nothing,
+        watches: nothing,
         problem: () => undefined,
       }),
     ),

@@ -42,6 +42,15 @@ export const ERRORS = {
   COORDINATOR_UNAVAILABLE: { number: 10_001, http: 503, retriable: true },
   SESSION_EXPIRED: { number: 10_002, http: 503, retriable: true },
   SHUTTING_DOWN: { number: 10_003, http: 503, retriable: true },
+  INVALID_PATH: { number: 10_020, http: 400, retriable: false },
+  NODE_NOT_FOUND: { number: 10_021, http: 404, retriable: false },
+  NODE_EXISTS: { number: 10_022, http: 409, retriable: false },
+  NODE_NOT_EMPTY: { number: 10_023, http: 409, retriable: false },
+  BAD_VERSION: { number: 10_024, http: 409, retriable: false },
+  NO_CHILDREN_FOR_EPHEMERALS: { number: 10_025, http: 409, retriable: false },
+  FORBIDDEN: { number: 10_026, http: 403, retriable: false },
+  COMPACTED: { number: 10_027, http: 410, retriable: false },
+  SLOW_READER: { number: 10_028, http: 503, retriable: true },
 } as const satisfies Record<string, { number: number; http: number; retriable: boolean }>;
 
 /** The name of a refusal. */

@@ -222,6 +222,39 @@ export const CLUSTER_PARTITIONS_MAX = 100_000;
 export const BROKERS_MAX = 1_000;
 /** Clients that follow one coordinator's metadata. */
 export const COORDINATOR_STREAMS_MAX = 10_000;
+/** Data of one node of the namespace: in base64 it still fits a transaction. */
+export const NODE_DATA_BYTES_MAX = 512 * KIB;
+/** A node's path, in percent-encoding. */
+export const NODE_PATH_BYTES_MAX = 1_024;
+/** Nodes that users have, and the bytes of their data: all of them are in the coordinator's memory. */
+export const NAMESPACE_NODES_MAX = 100_000;
+export const NAMESPACE_BYTES_MAX = 128 * MIB;
+/** Operations of one write of the namespace. They also have to fit a transaction. */
+export const NODE_OPERATIONS_MAX = 100;
+/** Ephemeral nodes of one client session: they all go at one revision. */
+export const EPHEMERAL_NODES_PER_SESSION_MAX = 10_000;
+/** Client sessions that the namespace has at a time. */
+export const CLIENT_SESSIONS_MAX = 10_000;
+/** Streams of the namespace, sessions' and watches'. */
+export const NAMESPACE_STREAMS_MAX = 20_000;
+/** Sessions that one client opens: their streams share a connection with its calls. */
+export const SESSIONS_PER_CLIENT_MAX = 64;
+/** What a client calls itself, in its session. */
+export const CLIENT_NAME_LENGTH_MAX = 200;
+/** Names of children in one answer, and by default. */
+export const CHILDREN_PAGE_MAX = 1_000;
+/** Changes that a watch may be behind: of the users' nodes and, apart from them, of those that show the metadata. */
+export const WATCH_HISTORY_EVENTS_MAX = 50_000;
+/** And the bytes of their data. */
+export const WATCH_HISTORY_BYTES_MAX = 16 * MIB;
+/** Watches on one stream, and on all. */
+export const WATCHES_PER_STREAM_MAX = 1_000;
+export const WATCHES_MAX = 20_000;
+/** Events and bytes of data in one message of a watch. */
+export const WATCH_MESSAGE_EVENTS_MAX = 1_000;
+export const WATCH_MESSAGE_BYTES = 1 * MIB;
+/** How often a quiet watch is told up to which revision it has everything. */
+export const WATCH_PROGRESS_MS = 5_000;
 /** How often the coordinator looks which sessions have ended. */
 export const SESSION_TICK_MS = 100;
 /** Topics in one request. */
@@ -304,6 +337,10 @@ export const STREAM_CREDIT_BYTES = 256 * KIB;
 export const STREAM_READ_AHEAD_BYTES_MAX = 8 * MIB;
 /** Partitions that one read asks for at the same time. */
 export const READ_PARTITIONS_AT_ONCE = 16;
+/** Changes of nodes that wait for the reader of one stream; past it the stream ends. */
+export const TREE_STREAM_PENDING_BYTES_MAX = 4 * MIB;
+/** A gateway that could not register itself tries again after so long. */
+export const REGISTRATION_RETRY_MS = 1_000;
 /** A comment line on a quiet stream, so that proxies keep it. */
 export const STREAM_PING_MS = 15_000;
 
@@ -333,4 +370,8 @@ assert(STREAM_ANSWERS_QUEUED_MAX > SUBSCRIPTIONS_MAX, 'all subscriptions of a st
 assert(PRODUCE_WINDOW_BYTES >= GRPC_MESSAGE_BYTES_MAX, 'a message fits the window');
 assert(SESSION_WELCOME_MS < SESSION_TIMEOUT_MS, 'a broker may try another coordinator within its session');
 assert(BATCH_BYTES <= MESSAGE_BYTES_MAX, 'a full batch is not too large');
+assert((NODE_DATA_BYTES_MAX * 4) / 3 + 64 * KIB <= TXN_BYTES_MAX, "a node's data fits a transaction in base64");
+assert(NODE_OPERATIONS_MAX < TXN_OPERATIONS_MAX, 'a write of the namespace is one transaction');
+assert(SESSIONS_PER_CLIENT_MAX < GRPC_STREAMS_MAX, "a client's sessions leave room for its calls");
+assert(WATCH_MESSAGE_EVENTS_MAX < MESSAGE_FIELDS_MAX, "a watch's message is taken");
 assert(SESSION_REATTACH_MS < SESSION_TIMEOUT_MS, 'reattaching is shorter than the session');

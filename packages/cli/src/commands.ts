@@ -131,6 +131,42 @@ export const commands: CommandTree = {
       },
     },
   },
+  tree: {
+    kind: 'group',
+    summary: 'read, write and watch the namespace, a tree of small nodes',
+    children: {
+      ls: {
+        kind: 'command',
+        summary: "list a node's children",
+        load: async () => (await import('./tree/ls.ts')).treeLs,
+      },
+      get: {
+        kind: 'command',
+        summary: 'print a node',
+        load: async () => (await import('./tree/get.ts')).treeGet,
+      },
+      create: {
+        kind: 'command',
+        summary: 'create a node',
+        load: async () => (await import('./tree/create.ts')).treeCreate,
+      },
+      set: {
+        kind: 'command',
+        summary: "replace a node's data",
+        load: async () => (await import('./tree/set.ts')).treeSet,
+      },
+      rm: {
+        kind: 'command',
+        summary: 'delete a node',
+        load: async () => (await import('./tree/rm.ts')).treeRm,
+      },
+      watch: {
+        kind: 'command',
+        summary: 'print what happens to nodes, as it happens',
+        load: async () => (await import('./tree/watch.ts')).treeWatch,
+      },
+    },
+  },
   'dev-service': {
     kind: 'hidden',
     run: async (words) => (await import('./dev/child.node.ts')).runDevService(words),

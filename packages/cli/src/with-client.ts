@@ -1,9 +1,8 @@
 import { messageOf, WeirError } from '@weir/base/errors.ts';
 import { Client } from '@weir/client/client.ts';
+import { NamespaceClient } from '@weir/client/namespace/namespace-client.ts';
 import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
-import { grpcTransport } from '@weir/runtime/grpc-transport.ts';
-import { machineClock, machineRandom } from '@weir/runtime/machine.ts';
-import type { Logger } from '@weir/runtime/world.ts';
+import { clientWorld } from '@weir/runtime/client-world.ts';
 
 /** Runs `work` with a client that has the cluster's metadata, and closes the client after it. */
 export async function withClient<T>(
@@ -15,12 +14,11 @@ export async function withClient<T>(
   },
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
-  const world = { clock: machineClock, random: machineRandom, transport: grpcTransport, logger: silentLogger };
   const { autoCreateTopics = false, lingerMs } = options;
   const producer = lingerMs === undefined ? {} : { producer: { lingerMs } };
   const client = new Client(
     { coordinators: options.coordinators.split(','), name: 'weir-cli', autoCreateTopics, ...producer },
-    world,
+    clientWorld,
   );
   try {
     await client.ready(options.timeout * 1000).catch((error: unknown) => {
@@ -31,6 +29,22 @@ export async function withClient<T>(
       );
     });
     return await work(client);
+  } finally {
+    await client.close();
+  }
+}
+
+/** Runs `work` with a client of the namespace, and closes the client after it, and with it every session. */
+export async function withNamespace<T>(
+  options: { readonly coordinators: string; readonly timeout: number },
+  work: (namespace: NamespaceClient) => Promise<T>,
+): Promise<T> {
+  const coordinators = options.coordinators.split(',');
+  const client = new NamespaceClient({ coordinators, name: 'weir-cli', waitMs: options.timeout * 1000 }, clientWorld);
+  try {
+    return await work(client);
+  } catch (error) {
+    throw error instanceof WeirError ? new Error(`${error.message} (${error.code})`, { cause: error }) : error;
   } finally {
     await client.close();
   }
@@ -52,17 +66,3 @@ export function topicOf(client: Client, name: string): TopicInfo {
   const more = names.length > 10 ? ', …' : '';
   throw new WeirError('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic "${name}" (${known}${more})`);
 }
-
-function silent(): void {}
-
-/** A command tells its user how it ended; what happens on the way is for services to log. */
-const silentLogger = {
-  level: 'silent',
-  trace: silent,
-  debug: silent,
-  info: silent,
-  warn: silent,
-  error: silent,
-  fatal: silent,
-  child: () => silentLogger,
-} as unknown as Logger;

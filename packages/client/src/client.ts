@@ -16,6 +16,7 @@ import type { DeletedRecords, RecordsToDelete } from './delete-records.ts';
 import type { LeaderCallParts } from './leader-calls.ts';
 import type { BrokerInfo, ClusterImage, TopicInfo } from './metadata/cluster-image.ts';
 import { Metadata } from './metadata/metadata.ts';
+import { NamespaceClient } from './namespace/namespace-client.ts';
 import { Producer } from './producer/producer.ts';
 import type { ProducerOptions } from './producer/producer.ts';
 import type { ClientWorld } from './world.ts';
@@ -76,10 +77,13 @@ export class Client {
   readonly #connections: Connections;
   readonly #fetcher: Fetcher;
   readonly #world: ClientWorld;
+  readonly #options: Pick<ClientOptions, 'coordinators' | 'name'>;
+  #namespace: NamespaceClient | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: ClientOptions, world: ClientWorld) {
     this.#world = world;
+    this.#options = options;
     this.#connections = new Connections(world.transport);
     const { coordinators, name, autoCreateTopics = false } = options;
     this.#metadata = new Metadata({ coordinators, name, autoCreateTopics }, world);
@@ -111,6 +115,12 @@ export class Client {
   /** Empty before the first welcome. */
   get clusterId(): string {
     return this.#metadata.clusterId;
+  }
+
+  /** The namespace of small nodes. It is closed with the client. */
+  get namespace(): NamespaceClient {
+    this.#namespace ??= new NamespaceClient(this.#options, this.#world);
+    return this.#namespace;
   }
 
   /** In no order. */
@@ -271,6 +281,7 @@ export class Client {
     const flushed = new AbortController();
     const flushing = this.producer.flush().then(() => flushed.abort());
     await Promise.race([flushing, sleep(this.#world.clock, graceMs, flushed.signal)]);
+    await this.#namespace?.close();
     this.producer.close();
     this.#fetcher.close();
     this.#metadata.close();

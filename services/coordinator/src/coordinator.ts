@@ -18,6 +18,7 @@ import type { BrokerRecord, ClusterImage, PartitionRecord } from './controller/i
 import type { Policy } from './controller/create-topics.ts';
 import { coordinatorMetrics } from './metrics.ts';
 import type { CoordinatorMetrics } from './metrics.ts';
+import { NamespaceHost } from './namespace-host.ts';
 import type { Feed } from './rpc/feed.ts';
 import { deltaMessage, factsOf } from './rpc/messages.ts';
 import type { SessionExpired } from './session/session-table.ts';
@@ -41,6 +42,7 @@ export interface CoordinatorOptions {
   readonly image: ClusterImage;
   readonly controllerRevision: Revision;
   readonly incarnation: string;
+  readonly coordinatorId: number;
   readonly policy: Policy;
 }
 
@@ -50,6 +52,8 @@ type Done = (result: CommandResult) => void;
 /** The acting part: does what the controller and the session table decide, and tells the followers. */
 export class Coordinator {
   readonly image: ClusterImage;
+  /** The users' nodes, and the sessions of clients that are no brokers. */
+  readonly namespace: NamespaceHost;
   readonly #world: World;
   readonly #controller: Controller;
   readonly #committer: Committer;
@@ -65,10 +69,10 @@ export class Coordinator {
   #stopping = false;
 
   constructor(options: CoordinatorOptions, world: World) {
-    const { store, image, policy, controllerRevision, incarnation } = options;
+    const { store, image } = options;
     this.image = image;
     this.#world = world;
-    this.#controller = new Controller({ image, policy, controllerRevision, incarnation });
+    this.#controller = new Controller(options);
     this.#sessions = new SessionTable(world.clock.monotonicMs());
     this.#metrics = coordinatorMetrics(world.registry, {
       image,
@@ -76,8 +80,16 @@ export class Coordinator {
       streams: () => this.#members.size,
       queued: () => this.#controller.queued,
       problem: () => this.notReady(),
+      watches: () => this.namespace.watches,
     });
     this.#committer = new Committer(store, world, this.#metrics);
+    this.namespace = new NamespaceHost({
+      image,
+      systemView: this.#controller.systemView,
+      world,
+      metrics: this.#metrics,
+      submit: (command, done) => this.submit(command, done),
+    });
     for (const sessionId of image.sessions.keys()) this.#beginSession(sessionId);
     // A turn's heartbeats are read before its tick.
     this.#cancelTicks = world.clock.every(SESSION_TICK_MS, () => world.clock.endOfTurn(() => this.#tick()));
@@ -184,6 +196,7 @@ export class Coordinator {
     this.#stopping = true;
     this.#cancelTicks();
     for (const member of this.#members) member.abort(refusal('SHUTTING_DOWN', 'the coordinator stops'));
+    this.namespace.stop();
     await this.#committer.stop();
     for (const done of this.#waiting.values()) {
       done({ kind: 'refused', refusal: refusal('SHUTTING_DOWN', 'the coordinator stopped before it was done') });
@@ -199,6 +212,7 @@ export class Coordinator {
     if (this.#stopping) return;
     const expired = this.#sessions.step({ kind: 'tick', nowMs: this.#world.clock.monotonicMs() });
     for (const session of expired) this.#expire(session);
+    this.namespace.tick();
   }
 
   #expire({ sessionId, why }: SessionExpired): void {
@@ -235,6 +249,9 @@ export class Coordinator {
       case 'publish':
         this.#metrics.elections.inc(effect.elections);
         this.#publish(effect.revision, effect.entities);
+        return;
+      case 'nodesChanged':
+        this.namespace.changed(effect);
         return;
       case 'configsAltered':
         this.#auditConfigs(effect);

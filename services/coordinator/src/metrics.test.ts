@@ -12,6 +12,7 @@ test('a coordinator whose store cannot be written is not active', async () => {
     sessions: none,
     streams: none,
     queued: none,
+    watches: none,
     problem: () => store.problem,
   });
   const active = (): Promise<string> => registry.getSingleMetricAsString('weir_coordinator_active');

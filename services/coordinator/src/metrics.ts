@@ -9,6 +9,7 @@ export interface CoordinatorMetrics {
   readonly txnSeconds: Histogram;
   readonly txnRetries: Counter;
   readonly sessionsExpired: Counter<'reason'>;
+  readonly clientSessionsExpired: Counter<'reason'>;
   readonly snapshots: Counter;
   readonly elections: Counter;
   readonly uncleanElections: Counter;
@@ -21,6 +22,7 @@ export interface Observed {
   readonly sessions: () => number;
   readonly streams: () => number;
   readonly queued: () => number;
+  readonly watches: () => number;
   /** Why it decides nothing at the moment, or undefined. */
   readonly problem: () => string | undefined;
 }
@@ -53,13 +55,30 @@ export function coordinatorMetrics(registry: Registry, observed: Observed): Coor
   watch('leaderless_partitions', 'Partitions that nobody leads: they take and give no records.', () =>
     leaderless(image),
   );
+  watch('client_sessions', 'Sessions of clients of the namespace.', () => image.namespace.sessions.size);
+  watch('namespace_nodes', 'Nodes that users have.', () => image.namespace.size);
+  watch('namespace_bytes', "Bytes of users' nodes' data.", () => image.namespace.bytes);
+  watch(
+    'namespace_stale_nodes',
+    'Nodes of ended sessions that are still to be removed from the store. Nobody sees them.',
+    () => image.namespace.stale.size,
+  );
+  watch('watches', 'Watches of nodes.', observed.watches);
   likeKafkaExporter(registry, observed);
   const sessionsExpired = counter(registry, {
     name: 'weir_coordinator_sessions_expired_total',
     help: 'Sessions that ended because their broker was silent or did not come back.',
     labelNames: ['reason'],
   });
-  for (const reason of ['silent', 'disconnected'] as const) sessionsExpired.labels(reason).inc(0);
+  const clientSessionsExpired = counter(registry, {
+    name: 'weir_coordinator_client_sessions_expired_total',
+    help: 'Sessions that ended because their client was silent or did not come back.',
+    labelNames: ['reason'],
+  });
+  for (const reason of ['silent', 'disconnected'] as const) {
+    sessionsExpired.labels(reason).inc(0);
+    clientSessionsExpired.labels(reason).inc(0);
+  }
   return {
     txnSeconds: histogram(registry, {
       name: 'weir_coordinator_txn_duration_seconds',
@@ -71,6 +90,7 @@ export function coordinatorMetrics(registry: Registry, observed: Observed): Coor
       help: 'Transactions that were sent again because the store had failed.',
     }),
     sessionsExpired,
+    clientSessionsExpired,
     snapshots: counter(registry, {
       name: 'weir_coordinator_snapshots_total',
       help: 'Snapshots of the metadata that were sent; more than one a stream means slow readers.',

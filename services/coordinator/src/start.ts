@@ -3,6 +3,7 @@ import { uuidFromRandom } from '@weir/base/ids.ts';
 import { STOP_GRACE_MS } from '@weir/base/limits.ts';
 import { onCall, onStream } from '@weir/base/transport.ts';
 import { CoordinatorService } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import { NamespaceService } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
 import { listenProblem } from '@weir/runtime/listen-rule.ts';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import type { Service, World } from '@weir/runtime/world.ts';
@@ -16,6 +17,9 @@ import { createPartitions } from './rpc/create-partitions.ts';
 import { createTopics } from './rpc/create-topics.ts';
 import { deleteTopics } from './rpc/delete-topics.ts';
 import { describeTopicIds } from './rpc/describe-topic-ids.ts';
+import { acceptClientSession } from './rpc/client-session-stream.ts';
+import { getNode, listChildren, writeNodes } from './rpc/nodes.ts';
+import { acceptWatches } from './rpc/watch-stream.ts';
 import { acceptSession } from './rpc/session-stream.ts';
 import { openSqliteStore } from './store/sqlite.node.ts';
 import { takeOver } from './store/take-over.ts';
@@ -70,10 +74,14 @@ async function activate(
     defaultPartitions: options['default-partitions'],
     replicationFactorMax: REPLICATION_FACTOR_BUILT,
   };
-  const coordinator = new Coordinator({ store, image, controllerRevision, incarnation, policy }, world);
+  const coordinator = new Coordinator(
+    { store, image, controllerRevision, incarnation, coordinatorId: options.id, policy },
+    world,
+  );
   await new Promise<void>((resolve) => {
     coordinator.submit({ kind: 'reconcile', orphans, nowMs: world.clock.wallMs() }, () => resolve());
   });
+  coordinator.namespace.sweep();
   const { clusterId, topics, brokers, sessions, revision } = image;
   world.logger.info(
     {
@@ -112,6 +120,8 @@ async function serve(
   { coordinator, store }: { readonly coordinator: Coordinator; readonly store: ReturnType<typeof openSqliteStore> },
 ): Promise<Service> {
   const { method } = CoordinatorService;
+  const { method: nodes } = NamespaceService;
+  const { namespace } = coordinator;
   const listener = await world.transport.listen(options['grpc-listen'], [
     onStream(protobufMethod(method.session), (stream) => acceptSession(coordinator, world.clock, stream)),
     onCall(protobufMethod(method.createTopics), (request) => createTopics(coordinator, world.random, request)),
@@ -120,6 +130,11 @@ async function serve(
     onCall(protobufMethod(method.alterConfigs), (request, _metadata, peer) => alterConfigs(coordinator, request, peer)),
     onCall(protobufMethod(method.allocateProducerIds), (request) => allocateProducerIds(coordinator, request)),
     onCall(protobufMethod(method.describeTopicIds), async (request) => describeTopicIds(coordinator.image, request)),
+    onStream(protobufMethod(nodes.keepSession), (stream) => acceptClientSession(coordinator, world.clock, stream)),
+    onStream(protobufMethod(nodes.watch), (stream) => acceptWatches(coordinator, world.clock, stream)),
+    onCall(protobufMethod(nodes.getNode), async (request) => getNode(namespace, request)),
+    onCall(protobufMethod(nodes.listChildren), async (request) => listChildren(namespace, request)),
+    onCall(protobufMethod(nodes.writeNodes), (request) => writeNodes(namespace, request)),
   ]);
   return {
     addresses: { grpc: options['grpc-advertise'] ?? listener.address },

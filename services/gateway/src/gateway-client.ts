@@ -1,5 +1,12 @@
 import type { Client } from '@weir/client/client.ts';
+import type { NamespaceClient } from '@weir/client/namespace/namespace-client.ts';
 import type { Producer } from '@weir/client/producer/producer.ts';
+
+/** What the gateway uses of the namespace. */
+export type GatewayNamespace = Pick<
+  NamespaceClient,
+  'children' | 'create' | 'delete' | 'get' | 'openSession' | 'set' | 'watch'
+>;
 
 /** What the gateway uses of a client: the real one, or a cluster in memory in the tests. */
 export type GatewayClient = Pick<
@@ -17,4 +24,7 @@ export type GatewayClient = Pick<
   | 'subscribe'
   | 'topic'
   | 'topics'
-> & { readonly producer: Pick<Producer, 'bufferedBytes' | 'sendMany'> };
+> & {
+  readonly namespace: GatewayNamespace;
+  readonly producer: Pick<Producer, 'bufferedBytes' | 'sendMany'>;
+};

@@ -11,6 +11,7 @@ import { ByteBudget } from './http/byte-budget.ts';
 import { startHttpServer } from './http/http-server.node.ts';
 import { GatewayMetrics } from './metrics.ts';
 import type { GatewayOptions } from './options.ts';
+import { GatewayRegistration } from './registration.ts';
 import { allRoutes } from './routes.ts';
 
 /** Starts a gateway over a client, which is closed with it. It listens at once and is ready once it knows the cluster. */
@@ -56,11 +57,14 @@ export async function startGateway(options: GatewayOptions, world: World, client
       allowedOrigins: new Set(options['allowed-origins']?.split(',') ?? []),
     },
   });
+  const httpAddress = options['http-advertise'] ?? server.address;
+  const registration = new GatewayRegistration(client.namespace, { id: options.id, httpAddress }, world);
   return {
-    addresses: { http: options['http-advertise'] ?? server.address },
+    addresses: { http: httpAddress },
     notReady,
     async stop() {
       stopping.abort();
+      registration.stop();
       await server.drain(options['drain-time-ms']);
       // One grace for requests and for records that are still on their way: whoever waits for a stop knows of one.
       const deadlineMs = clock.monotonicMs() + STOP_GRACE_MS;

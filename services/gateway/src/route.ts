@@ -4,8 +4,8 @@ import type { Schema } from './openapi/schemas.ts';
 
 /** A route: what answers it, and all that the OpenAPI document says of it. */
 export interface Route {
-  readonly method: 'GET' | 'POST' | 'DELETE';
-  /** With parameters in braces, as "/v1/topics/{topic}". */
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** With parameters in braces, as "/v1/topics/{topic}"; a last one "{+path}" takes all that is left, not decoded. */
   readonly path: string;
   /** How a body of some media type is taken. Routes without it take none. */
   readonly body?: (mediaType: string | undefined) => 'whole' | 'streamed';
@@ -16,7 +16,7 @@ export interface Route {
 /** A route for people and generators. */
 export interface Operation {
   readonly id: string;
-  readonly tag: 'records' | 'topics' | 'v2' | 'operation';
+  readonly tag: 'records' | 'topics' | 'tree' | 'v2' | 'operation';
   readonly summary: string;
   readonly description?: string;
   readonly parameters?: readonly Parameter[];

@@ -18,7 +18,13 @@ import { deleteTopics } from './delete-topics.ts';
 import type { DeleteTopics, DeletionResult } from './delete-topics.ts';
 import type { BrokerConfigsOwner, Change, ClusterImage, PartitionRecord } from './image.ts';
 import { NO_LEADER } from './image.ts';
-import { packTransaction } from './transaction.ts';
+import { fitsTransaction, packTransaction } from './transaction.ts';
+import { beginClientSession, endClientSession, sweepNodes, writeNodes } from '../namespace/commands.ts';
+import type { NamespaceCommand, WriteResult } from '../namespace/commands.ts';
+import { isNamespaceChange } from '../namespace/node.ts';
+import type { NodeEvent } from '../namespace/node.ts';
+import { SystemChanges } from '../namespace/system-changes.ts';
+import { SystemView } from '../namespace/system-view.ts';
 
 /** What the controller is asked to do. */
 export type Command =
@@ -29,12 +35,14 @@ export type Command =
   | DeleteTopics
   | AlterConfigs
   | AllocateProducerIds
-  | Reconcile;
+  | Reconcile
+  | NamespaceCommand;
 
 /** What became of a command. */
 export type CommandResult =
   | RegisterResult
   | ProducerIdsResult
+  | WriteResult
   | { readonly kind: 'done' }
   | { readonly kind: 'topics'; readonly results: readonly TopicResult[] }
   | { readonly kind: 'growths'; readonly results: readonly GrowthResult[] }
@@ -59,6 +67,13 @@ export type ControllerEffect =
       readonly elections: number;
     }
   | { readonly kind: 'sessionEnded'; readonly sessionId: string }
+  /** Nodes changed: of the users' and, apart from them, of those that show the metadata. */
+  | {
+      readonly kind: 'nodesChanged';
+      readonly revision: Revision;
+      readonly users: readonly NodeEvent[];
+      readonly system: readonly NodeEvent[];
+    }
   /** Configs were altered: to be audited. */
   | {
       readonly kind: 'configsAltered';
@@ -87,6 +102,7 @@ export interface ControllerOptions {
   readonly controllerRevision: Revision;
   /** Different for every coordinator process: change ids begin with it. */
   readonly incarnation: string;
+  readonly coordinatorId: number;
 }
 
 interface Running {
@@ -104,6 +120,8 @@ interface Running {
  */
 export class Controller {
   readonly image: ClusterImage;
+  /** The metadata as nodes. */
+  readonly systemView: SystemView;
   readonly #options: ControllerOptions;
   readonly #queue: { readonly id: number; readonly command: Command }[] = [];
   #running: Running | undefined;
@@ -111,6 +129,7 @@ export class Controller {
 
   constructor(options: ControllerOptions) {
     this.image = options.image;
+    this.systemView = new SystemView(options.image, options);
     this.#options = options;
   }
 
@@ -123,8 +142,7 @@ export class Controller {
   step(event: ControllerEvent): ControllerEffect[] {
     switch (event.kind) {
       case 'command': {
-        // The end of a session is never refused: there are no more of them than sessions.
-        if (this.#queue.length >= CONTROLLER_QUEUE_MAX && event.command.kind !== 'endSession') {
+        if (this.#queue.length >= CONTROLLER_QUEUE_MAX && !NEVER_REFUSED.has(event.command.kind)) {
           return [{ kind: 'refuse', id: event.id }];
         }
         this.#queue.push(event);
@@ -151,9 +169,15 @@ export class Controller {
       }),
     );
     const altered = command.kind === 'alterConfigs' ? this.#alteredBy(command, writing, revision) : [];
-    this.image.apply(writing, revision);
+    const system = new SystemChanges(this.systemView, writing);
+    const users = this.image.apply(writing, revision);
+    const entities = entitiesOf(this.image, { changes: writing, fenced, known });
+    const effects: ControllerEffect[] = [];
+    // Followers of the metadata hear nothing of nodes.
+    if (!writing.every(isNamespaceChange)) effects.push({ kind: 'publish', revision, entities, elections });
+    effects.push({ kind: 'nodesChanged', revision, users, system: system.events(writing) });
     return [
-      { kind: 'publish', revision, entities: entitiesOf(this.image, { changes: writing, fenced, known }), elections },
+      ...effects,
       ...altered,
       ...unclean.map((partition) => ({ kind: 'uncleanElection', partition }) as const),
       ...ended.map((sessionId) => ({ kind: 'sessionEnded', sessionId }) as const),
@@ -240,9 +264,24 @@ export class Controller {
       case 'reconcile':
         yield* reconcile(this.image, command);
         return { kind: 'done' };
+      case 'beginClientSession': {
+        const why = yield* beginClientSession(this.image, command);
+        return why === undefined ? { kind: 'done' } : { kind: 'refused', refusal: why };
+      }
+      case 'endClientSession':
+        yield* endClientSession(this.image, command);
+        return { kind: 'done' };
+      case 'writeNodes':
+        return yield* writeNodes(this.image, command, (changes) => fitsTransaction(this.image, changes));
+      case 'sweepNodes':
+        yield* sweepNodes(this.image);
+        return { kind: 'done' };
     }
   }
 }
+
+/** There are no more of them than sessions, and nothing is well until they are done. */
+const NEVER_REFUSED: ReadonlySet<Command['kind']> = new Set(['endSession', 'endClientSession', 'sweepNodes']);
 
 /**
  * What followers have to hear of, once the image has the changes. New partitions wait for their topic.

@@ -1,6 +1,9 @@
 import { assert, present } from '@weir/base/assert.ts';
 import { revision as asRevision } from '@weir/base/ids.ts';
 import type { BrokerId, LeaderEpoch, Revision, TopicId } from '@weir/base/ids.ts';
+import { Namespace } from '../namespace/namespace.ts';
+import { isNamespaceChange } from '../namespace/node.ts';
+import type { NamespaceChange, NodeEvent } from '../namespace/node.ts';
 
 /** A registered broker, whether its session lives or not. */
 export interface BrokerRecord {
@@ -93,6 +96,9 @@ export interface PartitionRecord {
 /** With the revision of the transaction that wrote it. */
 export type Versioned<T> = T & { readonly revision: Revision };
 
+/** And with that of the one that created it. */
+export type Created<T> = Versioned<T> & { readonly createRevision: Revision };
+
 /** One key's new contents. */
 export type Change =
   | { readonly kind: 'broker'; readonly broker: BrokerRecord }
@@ -111,7 +117,8 @@ export type Change =
   /** It was deleted so long ago that nobody needs to know any more. */
   | { readonly kind: 'deletedTopicForgotten'; readonly id: TopicId }
   /** Removes it; the image has forgotten it already. */
-  | { readonly kind: 'orphan'; readonly orphan: Orphan };
+  | { readonly kind: 'orphan'; readonly orphan: Orphan }
+  | NamespaceChange;
 
 /** A partition key without a topic: one that was never finished, or that was deleted. */
 export interface Orphan {
@@ -125,13 +132,15 @@ export class ClusterImage {
   readonly clusterId: string;
   readonly brokers = new Map<BrokerId, Versioned<BrokerRecord>>();
   readonly sessions = new Map<string, Versioned<SessionRecord>>();
-  readonly topics = new Map<string, Versioned<TopicRecord>>();
+  readonly topics = new Map<string, Created<TopicRecord>>();
   /** In the order of their revisions. */
-  readonly brokerConfigs = new Map<BrokerConfigsOwner, Versioned<BrokerConfigsRecord>>();
+  readonly brokerConfigs = new Map<BrokerConfigsOwner, Created<BrokerConfigsRecord>>();
   /** Broker configs that this coordinator was started with: they count where nothing was set. */
   readonly staticConfigs: Readonly<Record<string, string>>;
   readonly deletedTopics = new Map<TopicId, Versioned<DeletedTopicRecord>>();
-  readonly #partitions = new Map<TopicId, Versioned<PartitionRecord>[]>();
+  /** The users' nodes, and the sessions that ephemeral ones belong to. */
+  readonly namespace = new Namespace();
+  readonly #partitions = new Map<TopicId, Created<PartitionRecord>[]>();
   readonly #topicNames = new Map<TopicId, string>();
   readonly #sessionOfBroker = new Map<BrokerId, string>();
   #revision: Revision = asRevision(0);
@@ -175,18 +184,19 @@ export class ClusterImage {
     return sessionId === undefined ? undefined : this.sessions.get(sessionId);
   }
 
-  topicById(id: TopicId): Versioned<TopicRecord> | undefined {
+  topicById(id: TopicId): Created<TopicRecord> | undefined {
     const name = this.#topicNames.get(id);
     return name === undefined ? undefined : this.topics.get(name);
   }
 
   /** A partition by its place; also one whose topic is not written yet. */
-  partition(topicId: TopicId, index: number): Versioned<PartitionRecord> | undefined {
+  partition(topicId: TopicId, index: number): Created<PartitionRecord> | undefined {
     return this.#partitions.get(topicId)?.[index];
   }
 
   /** The revision at which the key that a change writes was written last; 0 when there is none. */
   revisionOf(change: Change): number {
+    if (isNamespaceChange(change)) return this.namespace.revisionOf(change);
     switch (change.kind) {
       case 'broker':
         return this.brokers.get(change.broker.id)?.revision ?? 0;
@@ -214,7 +224,7 @@ export class ClusterImage {
   }
 
   /** All partitions of a topic: those that are being added are none of them until the topic says so. */
-  partitionsOf({ id, partitionCount }: TopicRecord): readonly Versioned<PartitionRecord>[] {
+  partitionsOf({ id, partitionCount }: TopicRecord): readonly Created<PartitionRecord>[] {
     const partitions = this.#partitions.get(id) ?? [];
     return partitions.length > partitionCount ? partitions.slice(0, partitionCount) : partitions;
   }
@@ -224,15 +234,21 @@ export class ClusterImage {
     for (const topic of this.topics.values()) yield* this.partitionsOf(topic);
   }
 
-  /** Takes in what a committed transaction wrote. */
-  apply(changes: readonly Change[], revision: Revision): void {
+  /** Takes in what a committed transaction wrote; what became of the users' nodes. */
+  apply(changes: readonly Change[], revision: Revision): NodeEvent[] {
     assert(revision >= this.#revision, `revision ${revision} is older than ${this.#revision}`);
     this.#revision = revision;
-    for (const change of changes) this.load(change, revision);
+    for (const change of changes) if (!isNamespaceChange(change)) this.load(change, revision);
+    return this.namespace.apply(changes.filter(isNamespaceChange), revision);
   }
 
-  /** Takes in one key as it was written at a revision, which may be an old one. */
-  load(change: Change, revision: Revision): void {
+  /**
+   * Takes in one key as it was written at a revision, which may be an old one.
+   *
+   * @param created - of the key, where the image does not know it
+   */
+  load(change: Change, revision: Revision, created: Revision = revision): void {
+    if (isNamespaceChange(change)) return this.namespace.load(change, revision);
     switch (change.kind) {
       case 'broker':
         this.brokers.set(change.broker.id, { ...change.broker, revision });
@@ -254,21 +270,26 @@ export class ClusterImage {
         const { topic } = change;
         assert(this.partitionsOf(topic).length === topic.partitionCount, `topic ${topic.name} lacks partitions`);
         this.#partitionCount += topic.partitionCount - (this.topics.get(topic.name)?.partitionCount ?? 0);
-        this.topics.set(topic.name, { ...topic, revision });
+        const createRevision = this.topics.get(topic.name)?.createRevision ?? created;
+        this.topics.set(topic.name, { ...topic, revision, createRevision });
         this.#topicNames.set(topic.id, topic.name);
         return;
       }
       case 'partition': {
         const { partition } = change;
         const partitions = this.#partitions.get(partition.topicId) ?? [];
-        partitions[partition.index] = { ...partition, revision };
+        const createRevision = partitions[partition.index]?.createRevision ?? created;
+        partitions[partition.index] = { ...partition, revision, createRevision };
         this.#partitions.set(partition.topicId, partitions);
         return;
       }
       case 'brokerConfigs': {
         const { owner, configs } = change.brokerConfigs;
         if (Object.keys(configs).length === 0) this.brokerConfigs.delete(owner);
-        else this.brokerConfigs.set(owner, { owner, configs, revision });
+        else {
+          const createRevision = this.brokerConfigs.get(owner)?.createRevision ?? created;
+          this.brokerConfigs.set(owner, { owner, configs, revision, createRevision });
+        }
         return;
       }
       case 'producerIds':

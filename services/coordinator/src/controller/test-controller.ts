@@ -52,6 +52,7 @@ export class TestController {
       policy: { autoCreateTopics: false, defaultPartitions: 1, replicationFactorMax: 3, ...policy },
       controllerRevision: claimed.revision,
       incarnation,
+      coordinatorId: 1,
     });
     this.run({ kind: 'reconcile', orphans, nowMs });
   }
@@ -184,7 +185,7 @@ export function loadImage(store: MemoryStore): Pick<TestLoad, 'image' | 'orphans
     let after: string | undefined;
     for (let more = true; more;) {
       const page = store.rangeNow({ prefix, ...(after === undefined ? {} : { after }) });
-      for (const item of page.items) image.load(changeOf(item), item.modRevision);
+      for (const item of page.items) image.load(changeOf(item), item.modRevision, item.createRevision);
       after = page.items.at(-1)?.key;
       more = page.more;
     }

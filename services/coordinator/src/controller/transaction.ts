@@ -1,9 +1,11 @@
 import { assert } from '@weir/base/assert.ts';
 import { TXN_BYTES_MAX, TXN_OPERATIONS_MAX } from '@weir/base/limits.ts';
+import { revision } from '@weir/base/ids.ts';
 import type { Revision } from '@weir/base/ids.ts';
 import { operationBytes } from '../store/metadata-store.ts';
 import type { Compare, Operation, TxnRequest } from '../store/metadata-store.ts';
-import { encodeValue, KEYS, keyOf, valueOf } from '../store/records.ts';
+import { isNamespaceChange } from '../namespace/node.ts';
+import { encodeValue, KEYS, keyOf, THIS_CHANGE, valueOf } from '../store/records.ts';
 import type { Change, ClusterImage } from './image.ts';
 
 /** What makes a transaction ours. */
@@ -31,9 +33,9 @@ const OVERHEAD_BYTES = 512;
  */
 export function packTransaction(image: ClusterImage, changes: readonly Change[], authority: Authority): Packed {
   const compare: Compare[] = [{ key: KEYS.controller, target: 'createRevision', equals: authority.controllerRevision }];
-  const success: Operation[] = [
-    { kind: 'put', key: KEYS.lastChange, value: encodeValue({ change: authority.changeId }) },
-  ];
+  const success: Operation[] = [];
+  // One is the change id's.
+  let room = TXN_OPERATIONS_MAX - 1;
   let bytes = OVERHEAD_BYTES;
   let taken = 0;
   for (const change of changes) {
@@ -42,19 +44,31 @@ export function packTransaction(image: ClusterImage, changes: readonly Change[],
     const operation = operationFor(change);
     // The key counts once more, in its comparison.
     const size = operationBytes(operation) + Buffer.byteLength(operation.key);
-    if (success.length + needed > TXN_OPERATIONS_MAX || bytes + size * needed > TXN_BYTES_MAX) break;
+    if (needed > room || bytes + size * needed > TXN_BYTES_MAX) break;
+    room--;
     compare.push({ key: operation.key, target: 'modRevision', equals: image.revisionOf(change) });
     success.push(operation);
     bytes += size;
     taken++;
   }
   assert(taken > 0, 'a single change fits a transaction');
+  const written = changes.slice(0, taken);
+  const namespaceChanged = written.some(isNamespaceChange) ? THIS_CHANGE : image.namespace.changedAt;
+  const lastChange = encodeValue({ change: authority.changeId, namespaceChanged });
+  success.unshift({ kind: 'put', key: KEYS.lastChange, value: lastChange });
   return {
     txn: { compare, success, failure: [{ kind: 'get', key: KEYS.lastChange }] },
-    changes: changes.slice(0, taken),
+    changes: written,
     rest: changes.slice(taken),
   };
 }
+
+/** Whether one transaction takes all of some changes. */
+export function fitsTransaction(image: ClusterImage, changes: readonly Change[]): boolean {
+  return changes.length === 0 || packTransaction(image, changes, ANY_AUTHORITY).rest.length === 0;
+}
+
+const ANY_AUTHORITY: Authority = { controllerRevision: revision(0), changeId: '' };
 
 function operationFor(change: Change): Operation {
   const key = keyOf(change);

@@ -32,6 +32,7 @@ function setUp() {
     sessions: none,
     streams: none,
     queued: none,
+    watches: none,
     problem: () => undefined,
   };
   const committer = new Committer(store, world, coordinatorMetrics(world.registry, observed));

@@ -1,5 +1,7 @@
 import { brokerId, leaderEpoch, revision, topicId } from '@weir/base/ids.ts';
 import type { BrokerConfigsOwner, Change, PartitionRecord } from '../controller/image.ts';
+import { isNamespaceChange } from '../namespace/node.ts';
+import { namespaceChangeOf, namespaceKeyOf, namespaceValueOf } from '../namespace/stored.ts';
 import type { KeyValue } from './metadata-store.ts';
 
 /** Version of every value below. Values are JSON, so that a person can read a store. */
@@ -24,6 +26,9 @@ export const KEYS = {
   deletedTopics: '/deleted-topics/',
 } as const;
 
+/** In the newest change: the namespace changed with it. */
+export const THIS_CHANGE = 0;
+
 /** The key of one partition. */
 function partitionKey(topic: string, index: number): string {
   return `${KEYS.partitions}${topic}/${String(index).padStart(5, '0')}`;
@@ -31,6 +36,7 @@ function partitionKey(topic: string, index: number): string {
 
 /** The key that a change writes. */
 export function keyOf(change: Change): string {
+  if (isNamespaceChange(change)) return namespaceKeyOf(change);
   switch (change.kind) {
     case 'broker':
       return `${KEYS.brokers}${change.broker.id}`;
@@ -59,6 +65,10 @@ export function keyOf(change: Change): string {
 
 /** What a change puts under its key; undefined when it deletes it. */
 export function valueOf(change: Change): string | undefined {
+  if (isNamespaceChange(change)) {
+    const value = namespaceValueOf(change);
+    return value === undefined ? undefined : encodeValue(value);
+  }
   switch (change.kind) {
     case 'broker': {
       const { directoryId, incarnationId, grpcAddress, kafkaAddress, rack } = change.broker;
@@ -137,6 +147,8 @@ export function changeOf(item: KeyValue): Change {
 
 function decodeChange(item: KeyValue): Change {
   const { key } = item;
+  const ofNamespace = namespaceChangeOf(key, () => decodeValue(item));
+  if (ofNamespace !== undefined) return ofNamespace;
   if (key.startsWith(KEYS.brokers)) {
     const stored = decodeValue(item) as {
       directoryId: string;

@@ -1,10 +1,12 @@
 import { present } from '@weir/base/assert.ts';
+import { revision as asRevision } from '@weir/base/ids.ts';
 import type { Revision } from '@weir/base/ids.ts';
 import { ClusterImage } from '../controller/image.ts';
 import type { Orphan } from '../controller/image.ts';
+import { NAMESPACE_KEYS } from '../namespace/stored.ts';
 import { readAll } from './metadata-store.ts';
-import type { MetadataStore, Operation } from './metadata-store.ts';
-import { changeOf, decodeValue, encodeValue, KEYS } from './records.ts';
+import type { KeyValue, MetadataStore, Operation } from './metadata-store.ts';
+import { changeOf, decodeValue, encodeValue, KEYS, THIS_CHANGE } from './records.ts';
 
 /** What a coordinator begins with. */
 export interface TakenOver {
@@ -58,7 +60,7 @@ export async function takeOver(
   return { ...(await load(store, image)), controllerRevision };
 }
 
-/** In this order: topics come behind their partitions. */
+/** In this order: topics come behind their partitions, nodes behind the sessions that they end with. */
 export const LOADED_PREFIXES = [
   KEYS.brokers,
   KEYS.sessions,
@@ -67,6 +69,9 @@ export const LOADED_PREFIXES = [
   KEYS.deletedTopics,
   KEYS.brokerConfigs,
   KEYS.producerIds,
+  NAMESPACE_KEYS.clientSessions,
+  NAMESPACE_KEYS.nodes,
+  NAMESPACE_KEYS.creations,
 ];
 
 async function load(store: MetadataStore, image: ClusterImage): Promise<Pick<TakenOver, 'image' | 'orphans'>> {
@@ -75,9 +80,18 @@ async function load(store: MetadataStore, image: ClusterImage): Promise<Pick<Tak
     const ofPrefix = items.filter(({ key }) => key.startsWith(prefix));
     // Deleted topics are forgotten in the order in which they went.
     if (prefix === KEYS.deletedTopics) ofPrefix.sort((a, b) => a.modRevision - b.modRevision);
-    for (const item of ofPrefix) image.load(changeOf(item), item.modRevision);
+    for (const item of ofPrefix) image.load(changeOf(item), item.modRevision, item.createRevision);
   }
   const orphans = image.takeOrphans();
   image.loadedAt(revision);
+  image.namespace.loadedAt(namespaceChangedAt(items.find(({ key }) => key === KEYS.lastChange)) ?? revision);
   return { image, orphans };
+}
+
+/** When the namespace changed last, which every transaction writes down; undefined in a store that is older than that. */
+function namespaceChangedAt(last: KeyValue | undefined): Revision | undefined {
+  if (last === undefined) return undefined;
+  const { namespaceChanged } = decodeValue(last) as { namespaceChanged?: number };
+  if (namespaceChanged === undefined) return undefined;
+  return namespaceChanged === THIS_CHANGE ? last.modRevision : asRevision(namespaceChanged);
 }

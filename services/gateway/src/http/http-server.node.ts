@@ -41,6 +41,9 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as 
 /** How often a stopping server closes connections that have become idle. */
 const CLOSE_IDLE_MS = 50;
 
+/** The parameter that takes all that is left of a path, as it was sent: in it "%2F" is not "/". */
+const REST = /\{\+(\w+)\}$/;
+
 /** Serves routes over HTTP/1.1. Fastify finds the route; what happens then is ours (serve.ts). */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const serving: Serving = { context: options.context, access: options.access, readers: new Set(), closing: false };
@@ -64,6 +67,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     drain: (drainMs) => drain(sockets, serving, drainMs),
     stop: (graceMs) => stop(app, sockets, serving, graceMs),
   };
+}
+
+function pathOf({ url = '/' }: IncomingMessage): string {
+  const at = url.indexOf('?');
+  return at === -1 ? url : url.slice(0, at);
 }
 
 function createApp(): FastifyInstance {
@@ -105,12 +113,17 @@ function createApp(): FastifyInstance {
 
 function registerRoutes(app: FastifyInstance, serving: Serving, routes: readonly Route[]): void {
   const register = (methods: HTTPMethods[], path: string, served: ServedRoute): void => {
+    const rest = REST.exec(path);
     app.route({
       method: methods,
-      url: path.replaceAll(/\{(\w+)\}/g, ':$1'),
+      url: path.replace(REST, '*').replaceAll(/\{(\w+)\}/g, ':$1'),
       handler(request, reply) {
         reply.hijack();
-        serve(serving, served, { request: request.raw, response: reply.raw }, request.params as Record<string, string>);
+        const params =
+          rest === null
+            ? (request.params as Record<string, string>)
+            : { [rest[1]!]: pathOf(request.raw).slice(rest.index) };
+        serve(serving, served, { request: request.raw, response: reply.raw }, params);
       },
     });
   };

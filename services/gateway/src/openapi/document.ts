@@ -1,3 +1,4 @@
+import { NODE_PATH_BYTES_MAX } from '@weir/base/limits.ts';
 import type { Route } from '../route.ts';
 import { ref, SCHEMAS } from './schemas.ts';
 
@@ -5,7 +6,8 @@ import { ref, SCHEMAS } from './schemas.ts';
 export function openApiDocument(routes: readonly Route[], version: string): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) {
-    const path = (paths[route.path] ??= {});
+    // OpenAPI has no parameter that takes several segments: the description says that this one does.
+    const path = (paths[route.path.replace('{+', '{')] ??= {});
     path[route.method.toLowerCase()] = operationOf(route);
   }
   return {
@@ -21,6 +23,7 @@ export function openApiDocument(routes: readonly Route[], version: string): Reco
     tags: [
       { name: 'records', description: 'Produce, read and follow.' },
       { name: 'topics', description: 'Topics and the cluster.' },
+      { name: 'tree', description: 'The namespace: a tree of small nodes, with versions and watches.' },
       { name: 'v2', description: 'The dialect of the Strimzi Kafka bridge.' },
       { name: 'operation', description: 'Probes, metrics and this document.' },
     ],
@@ -35,11 +38,11 @@ export function openApiDocument(routes: readonly Route[], version: string): Reco
 }
 
 function operationOf({ path, operation }: Route): Record<string, unknown> {
-  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => ({
+  const inPath = [...path.matchAll(/\{\+?(\w+)\}/g)].map((match) => ({
     name: match[1]!,
     in: 'path',
     required: true,
-    schema: match[1] === 'partition' ? { type: 'integer', minimum: 0 } : { type: 'string', maxLength: 249 },
+    ...PATH_PARAMETERS[match[1]!],
   }));
   const inQuery = (operation.parameters ?? []).map(({ name, description, schema, from }) => ({
     name,
@@ -66,6 +69,15 @@ function operationOf({ path, operation }: Route): Record<string, unknown> {
     responses,
   };
 }
+
+const PATH_PARAMETERS: Readonly<Record<string, object>> = {
+  topic: { schema: { type: 'string', maxLength: 249 } },
+  partition: { schema: { type: 'integer', minimum: 0 } },
+  path: {
+    description: 'The node, as a/b: "/" stands between names, and a name\'s own characters are percent-encoded.',
+    schema: { type: 'string', maxLength: NODE_PATH_BYTES_MAX },
+  },
+};
 
 function mediaTypes(content: Readonly<Record<string, unknown>>): Record<string, { schema: unknown }> {
   return Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }]));

@@ -11,6 +11,17 @@ const PARTITION = { type: 'integer', format: 'int32', minimum: 0 } as const;
 const BROKER = { type: 'integer', format: 'int32' } as const;
 const CONFIGS = { type: 'object', additionalProperties: { type: 'string' } } as const;
 
+const REVISION = { type: 'integer', format: 'int64', minimum: 0 } as const;
+const STAT = {
+  path: { type: 'string' },
+  create_revision: { ...REVISION, description: 'Grows from one holder of a path to the next: a fencing token.' },
+  mod_revision: REVISION,
+  version: { type: 'integer', minimum: 0 },
+  children_version: REVISION,
+  child_count: { type: 'integer', minimum: 0 },
+  ephemeral_owner: { type: ['integer', 'null'], format: 'int64' },
+} as const;
+
 /** An object of which every property is there unless it is named optional, and no other may be. */
 function closed(properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema {
   const required = Object.keys(properties).filter((name) => !optional.includes(name));
@@ -106,6 +117,17 @@ export const SCHEMAS = {
       }),
     ),
   }),
+  NodeStat: { description: 'What is known of a node besides its data.', ...closed(STAT) },
+  Node: closed(
+    {
+      ...STAT,
+      data: { type: 'string' },
+      encoding: { enum: ['text', 'base64'] },
+      revision: { ...REVISION, description: "The tree's: a watch from the next one on misses nothing." },
+      children: list({ type: 'string' }),
+    },
+    ['children'],
+  ),
   Info: closed({
     name: { const: 'weir' },
     version: { type: 'string' },

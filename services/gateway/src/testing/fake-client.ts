@@ -13,6 +13,7 @@ import type { ProducerRecord, SendOptions, SendOutcome } from '@weir/client/prod
 import { BatchBuilder } from '@weir/records/batch-builder.ts';
 import type { RecordView } from '@weir/records/read-records.ts';
 import type { GatewayClient } from '../gateway-client.ts';
+import { FakeNamespace } from './fake-namespace.ts';
 
 /** A topic of the fake. */
 interface FakeTopic {
@@ -30,6 +31,7 @@ interface Follower {
 
 /** A cluster in memory that answers as a client of a real one does, for tests of the gateway. */
 export class FakeClient implements GatewayClient {
+  readonly namespace = new FakeNamespace();
   revision = 7;
   clusterId = 'cluster-1';
   /** Called with every send, before it is taken. */

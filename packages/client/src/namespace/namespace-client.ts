@@ -1,0 +1,266 @@
+import { create } from '@bufbuild/protobuf';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { isErrorCode, WeirError } from '@weir/base/errors.ts';
+import type { ErrorCode } from '@weir/base/errors.ts';
+import { METADATA_WAIT_MS, SESSIONS_PER_CLIENT_MAX } from '@weir/base/limits.ts';
+import {
+  GetNodeRequestSchema,
+  ListChildrenRequestSchema,
+  NamespaceService,
+  WriteNodesRequestSchema,
+} from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
+import type { NodeOperationSchema } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
+import { protobufMethod } from '@weir/runtime/protobuf.ts';
+import type { ClientWorld } from '../world.ts';
+import { CoordinatorLink } from './coordinator-link.ts';
+import { NamespaceSession } from './namespace-session.ts';
+import type { SessionOptions } from './namespace-session.ts';
+import { nodeOf } from './tree-node.ts';
+import type { NodeStat, TreeNode } from './tree-node.ts';
+import { WatchLink } from './watch-link.ts';
+import type { NamespaceWatch, WatchHandlers, WatchOptions } from './watch-link.ts';
+
+const GET = protobufMethod(NamespaceService.method.getNode);
+const LIST = protobufMethod(NamespaceService.method.listChildren);
+const WRITE = protobufMethod(NamespaceService.method.writeNodes);
+
+/** How often the pages of a list of children are read anew because they did not fit together. */
+const LIST_TRIES = 10;
+
+/** One step of a write. A version that is given must be the node's. */
+export type TreeOperation =
+  | {
+      readonly kind: 'create';
+      readonly path: string;
+      readonly data?: Uint8Array | string;
+      /** The node goes with the session that the write names. */
+      readonly ephemeral?: boolean;
+      /** Ten digits are put behind the path: a number that its parent gives to no other child. */
+      readonly sequential?: boolean;
+    }
+  | { readonly kind: 'set'; readonly path: string; readonly data: Uint8Array | string; readonly version?: number }
+  | { readonly kind: 'delete'; readonly path: string; readonly version?: number }
+  | { readonly kind: 'check'; readonly path: string; readonly version?: number };
+
+/** What became of one step of a write. */
+export interface TreeWritten {
+  /** With the number of a sequential node. */
+  readonly path: string;
+  /** After the whole write; undefined when the node is not there any more. */
+  readonly node: NodeStat | undefined;
+}
+
+/** A write that was refused: nothing was done. */
+export class TreeWriteError extends WeirError {
+  /** The step that could not be done, from 0; undefined when it was all of them together. */
+  readonly operation: number | undefined;
+
+  constructor(code: ErrorCode, message: string, operation: number | undefined) {
+    super(code, message);
+    this.operation = operation;
+  }
+}
+
+/** What a client of the namespace is told when it is made. */
+export interface NamespaceClientOptions {
+  /** host:port each; tried in turn. */
+  readonly coordinators: readonly string[];
+  /** What it calls itself in the coordinator's log. */
+  readonly name: string;
+  /** How long a call waits for a coordinator that answers. Default: METADATA_WAIT_MS. */
+  readonly waitMs?: number;
+}
+
+/**
+ * The namespace: a tree of small nodes, for what a few processes have to agree on. Paths are as "/a/b", each component
+ * percent-encoded. Every call rejects with a WeirError; after COORDINATOR_UNAVAILABLE and REQUEST_TIMED_OUT a write may have
+ * been done or not.
+ */
+export class NamespaceClient {
+  readonly #link: CoordinatorLink;
+  readonly #watches: WatchLink;
+  readonly #name: string;
+  readonly #world: ClientWorld;
+  readonly #sessions = new Set<NamespaceSession>();
+
+  constructor(options: NamespaceClientOptions, world: ClientWorld) {
+    this.#link = new CoordinatorLink(options.coordinators, world, options.waitMs);
+    this.#watches = new WatchLink(this.#link, world);
+    this.#name = options.name;
+    this.#world = world;
+  }
+
+  /** A node, and the tree's revision. @throws WeirError NODE_NOT_FOUND, as a rejection */
+  async get(path: string): Promise<{ readonly revision: number; readonly node: TreeNode }> {
+    const { revision, node } = await this.#read(path, false);
+    if (node === undefined) throw new WeirError('NODE_NOT_FOUND', `${path} is not there`);
+    return { revision, node };
+  }
+
+  /** What is known of a node besides its data, if it is there, and the tree's revision. */
+  async exists(path: string): Promise<{ readonly revision: number; readonly node: NodeStat | undefined }> {
+    const { revision, node } = await this.#read(path, true);
+    return { revision, node: node === undefined ? undefined : statOf(node) };
+  }
+
+  /** The names of a node's children, percent-encoded and in byte order, at one revision. */
+  async children(path: string): Promise<{ readonly revision: number; readonly names: readonly string[] }> {
+    for (let tries = 0; tries < LIST_TRIES; tries++) {
+      const found = await this.#readPages(path);
+      if (found !== undefined) return found;
+    }
+    throw new WeirError('COORDINATOR_UNAVAILABLE', `the children of ${path} change faster than they can be read`);
+  }
+
+  /** Creates a node. With a session it is ephemeral: it goes when the session ends. */
+  async create(
+    path: string,
+    data: Uint8Array | string = '',
+    options: { readonly session?: NamespaceSession; readonly sequential?: boolean } = {},
+  ): Promise<NodeStat> {
+    const { session, sequential = false } = options;
+    const ephemeral = session !== undefined;
+    const [written] = (await this.multi([{ kind: 'create', path, data, ephemeral, sequential }], options)).written;
+    return written!.node!;
+  }
+
+  /** Replaces a node's data, if it has that version. */
+  async set(path: string, data: Uint8Array | string, options: { readonly version?: number } = {}): Promise<NodeStat> {
+    const [written] = (await this.multi([{ kind: 'set', path, data, ...options }])).written;
+    return written!.node!;
+  }
+
+  /** Deletes a node, if it has that version. */
+  async delete(path: string, options: { readonly version?: number } = {}): Promise<void> {
+    await this.multi([{ kind: 'delete', path, ...options }]);
+  }
+
+  /**
+   * Does all of some operations or none, in one transaction; each sees what those before it did. With a session it is done
+   * only while that lives.
+   *
+   * @throws TreeWriteError, as a rejection
+   */
+  async multi(
+    operations: readonly TreeOperation[],
+    { session }: { readonly session?: NamespaceSession } = {},
+  ): Promise<{ readonly revision: number; readonly written: readonly TreeWritten[] }> {
+    if (session?.signal.aborted === true) throw new TreeWriteError('SESSION_EXPIRED', 'the session is over', undefined);
+    const request = create(WriteNodesRequestSchema, {
+      operations: operations.map(operationMessage),
+      sessionId: session?.id ?? '',
+    });
+    const { code, message, refusedOperation, revision, nodes } = await this.#link.call(WRITE, request);
+    if (code !== 'NONE') {
+      const index = refusedOperation < 0 ? undefined : refusedOperation;
+      throw new TreeWriteError(isErrorCode(code) ? code : 'UNKNOWN_SERVER_ERROR', message, index);
+    }
+    const written = nodes.map(({ path, node }) => ({
+      path,
+      node: node === undefined ? undefined : statOf(nodeOf(node)),
+    }));
+    return { revision: Number(revision), written };
+  }
+
+  /** Watches nodes, over broken connections. */
+  watch(options: WatchOptions, handlers: WatchHandlers): NamespaceWatch {
+    return this.#watches.watch(options, handlers);
+  }
+
+  /**
+   * Opens a session, whose ephemeral nodes go when it ends.
+   *
+   * @throws WeirError, as a rejection: COORDINATOR_UNAVAILABLE when none answers within `timeoutMs`, POLICY_VIOLATION when
+   * this client has SESSIONS_PER_CLIENT_MAX already
+   */
+  openSession({
+    timeoutMs = METADATA_WAIT_MS,
+    gateway,
+  }: { readonly timeoutMs?: number } & Pick<SessionOptions, 'gateway'> = {}): Promise<NamespaceSession> {
+    return new Promise((resolve, reject) => {
+      if (this.#sessions.size >= SESSIONS_PER_CLIENT_MAX) {
+        throw new WeirError(
+          'POLICY_VIOLATION',
+          `a client has at most ${SESSIONS_PER_CLIENT_MAX} sessions: use another`,
+        );
+      }
+      const options = { name: this.#name, ...(gateway === undefined ? {} : { gateway }) };
+      const cancel = this.#world.clock.after(timeoutMs, () => {
+        session.abandon('no coordinator answers');
+        reject(new WeirError('COORDINATOR_UNAVAILABLE', `no coordinator opened a session within ${timeoutMs} ms`));
+      });
+      const session = new NamespaceSession(this.#link, options, this.#world, {
+        done: () => {
+          cancel();
+          resolve(session);
+        },
+        failed: ({ code, message }) => {
+          cancel();
+          reject(new WeirError(code, message));
+        },
+      });
+      this.#sessions.add(session);
+      session.signal.addEventListener('abort', () => this.#sessions.delete(session), { once: true });
+    });
+  }
+
+  /** Ends every session, with its nodes, and every watch. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#sessions].map((session) => session.close()));
+    this.#watches.close();
+    this.#link.close();
+  }
+
+  async #read(path: string, statOnly: boolean): Promise<{ revision: number; node: TreeNode | undefined }> {
+    const { revision, node } = await this.#link.call(GET, create(GetNodeRequestSchema, { path, statOnly }));
+    return { revision: Number(revision), node: node === undefined ? undefined : nodeOf(node) };
+  }
+
+  /** Undefined when the children changed while they were read. */
+  async #readPages(path: string): Promise<{ revision: number; names: string[] } | undefined> {
+    const names: string[] = [];
+    let first: { readonly revision: bigint; readonly version: string } | undefined;
+    for (;;) {
+      const request = create(ListChildrenRequestSchema, { path, after: names.at(-1) ?? '' });
+      const page = await this.#link.call(LIST, request);
+      const { childrenVersion = 0n, createRevision = 0n } = page.node ?? {};
+      const version = `${createRevision}/${childrenVersion}`;
+      first ??= { revision: page.revision, version };
+      // The cluster's own nodes do not count: of them only pages of one revision fit together for certain.
+      const fits = page.revision === first.revision || (childrenVersion !== 0n && version === first.version);
+      if (!fits) return undefined;
+      names.push(...page.names);
+      if (!page.more) return { revision: Number(first.revision), names };
+    }
+  }
+}
+
+function statOf(node: TreeNode): NodeStat {
+  const { data: _, ...stat } = node;
+  return stat;
+}
+
+function operationMessage(operation: TreeOperation): MessageInitShape<typeof NodeOperationSchema> {
+  switch (operation.kind) {
+    case 'create': {
+      const { path, data = '', ephemeral = false, sequential = false } = operation;
+      return { operation: { case: 'create', value: { path, data: bytesOf(data), ephemeral, sequential } } };
+    }
+    case 'set': {
+      const { path, data, version } = operation;
+      return { operation: { case: 'set', value: { path, data: bytesOf(data), ...versionOf(version) } } };
+    }
+    case 'delete':
+      return { operation: { case: 'delete', value: { path: operation.path, ...versionOf(operation.version) } } };
+    case 'check':
+      return { operation: { case: 'check', value: { path: operation.path, ...versionOf(operation.version) } } };
+  }
+}
+
+function versionOf(version: number | undefined): { version?: number } {
+  return version === undefined ? {} : { version };
+}
+
+function bytesOf(data: Uint8Array | string): Uint8Array<ArrayBuffer> {
+  return (typeof data === 'string' ? Buffer.from(data) : data) as Uint8Array<ArrayBuffer>;
+}

@@ -1,0 +1,158 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { NODE_DATA_BYTES_MAX } from '@weir/base/limits.ts';
+import { startTestGateway } from '../testing/test-gateway.ts';
+import type { TestGateway } from '../testing/test-gateway.ts';
+
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  gateway = await startTestGateway();
+});
+afterAll(() => gateway.stop());
+
+async function call(method: string, path: string, body?: string | Uint8Array, headers: Record<string, string> = {}) {
+  const init = { method, headers, ...(body === undefined ? {} : { body: body as string }) };
+  const response = await fetch(`${gateway.url}/v1/tree${path}`, init);
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+}
+
+describe('nodes over HTTP', () => {
+  test('a node is created, read, replaced with its version and deleted', async () => {
+    const created = await call('POST', '/config-a', 'one');
+    expect(created).toMatchObject({ status: 201, body: { path: '/config-a', version: 0 } });
+    expect(created.headers.get('location')).toBe('/v1/tree/config-a');
+    expect(await call('POST', '/config-a', 'two')).toMatchObject({ status: 409, body: { code: 'NODE_EXISTS' } });
+    expect((await call('GET', '/config-a')).body).toMatchObject({
+      data: 'one',
+      encoding: 'text',
+      ephemeral_owner: null,
+    });
+    expect(await call('PUT', '/config-a?version=0', 'two')).toMatchObject({ status: 200, body: { version: 1 } });
+    expect(await call('PUT', '/config-a?version=0', 'three')).toMatchObject({
+      status: 409,
+      body: { code: 'BAD_VERSION' },
+    });
+    expect(await call('DELETE', '/config-a?version=0')).toMatchObject({ status: 409 });
+    expect(await call('DELETE', '/config-a?version=1')).toMatchObject({ status: 204 });
+    expect(await call('GET', '/config-a')).toMatchObject({ status: 404, body: { code: 'NODE_NOT_FOUND' } });
+  });
+
+  test('a PUT without a version creates what is not there, with one it does not', async () => {
+    expect(await call('PUT', '/put', 'x')).toMatchObject({ status: 201 });
+    expect(await call('PUT', '/put', 'y')).toMatchObject({ status: 200, body: { version: 1 } });
+    expect(await call('PUT', '/absent?version=0', 'x')).toMatchObject({ status: 404 });
+  });
+
+  test('a path is taken as it was sent: an encoded slash is none, and the root is a node', async () => {
+    await call('POST', '/dir', '');
+    await call('POST', '/dir/a%2Fb', 'x');
+    expect((await call('GET', '/dir/a%2Fb')).body.path).toBe('/dir/a%2Fb');
+    expect((await call('GET', '/dir?children=true')).body.children).toEqual(['a%2Fb']);
+    expect((await call('GET', '')).body.path).toBe('/');
+    expect((await call('GET', '/?children=true')).body.children).toContain('dir');
+  });
+
+  test('bytes that are no text come back in base64', async () => {
+    await call('POST', '/bytes', new Uint8Array([0xff, 0x00]));
+    expect((await call('GET', '/bytes')).body).toMatchObject({ data: '/wA=', encoding: 'base64' });
+  });
+
+  test('a sequential node says where it is', async () => {
+    const { body, headers } = await call('POST', '/job-?sequential=true', '');
+    expect(body.path).toMatch(/^\/job-\d{10}$/);
+    expect(headers.get('location')).toBe(`/v1/tree${body.path}`);
+  });
+
+  test.each([
+    ['GET', '/dir?from=1', 400],
+    ['GET', '/dir?watch=some', 400],
+    ['GET', '/dir?deep=true', 400],
+    ['PUT', '/dir?version=-1', 400],
+    ['PUT', '', 405],
+    ['PATCH', '/dir', 405],
+  ])('%s %s is refused with %i', async (method, path, status) => {
+    expect((await call(method, path, method === 'GET' ? undefined : 'x')).status).toBe(status);
+  });
+
+  test('data that is too large is refused before it is sent on', async () => {
+    expect(await call('PUT', '/large', 'x'.repeat(NODE_DATA_BYTES_MAX + 1))).toMatchObject({
+      status: 413,
+      body: { code: 'MESSAGE_TOO_LARGE' },
+    });
+  });
+});
+
+describe('watches over HTTP', () => {
+  /** The next blocks of a stream, comments left out. */
+  async function* blocks(response: Response): AsyncGenerator<Record<string, string>> {
+    let text = '';
+    for await (const chunk of response.body!) {
+      text += Buffer.from(chunk).toString();
+      for (let end = text.indexOf('\n\n'); end !== -1; end = text.indexOf('\n\n')) {
+        const lines = text.slice(0, end).split('\n');
+        text = text.slice(end + 2);
+        const fields = lines.filter((line) => !line.startsWith(':')).map((line) => line.split(/: (.*)/s).slice(0, 2));
+        if (fields.length > 0) yield Object.fromEntries(fields) as Record<string, string>;
+      }
+    }
+  }
+
+  test('a change is an event of which the id is its revision, and the stream goes on behind an id', async () => {
+    const stop = new AbortController();
+    const response = await fetch(`${gateway.url}/v1/tree/watched?watch=recursive`, { signal: stop.signal });
+    expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/);
+    const events = blocks(response);
+    const first = await events.next();
+    expect(first.value).toHaveProperty('id');
+    const { body } = await call('POST', '/watched', 'x');
+    const event = (await events.next()).value as Record<string, string>;
+    expect(event).toMatchObject({ event: 'changes', id: String(body.mod_revision) });
+    expect(JSON.parse(event['data']!)).toMatchObject({
+      revision: body.mod_revision,
+      events: [{ kind: 'created', path: '/watched', node: { data: 'x' } }],
+    });
+    const watches = gateway.client.namespace.watches.size;
+    stop.abort();
+    await expect.poll(() => gateway.client.namespace.watches.size).toBe(watches - 1);
+    const again = await fetch(`${gateway.url}/v1/tree/watched?watch=data`, {
+      headers: { 'last-event-id': event['id']! },
+    });
+    const [watch] = [...gateway.client.namespace.watches].slice(-1);
+    expect(watch!.options).toMatchObject({ from: body.mod_revision + 1, kind: 'data' });
+    await again.body!.cancel();
+  });
+
+  test('a beginning that is too old is 410, after which a browser does not try again', async () => {
+    gateway.client.namespace.oldest = 100;
+    const response = await fetch(`${gateway.url}/v1/tree/watched?watch=data&from=5`);
+    expect(response.status).toBe(410);
+    expect(await response.json()).toMatchObject({ code: 'COMPACTED' });
+    gateway.client.namespace.oldest = 1;
+  });
+
+  test('a watch that the coordinator ends says why, and ends', async () => {
+    const response = await fetch(`${gateway.url}/v1/tree/watched?watch=data`);
+    const events = blocks(response);
+    await events.next();
+    const [watch] = [...gateway.client.namespace.watches].slice(-1);
+    watch!.handlers.ended({ code: 'COMPACTED', message: 'changes were missed' });
+    const { value } = await events.next();
+    expect(value).toMatchObject({ event: 'refused' });
+    expect((await events.next()).done).toBe(true);
+  });
+
+  test('a reader that takes nothing is ended, and not waited for with ever more memory', async () => {
+    const response = await fetch(`${gateway.url}/v1/tree/watched?watch=data`);
+    const [watch] = [...gateway.client.namespace.watches].slice(-1);
+    const stat = { createRevision: 1, version: 0, childrenVersion: 0, childCount: 0, ephemeralOwner: 0 };
+    let told = 0;
+    while (gateway.client.namespace.watches.has(watch!) && told < 1_000) {
+      const node = { path: '/watched', ...stat, modRevision: ++told, data: Buffer.alloc(400_000, 'x') };
+      watch!.handlers.events(told, [{ kind: 'changed', path: '/watched', node }]);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(told).toBeLessThan(1_000);
+    expect(await response.text()).toContain('SLOW_READER');
+  });
+});

@@ -1,0 +1,148 @@
+import type { Cancel } from '@weir/base/clock.ts';
+import type { Refusal } from '@weir/base/errors.ts';
+import { STREAM_PING_MS, TREE_STREAM_PENDING_BYTES_MAX } from '@weir/base/limits.ts';
+import { eventJson } from '@weir/client/namespace/node-json.ts';
+import type { TreeEvent } from '@weir/client/namespace/tree-node.ts';
+import type { NamespaceWatch, WatchOptions } from '@weir/client/namespace/watch-link.ts';
+import type { GatewayContext } from '../context.ts';
+import type { GatewayReply, GatewayRequest, ReplySink, StreamReader } from '../http/exchange.ts';
+import { HttpFailure, refusalJson } from '../http/failure.ts';
+
+/** A browser waits this long before it connects again. */
+const RETRY_MS = 1_000;
+const REVISIONS = { min: 1, max: Number.MAX_SAFE_INTEGER };
+
+/**
+ * Answers with server-sent events, one a revision, of which the id is that revision. It begins behind `Last-Event-ID`, else
+ * at `?from=`, else with what comes from now on.
+ *
+ * @throws HttpFailure (as a rejection) COMPACTED when that is too old, which is 410: a browser then does not try again
+ */
+export async function watchTree(
+  context: GatewayContext,
+  request: GatewayRequest,
+  { path, kind }: Pick<WatchOptions, 'path' | 'kind'>,
+): Promise<GatewayReply> {
+  const from = startOf(request);
+  context.streams.enter();
+  const stream = new TreeStream(context, path);
+  try {
+    await stream.begin({ path, kind, ...(from === undefined ? {} : { from }) }, request.signal);
+  } catch (error) {
+    stream.closed();
+    throw error;
+  }
+  return {
+    kind: 'stream',
+    status: 200,
+    type: 'text/event-stream; charset=utf-8',
+    headers: { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' },
+    start: (sink) => stream.attach(sink),
+  };
+}
+
+function startOf({ query, headers }: GatewayRequest): number | undefined {
+  const from = query.integer('from', REVISIONS);
+  const last = headers['last-event-id'];
+  if (typeof last !== 'string' || last === '') return from;
+  if (/^\d{1,15}$/.test(last)) return Number(last) + 1;
+  throw new HttpFailure('INVALID_REQUEST', `Last-Event-ID ${JSON.stringify(last.slice(0, 80))} is not a revision`);
+}
+
+/** One reader of changes. What waits for it is bounded: one that is slower for long is told so, and ended. */
+class TreeStream implements StreamReader {
+  readonly #context: GatewayContext;
+  readonly #path: string;
+  #watch: NamespaceWatch | undefined;
+  #sink: ReplySink | undefined;
+  /** What came before the head was sent. */
+  #early = '';
+  #stopPings: Cancel | undefined;
+  #closed = false;
+
+  constructor(context: GatewayContext, path: string) {
+    this.#context = context;
+    this.#path = path;
+  }
+
+  /** Resolves once the watch stands. */
+  begin(options: WatchOptions, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let standing = false;
+      const gone = (): void => reject(new HttpFailure('CLIENT_GONE', 'the client went away'));
+      const stopping = (): void => reject(new HttpFailure('SHUTTING_DOWN', 'this gateway stops: ask another one'));
+      signal.addEventListener('abort', gone, { once: true });
+      this.#context.stopping.addEventListener('abort', stopping, { once: true });
+      this.#watch = this.#context.client.namespace.watch(options, {
+        started: (revision) => {
+          standing = true;
+          signal.removeEventListener('abort', gone);
+          this.#context.stopping.removeEventListener('abort', stopping);
+          // A block with an id alone is no event, and still where a client goes on that is cut off before the first one.
+          const id = options.from === undefined ? revision : options.from - 1;
+          this.#write(`retry: ${RETRY_MS}\n: ${this.#path}\nid: ${id}\n\n`);
+          resolve();
+        },
+        events: (revision, events) => this.#events(revision, events),
+        ended: (why) => {
+          if (standing) this.#refuse(why);
+          else reject(new HttpFailure(why.code, why.message));
+        },
+      });
+      if (signal.aborted) gone();
+    });
+  }
+
+  attach(sink: ReplySink): StreamReader {
+    this.#sink = sink;
+    this.#write('');
+    this.#stopPings = this.#context.clock.every(STREAM_PING_MS, () => {
+      if (sink.pendingBytes === 0) this.#write(': ping\n\n');
+    });
+    return this;
+  }
+
+  drained(): void {}
+
+  closed(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stopPings?.();
+    this.#watch?.close();
+    this.#context.streams.leave();
+  }
+
+  draining(): void {
+    this.stopping();
+  }
+
+  stopping(): void {
+    if (this.#closed) return;
+    this.#write(`retry: ${RETRY_MS}\n: this gateway stops, connect again\n\n`);
+    this.#sink?.end();
+  }
+
+  #events(revision: number, events: readonly TreeEvent[]): void {
+    const shown = events.map((event) => eventJson(revision, event, { withData: true }));
+    this.#write(`id: ${revision}\nevent: changes\ndata: ${JSON.stringify({ revision, events: shown })}\n\n`);
+    if ((this.#sink?.pendingBytes ?? this.#early.length) <= TREE_STREAM_PENDING_BYTES_MAX) return;
+    this.#refuse({ code: 'SLOW_READER', message: 'the stream was read too slowly: go on behind the last event' });
+  }
+
+  #refuse(why: Refusal): void {
+    if (this.#closed) return;
+    this.#watch?.close();
+    this.#write(`event: refused\ndata: ${refusalJson(why)}\n\n`);
+    this.#sink?.end();
+  }
+
+  #write(text: string): void {
+    if (this.#closed) return;
+    if (this.#sink === undefined) {
+      this.#early += text;
+      return;
+    }
+    this.#sink.write(this.#early + text);
+    this.#early = '';
+  }
+}
