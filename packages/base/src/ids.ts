@@ -13,6 +13,8 @@ export type BrokerId = Branded<number, 'BrokerId'>;
 export type TopicId = Branded<string, 'TopicId'>;
 /** A revision of the metadata store. Numbers: 2^53 transactions are centuries of them. */
 export type Revision = Branded<number, 'Revision'>;
+/** A lease of the metadata store: a 64-bit number in decimal. */
+export type LeaseId = Branded<string, 'LeaseId'>;
 
 /** @throws InvariantViolation when it is not a safe integer from 0 */
 export function offset(value: number): Offset {
@@ -36,6 +38,13 @@ export function brokerId(value: number): BrokerId {
 export function revision(value: number): Revision {
   assert(Number.isSafeInteger(value) && value >= 0, `not a revision: ${value}`);
   return value as Revision;
+}
+
+/** @throws InvariantViolation when it is not a whole number in decimal */
+export function leaseId(value: bigint | number | string): LeaseId {
+  const text = String(value);
+  assert(/^\d{1,19}$/.test(text), `not a lease id: ${text}`);
+  return text as LeaseId;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

@@ -202,6 +202,12 @@ export const TXN_OPERATIONS_MAX = 128;
 export const TXN_BYTES_MAX = 1 * MIB;
 /** Rows in one page of a range. */
 export const RANGE_PAGE_MAX = 1_000;
+/** Shortest and longest life of a lease: etcd's shortest is one and a half of its election timeout of 1 s, rounded up. */
+export const LEASE_TTL_MS_MIN = 2_000;
+export const LEASE_TTL_MS_MAX = DAY_MS;
+/** Revisions, and bytes of them, that SQLite keeps in memory for watches; who watches from earlier reads everything anew. */
+export const WATCH_REVISIONS_KEPT = 10_000;
+export const WATCH_BYTES_KEPT = 8 * MIB;
 /** Changes in one page of a snapshot. */
 export const SNAPSHOT_PAGE_CHANGES_MAX = 5_000;
 /** Deltas that wait for a slow reader; past it the reader gets a new snapshot. */

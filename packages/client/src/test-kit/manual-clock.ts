@@ -43,6 +43,11 @@ export class ManualClock implements Clock {
     }
   }
 
+  /** Lets time pass in which nothing runs: what became due meanwhile comes late. */
+  oversleep(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   /** Lets time pass, timer by timer. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms;

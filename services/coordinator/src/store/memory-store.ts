@@ -1,16 +1,56 @@
-import { revision } from '@weir/base/ids.ts';
-import { checkRange, checkTxn } from './metadata-store.ts';
-import type { KeyValue, MetadataStore, RangePage, RangeRequest, TxnRequest, TxnResult } from './metadata-store.ts';
+import type { Clock } from '@weir/base/clock.ts';
+import { leaseId, revision } from '@weir/base/ids.ts';
+import type { LeaseId, Revision } from '@weir/base/ids.ts';
+import { Leases } from './leases.ts';
+import { checkKey, checkRange, checkTxn, CompactedError, LeaseGoneError, leaseTtl } from './metadata-store.ts';
+import type {
+  KeyValue,
+  Lease,
+  MetadataStore,
+  Operation,
+  RangePage,
+  RangeRequest,
+  TxnRequest,
+  TxnResult,
+  Watch,
+  WatchEvent,
+  WatchHandlers,
+  WatchRequest,
+} from './metadata-store.ts';
+import { WatchHub } from './watch-hub.ts';
+
+/** What a store in memory is given. */
+export interface MemoryStoreOptions {
+  /** By what leases end; without one time stands still. */
+  readonly clock?: Clock;
+  /** Calls back later: when watchers are told. Without one it is as soon as what runs now has returned. */
+  readonly defer?: (callback: () => void) => void;
+}
+
+const STANDS_STILL: Clock = {
+  monotonicMs: () => 0,
+  wallMs: () => 0,
+  after: () => () => {},
+  every: () => () => {},
+  endOfTurn: (callback) => callback(),
+};
 
 /** The store as the simulator and the tests have it: in memory, at once, outliving the coordinators that use it. */
 export class MemoryStore implements MetadataStore {
   readonly #keys = new Map<string, KeyValue>();
-  #revision = 0;
+  readonly #leases: Leases;
+  readonly #defer: (callback: () => void) => void;
+  readonly #hub = new WatchHub(revision(0));
+  #revision = revision(0);
+  #leaseCount = 0;
+
+  constructor(options: MemoryStoreOptions = {}) {
+    this.#leases = new Leases(options.clock ?? STANDS_STILL, (id) => this.#endLease(id));
+    this.#defer = options.defer ?? ((callback) => void Promise.resolve().then(callback));
+  }
 
   txn(request: TxnRequest): Promise<TxnResult> {
-    return new Promise((resolve) => {
-      resolve(this.txnNow(request));
-    });
+    return promised(() => this.txnNow(request));
   }
 
   /** The same without a promise, for pure tests. */
@@ -20,44 +60,123 @@ export class MemoryStore implements MetadataStore {
       ({ key, target, equals }) => (this.#keys.get(key)?.[target] ?? 0) === equals,
     );
     const operations = succeeded ? request.success : (request.failure ?? []);
-    const responses: (KeyValue | undefined)[] = [];
+    for (const operation of operations) this.#checkLease(operation);
     const at = revision(this.#revision + 1);
-    let wrote = false;
-    for (const operation of operations) {
-      const { key } = operation;
-      const found = this.#keys.get(key);
-      responses.push(operation.kind === 'get' ? found : undefined);
-      if (operation.kind === 'put') {
-        const { value } = operation;
-        const version = (found?.version ?? 0) + 1;
-        this.#keys.set(key, { key, value, createRevision: found?.createRevision ?? at, modRevision: at, version });
-        wrote = true;
-      }
-      if (operation.kind === 'delete') wrote = this.#keys.delete(key) || wrote;
-    }
-    if (wrote) this.#revision = at;
-    return { succeeded, revision: revision(this.#revision), responses };
+    const events: WatchEvent[] = [];
+    const responses = operations.map((operation) => this.#apply(operation, { at, events }));
+    this.#publish(at, events);
+    return { succeeded, revision: this.#revision, responses };
   }
 
   range(request: RangeRequest): Promise<RangePage> {
-    return new Promise((resolve) => {
-      resolve(this.rangeNow(request));
-    });
+    return promised(() => this.rangeNow(request));
   }
 
   /** The same without a promise. */
   rangeNow(request: RangeRequest): RangePage {
     const { limit } = checkRange(request);
-    const { prefix, after } = request;
+    const { prefix, after, at } = request;
+    if (at !== undefined && at !== this.#revision) throw new CompactedError(`revision ${at} is not kept`);
     const items = [...this.#keys.values()]
       .filter(({ key }) => key.startsWith(prefix) && (after === undefined || inByteOrder(key, after) > 0))
       .toSorted((a, b) => inByteOrder(a.key, b.key));
-    return { items: items.slice(0, limit), more: items.length > limit, revision: revision(this.#revision) };
+    return { items: items.slice(0, limit), more: items.length > limit, revision: this.#revision };
   }
 
+  watch(request: WatchRequest, handlers: WatchHandlers): Watch {
+    checkKey(request.prefix);
+    const watch = this.#hub.watch(request, handlers);
+    this.#defer(() => this.#hub.deliver());
+    return watch;
+  }
+
+  grantLease(ttlMs: number): Promise<Lease> {
+    return promised(() => {
+      const lease = { id: leaseId(++this.#leaseCount), ttlMs: leaseTtl(ttlMs) };
+      this.#leases.begin(lease.id, lease.ttlMs);
+      return lease;
+    });
+  }
+
+  keepLeaseAlive(id: LeaseId): Promise<boolean> {
+    return promised(() => this.#leases.keepAlive(id));
+  }
+
+  revokeLease(id: LeaseId): Promise<void> {
+    return promised(() => this.#endLease(id));
+  }
+
+  compact(before: Revision): Promise<void> {
+    return promised(() => {
+      this.#hub.compact(before);
+      this.#defer(() => this.#hub.deliver());
+    });
+  }
+
+  /** Leases go on, as they do when a client of etcd goes away. */
   close(): Promise<void> {
+    this.#hub.close();
     return Promise.resolve();
   }
+
+  #apply(
+    operation: Operation,
+    { at, events }: { readonly at: Revision; readonly events: WatchEvent[] },
+  ): KeyValue | undefined {
+    const { key } = operation;
+    const found = this.#keys.get(key);
+    switch (operation.kind) {
+      case 'get':
+        return found;
+      case 'put': {
+        const { value, lease } = operation;
+        const version = (found?.version ?? 0) + 1;
+        const createRevision = found?.createRevision ?? at;
+        const item: KeyValue = {
+          key,
+          value,
+          createRevision,
+          modRevision: at,
+          version,
+          ...(lease === undefined ? {} : { lease }),
+        };
+        this.#keys.set(key, item);
+        events.push({ kind: 'put', item });
+        return undefined;
+      }
+      case 'delete':
+        if (this.#keys.delete(key)) events.push({ kind: 'delete', key });
+        return undefined;
+    }
+  }
+
+  #checkLease(operation: Operation): void {
+    if (operation.kind !== 'put' || operation.lease === undefined || this.#leases.has(operation.lease)) return;
+    throw new LeaseGoneError(`lease ${operation.lease} has ended`);
+  }
+
+  #endLease(id: LeaseId): void {
+    if (!this.#leases.has(id)) return;
+    this.#leases.end(id);
+    const keys = [...this.#keys.values()].filter(({ lease }) => lease === id).map(({ key }) => key);
+    const events: WatchEvent[] = keys.toSorted(inByteOrder).map((key) => ({ kind: 'delete', key }));
+    for (const key of keys) this.#keys.delete(key);
+    this.#publish(revision(this.#revision + 1), events);
+  }
+
+  #publish(at: Revision, events: readonly WatchEvent[]): void {
+    if (events.length === 0) return;
+    this.#revision = at;
+    this.#hub.publish({ revision: at, events });
+    this.#defer(() => this.#hub.deliver());
+  }
+}
+
+/** The result, or what was thrown, as a promise. */
+function promised<T>(now: () => T): Promise<T> {
+  return new Promise((resolve) => {
+    resolve(now());
+  });
 }
 
 function inByteOrder(a: string, b: string): number {

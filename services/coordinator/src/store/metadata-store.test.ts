@@ -3,13 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { execFileSync } from 'node:child_process';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import fc from 'fast-check';
-import { RANGE_PAGE_MAX, TXN_BYTES_MAX, TXN_OPERATIONS_MAX } from '@weir/base/limits.ts';
+import { revision } from '@weir/base/ids.ts';
+import { LEASE_TTL_MS_MIN } from '@weir/base/limits.ts';
+import { ManualClock } from '@weir/client/test-kit/manual-clock.ts';
+import { machineClock } from '@weir/runtime/machine.ts';
+import { describeLeases } from './contract-lease.ts';
+import { describeTransactions } from './contract-txn.ts';
+import { describeWatches } from './contract-watch.ts';
 import { MemoryStore } from './memory-store.ts';
-import { readAll, StoreLimitError } from './metadata-store.ts';
-import type { MetadataStore, TxnRequest } from './metadata-store.ts';
+import type { MetadataStore } from './metadata-store.ts';
 import { openSqliteStore } from './sqlite.node.ts';
+import { put, Recorder, write } from './store-test-kit.ts';
+import type { EngineUnderTest } from './store-test-kit.ts';
 
 const temporaryDirectory = (): string => mkdtempSync(join(tmpdir(), 'weir-test-'));
 
@@ -19,104 +26,16 @@ afterEach(async () => {
   for (const store of opened.splice(0)) await store.close();
 });
 
-const engines: Record<string, () => MetadataStore> = {
-  sqlite: () => openSqliteStore(join(temporaryDirectory(), 'metadata.db')),
-  memory: () => new MemoryStore(),
-};
+/** etcd joins them in test/etcd. */
+const ENGINES: readonly EngineUnderTest[] = [
+  { name: 'sqlite', open: async () => openSqliteStore(join(temporaryDirectory(), 'metadata.db')) },
+  { name: 'memory', open: async () => new MemoryStore({ clock: machineClock }) },
+];
 
-const put = (key: string, value: string) => ({ kind: 'put', key, value }) as const;
-
-for (const [name, make] of Object.entries(engines)) {
-  const open = (): MetadataStore => {
-    const store = make();
-    opened.push(store);
-    return store;
-  };
-
-  describe(`a metadata store on ${name}`, () => {
-    test('a transaction that writes has the next revision, one that does not has the last', async () => {
-      const store = open();
-      expect((await store.txn({ compare: [], success: [put('/a', '1'), put('/b', '2')] })).revision).toBe(1);
-      expect((await store.txn({ compare: [], success: [{ kind: 'get', key: '/a' }] })).revision).toBe(1);
-      expect((await store.txn({ compare: [], success: [{ kind: 'delete', key: '/none' }] })).revision).toBe(1);
-      expect((await store.txn({ compare: [], success: [{ kind: 'delete', key: '/a' }] })).revision).toBe(2);
-    });
-
-    test('a key keeps its create revision, and begins anew after it was deleted', async () => {
-      const store = open();
-      const get = async () =>
-        (await store.txn({ compare: [], success: [{ kind: 'get', key: '/a' }] })).responses[0] ?? 'absent';
-      await store.txn({ compare: [], success: [put('/a', '1')] });
-      await store.txn({ compare: [], success: [put('/a', '2')] });
-      expect(await get()).toEqual({ key: '/a', value: '2', createRevision: 1, modRevision: 2, version: 2 });
-      await store.txn({ compare: [], success: [{ kind: 'delete', key: '/a' }] });
-      expect(await get()).toBe('absent');
-      await store.txn({ compare: [], success: [put('/a', '3')] });
-      expect(await get()).toEqual({ key: '/a', value: '3', createRevision: 4, modRevision: 4, version: 1 });
-    });
-
-    test('comparisons choose the branch, and an absent key compares as 0', async () => {
-      const store = open();
-      const create: TxnRequest = {
-        compare: [{ key: '/a', target: 'version', equals: 0 }],
-        success: [put('/a', 'mine')],
-        failure: [{ kind: 'get', key: '/a' }],
-      };
-      expect(await store.txn(create)).toMatchObject({ succeeded: true, revision: 1 });
-      expect(await store.txn(create)).toMatchObject({ succeeded: false, responses: [{ value: 'mine' }], revision: 1 });
-      const second = { key: '/a', target: 'modRevision', equals: 1 } as const;
-      const never = { key: '/a', target: 'createRevision', equals: 9 } as const;
-      expect((await store.txn({ compare: [second, never], success: [put('/a', 'x')] })).succeeded).toBe(false);
-      expect((await store.txn({ compare: [second], success: [put('/a', 'x')] })).succeeded).toBe(true);
-    });
-
-    test('of transactions at the same time that create one key, one succeeds', async () => {
-      const store = open();
-      const results = await Promise.all(
-        Array.from({ length: 20 }, (_, i) =>
-          store.txn({ compare: [{ key: '/a', target: 'version', equals: 0 }], success: [put('/a', String(i))] }),
-        ),
-      );
-      expect(results.filter(({ succeeded }) => succeeded)).toHaveLength(1);
-      expect(results.at(-1)!.revision).toBe(1);
-    });
-
-    test('a range gives pages in byte order, within the prefix only', async () => {
-      const store = open();
-      const keys = ['/p/a', '/p/b', '/p/ä', '/p/\u{1F600}', '/p', '/q/a', '/o/z'];
-      for (const key of keys) await store.txn({ compare: [], success: [put(key, key)] });
-      const first = await store.range({ prefix: '/p/', limit: 3 });
-      expect(first.items.map(({ key }) => key)).toEqual(['/p/a', '/p/b', '/p/ä']);
-      expect(first.more).toBe(true);
-      const second = await store.range({ prefix: '/p/', limit: 3, after: '/p/ä' });
-      expect(second.items.map(({ key }) => key)).toEqual(['/p/\u{1F600}']);
-      expect(second).toMatchObject({ more: false, revision: keys.length });
-    });
-
-    test('what is past a limit is refused and changes nothing', async () => {
-      const store = open();
-      const many = Array.from({ length: TXN_OPERATIONS_MAX + 1 }, (_, i) => put(`/${i}`, ''));
-      const large = [put('/large', 'x'.repeat(TXN_BYTES_MAX))];
-      const twice = [put('/a', '1'), { kind: 'delete', key: '/a' } as const];
-      for (const success of [many, large, twice]) {
-        await expect(store.txn({ compare: [], success })).rejects.toThrow(StoreLimitError);
-      }
-      await expect(store.range({ prefix: '/', limit: RANGE_PAGE_MAX + 1 })).rejects.toThrow(StoreLimitError);
-      expect(await store.range({ prefix: '/' })).toMatchObject({ items: [], revision: 0 });
-      expect((await store.txn({ compare: [], success: many.slice(1) })).succeeded).toBe(true);
-    });
-
-    test('all pages of a prefix are read at one revision', async () => {
-      const store = open();
-      const count = RANGE_PAGE_MAX + 50;
-      for (let i = 0; i < count; i += 100) {
-        const success = Array.from({ length: Math.min(100, count - i) }, (_, j) => put(`/k/${i + j}`, ''));
-        await store.txn({ compare: [], success });
-      }
-      const { items } = await readAll(store, '/k/');
-      expect(new Set(items.map(({ key }) => key)).size).toBe(count);
-    });
-  });
+for (const engine of ENGINES) {
+  describeTransactions(engine);
+  describeWatches(engine);
+  describeLeases(engine);
 }
 
 test('SQLite and memory answer every sequence of transactions alike', async () => {
@@ -145,14 +64,52 @@ test('SQLite and memory answer every sequence of transactions alike', async () =
   );
 });
 
-test('what was written is there after the store was closed and opened again', async () => {
+test('what was written is there after the store was closed and opened again, and leases live their whole time again', async () => {
   const path = join(temporaryDirectory(), 'new', 'metadata.db');
   const before = openSqliteStore(path);
-  await before.txn({ compare: [], success: [put('/a', '1')] });
+  const lease = await before.grantLease(LEASE_TTL_MS_MIN);
+  const ended = await before.grantLease(LEASE_TTL_MS_MIN);
+  await write(before, put('/a', '1'), put('/b', '1', lease.id));
+  await before.revokeLease(ended.id);
   await before.close();
-  const after = openSqliteStore(path);
+  const clock = new ManualClock();
+  const after = openSqliteStore(path, clock);
   opened.push(after);
-  expect(await after.range({ prefix: '/' })).toMatchObject({ items: [{ key: '/a', value: '1' }], revision: 1 });
+  expect(await after.range({ prefix: '/' })).toMatchObject({ items: [{ key: '/a', value: '1' }, {}], revision: 1 });
+  expect(await after.keepLeaseAlive(ended.id)).toBe(false);
+  expect((await after.grantLease(LEASE_TTL_MS_MIN)).id).not.toBe(ended.id);
+  const old = new Recorder(after, { prefix: '/', after: revision(0) });
+  const recorder = new Recorder(after, { prefix: '/', after: revision(1) });
+  await clock.advance(LEASE_TTL_MS_MIN - 1);
+  await old.until(({ lost }) => lost !== undefined);
+  expect(old.lost).toEqual({ kind: 'compacted' });
+  expect(recorder.told).toEqual([]);
+  await clock.advance(1);
+  await recorder.untilRevision(revision(2));
+  expect(recorder.short).toEqual([[2, '-/b']]);
+});
+
+test('a store of format 1 is opened, and has leases from then on', async () => {
+  const path = join(temporaryDirectory(), 'metadata.db');
+  const old = new DatabaseSync(path);
+  old.exec(`
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE kv (key TEXT PRIMARY KEY, value TEXT NOT NULL, create_revision INTEGER NOT NULL,
+      mod_revision INTEGER NOT NULL, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO meta VALUES ('format', 1), ('revision', 7);
+    INSERT INTO kv VALUES ('/a', 'old', 3, 7, 2);
+    PRAGMA application_id = 0x57454952;
+  `);
+  old.close();
+  const store = openSqliteStore(path);
+  opened.push(store);
+  expect((await store.range({ prefix: '/' })).items).toEqual([
+    { key: '/a', value: 'old', createRevision: 3, modRevision: 7, version: 2 },
+  ]);
+  const lease = await store.grantLease(LEASE_TTL_MS_MIN);
+  expect(await write(store, put('/a', 'new', lease.id))).toBe(8);
+  await store.revokeLease(lease.id);
+  expect((await store.range({ prefix: '/' })).items).toEqual([]);
 });
 
 test('a second process is refused with a message that names the file', async () => {

@@ -1,105 +1,124 @@
-import { closeSync, fsyncSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import type { StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { messageOf } from '@weir/base/errors.ts';
-import { revision } from '@weir/base/ids.ts';
-import { checkRange, checkTxn, StoreFault } from './metadata-store.ts';
+import { leaseId, revision } from '@weir/base/ids.ts';
+import type { LeaseId, Revision } from '@weir/base/ids.ts';
+import type { Clock } from '@weir/base/clock.ts';
+import { machineClock } from '@weir/runtime/machine.ts';
+import { Leases } from './leases.ts';
+import {
+  checkKey,
+  checkRange,
+  checkTxn,
+  CompactedError,
+  LeaseGoneError,
+  leaseTtl,
+  StoreFault,
+} from './metadata-store.ts';
 import type {
   Compare,
   KeyValue,
+  Lease,
   MetadataStore,
   Operation,
   RangePage,
   RangeRequest,
+  Revised,
   TxnRequest,
   TxnResult,
+  Watch,
+  WatchEvent,
+  WatchHandlers,
+  WatchRequest,
 } from './metadata-store.ts';
-import { makeDirectory } from '@weir/runtime/make-directory.ts';
-
-/** Version of the tables below. */
-const FORMAT_VERSION = 1;
-/** "WEIR": tells our database from another program's. */
-const APPLICATION_ID = 0x57454952;
-/** SQLite's primary result codes. */
-const SQLITE_BUSY = 5;
-const SQLITE_FULL = 13;
-const SQLITE_NOTADB = 26;
-const SQLITE_CORRUPT = 11;
-
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS kv (
-    key TEXT PRIMARY KEY,
-    value TEXT NOT NULL,
-    create_revision INTEGER NOT NULL,
-    mod_revision INTEGER NOT NULL,
-    version INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  INSERT OR IGNORE INTO meta VALUES ('format', ${FORMAT_VERSION}), ('revision', 0);
-`;
+import { openDatabase, primaryCode, SQLITE_BUSY, SQLITE_FULL } from './sqlite-file.node.ts';
+import { WatchHub } from './watch-hub.ts';
 
 /**
  * Opens the store in one SQLite file, which it makes, with its directory, when there is none. The file stays locked
- * until it is closed or the process ends.
+ * until it is closed or the process ends. Leases are in the file and their ends are not: each lives its whole time again
+ * from now on. Watches go back to now, and to what changed since as far as it is kept.
  *
  * @throws Error that names the file when another process has it, or when something else or something newer wrote it
  */
-export function openSqliteStore(path: string): MetadataStore {
-  const directory = dirname(path);
-  makeDirectory(directory);
-  let database: DatabaseSync | undefined;
-  try {
-    database = new DatabaseSync(path, { timeout: 0 });
-    // The locking mode comes first: in WAL mode it is taken with the first access, and then kept.
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
-    database.exec('BEGIN EXCLUSIVE');
-    checkOwner(database, path);
-    database.exec(SCHEMA);
-    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; COMMIT`);
-    syncDirectory(directory);
-    return new SqliteStore(database, path);
-  } catch (error) {
-    database?.close();
-    throw new Error(openProblem(error, path), { cause: error });
-  }
+export function openSqliteStore(path: string, clock: Clock = machineClock): MetadataStore {
+  return new SqliteStore(openDatabase(path), { path, clock });
 }
 
 class SqliteStore implements MetadataStore {
   readonly #database: DatabaseSync;
   readonly #path: string;
   readonly #statements: Statements;
-  #waiting: Waiting[] = [];
+  readonly #leases: Leases;
+  readonly #hub: WatchHub;
+  #waiting: Work[] = [];
   #closed = false;
 
-  constructor(database: DatabaseSync, path: string) {
+  constructor(database: DatabaseSync, { path, clock }: { readonly path: string; readonly clock: Clock }) {
     this.#database = database;
     this.#path = path;
     this.#statements = prepare(database);
+    this.#hub = new WatchHub(this.#readRevision());
+    this.#leases = new Leases(clock, (id) => this.#leaseIsOver(id));
+    for (const row of database.prepare('SELECT id, ttl_ms FROM leases').all()) {
+      this.#leases.begin(leaseId(row['id'] as number), row['ttl_ms'] as number);
+    }
   }
 
-  txn(request: TxnRequest): Promise<TxnResult> {
-    return new Promise((resolve, reject) => {
-      checkTxn(request);
-      this.#assertOpen();
-      if (this.#waiting.length === 0) setImmediate(() => this.#commitWaiting());
-      this.#waiting.push({ request, resolve, reject });
-    });
+  async txn(request: TxnRequest): Promise<TxnResult> {
+    checkTxn(request);
+    return this.#write(() => this.#apply(request));
   }
 
   range(request: RangeRequest): Promise<RangePage> {
     return new Promise((resolve) => {
       const { limit } = checkRange(request);
       this.#assertOpen();
-      const { prefix, after } = request;
+      const { prefix, after, at } = request;
+      const current = this.#run(() => this.#readRevision());
+      if (at !== undefined && at !== current) throw new CompactedError(`revision ${at} is not kept`);
       const rows = this.#run(() =>
         this.#statements.range.all(after ?? '', prefix, prefixEnd(prefix), limit + 1),
       ) as unknown as Row[];
-      resolve({
-        items: rows.slice(0, limit).map(keyValueOf),
-        more: rows.length > limit,
-        revision: revision(this.#run(() => this.#readRevision())),
-      });
+      resolve({ items: rows.slice(0, limit).map(keyValueOf), more: rows.length > limit, revision: current });
+    });
+  }
+
+  watch(request: WatchRequest, handlers: WatchHandlers): Watch {
+    checkKey(request.prefix);
+    this.#assertOpen();
+    const watch = this.#hub.watch(request, handlers);
+    setImmediate(() => this.#hub.deliver());
+    return watch;
+  }
+
+  async grantLease(ttlMs: number): Promise<Lease> {
+    const granted = leaseTtl(ttlMs);
+    return this.#write(
+      () => ({ result: { id: this.#insertLease(granted), ttlMs: granted } }),
+      ({ id }) => this.#leases.begin(id, granted),
+    );
+  }
+
+  keepLeaseAlive(id: LeaseId): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#assertOpen();
+      resolve(this.#leases.keepAlive(id));
+    });
+  }
+
+  revokeLease(id: LeaseId): Promise<void> {
+    return this.#write(
+      () => this.#removeLease(id),
+      () => this.#leases.end(id),
+    );
+  }
+
+  compact(before: Revision): Promise<void> {
+    return new Promise((resolve) => {
+      this.#assertOpen();
+      this.#hub.compact(before);
+      setImmediate(() => this.#hub.deliver());
+      resolve();
     });
   }
 
@@ -107,9 +126,28 @@ class SqliteStore implements MetadataStore {
     if (!this.#closed) {
       this.#commitWaiting();
       this.#closed = true;
+      this.#hub.close();
+      this.#leases.close();
       this.#database.close();
     }
     return Promise.resolve();
+  }
+
+  /** Does work that writes, with all that comes in the same turn; `committed` is called as soon as it is durable. */
+  #write<T>(work: () => Written<T>, committed: (result: T) => void = () => {}): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#assertOpen();
+      if (this.#waiting.length === 0) setImmediate(() => this.#commitWaiting());
+      const run = (): Done => {
+        const { result, revised } = work();
+        const settle = (): void => {
+          committed(result);
+          resolve(result);
+        };
+        return { revised, settle };
+      };
+      this.#waiting.push({ run, reject });
+    });
   }
 
   /** Group commit: the transactions of one turn of the loop share one sync. */
@@ -117,34 +155,34 @@ class SqliteStore implements MetadataStore {
     const group = this.#waiting;
     this.#waiting = [];
     if (group.length === 0) return;
-    let results: TxnResult[];
+    let done: Done[];
     try {
-      results = this.#run(() => {
+      done = this.#run(() => {
         this.#database.exec('BEGIN IMMEDIATE');
-        const done = group.map(({ request }) => this.#apply(request));
+        const results = group.map((work) => doneOrRefused(work));
         this.#database.exec('COMMIT');
-        return done;
+        return results;
       });
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       for (const { reject } of group) reject(error as Error);
       return;
     }
-    group.forEach(({ resolve }, i) => resolve(results[i]!));
+    for (const { revised } of done) if (revised !== undefined) this.#hub.publish(revised);
+    for (const { settle } of done) settle();
+    this.#hub.deliver();
   }
 
-  #apply(request: TxnRequest): TxnResult {
+  #apply(request: TxnRequest): Written<TxnResult> {
     const before = this.#readRevision();
     const succeeded = request.compare.every((compare) => this.#holds(compare));
     const operations = succeeded ? request.success : (request.failure ?? []);
-    const responses: (KeyValue | undefined)[] = [];
-    let wrote = false;
-    for (const operation of operations) {
-      responses.push(operation.kind === 'get' ? this.#get(operation.key) : undefined);
-      wrote = this.#write(operation, before + 1) || wrote;
-    }
-    if (wrote) this.#statements.setRevision.run(before + 1);
-    return { succeeded, revision: revision(wrote ? before + 1 : before), responses };
+    for (const operation of operations) this.#checkLease(operation);
+    const at = revision(before + 1);
+    const events: WatchEvent[] = [];
+    const responses = operations.map((operation) => this.#operate(operation, { at, events }));
+    const revised = this.#advance(at, events);
+    return { result: { succeeded, revision: revised?.revision ?? before, responses }, revised };
   }
 
   #holds({ key, target, equals }: Compare): boolean {
@@ -156,20 +194,73 @@ class SqliteStore implements MetadataStore {
     return row === undefined ? undefined : keyValueOf(row);
   }
 
-  #write(operation: Operation, at: number): boolean {
+  #operate(
+    operation: Operation,
+    { at, events }: { readonly at: Revision; readonly events: WatchEvent[] },
+  ): KeyValue | undefined {
+    const { key } = operation;
     switch (operation.kind) {
       case 'get':
-        return false;
-      case 'put':
-        this.#statements.put.run(operation.key, operation.value, at, at);
-        return true;
+        return this.#get(key);
+      case 'put': {
+        const row = this.#statements.put.get(key, operation.value, at, at, Number(operation.lease ?? 0));
+        events.push({ kind: 'put', item: keyValueOf(row as unknown as Row) });
+        return undefined;
+      }
       case 'delete':
-        return this.#statements.remove.run(operation.key).changes > 0;
+        if (this.#statements.remove.run(key).changes > 0) events.push({ kind: 'delete', key });
+        return undefined;
     }
   }
 
-  #readRevision(): number {
-    return (this.#statements.revision.get() as unknown as { value: number }).value;
+  /** A revision that changed nothing is none. */
+  #advance(at: Revision, events: readonly WatchEvent[]): Revised | undefined {
+    if (events.length === 0) return undefined;
+    this.#statements.setRevision.run(at);
+    return { revision: at, events };
+  }
+
+  #checkLease(operation: Operation): void {
+    if (operation.kind !== 'put' || operation.lease === undefined) return;
+    if (this.#statements.lease.get(Number(operation.lease)) !== undefined) return;
+    throw new LeaseGoneError(`lease ${operation.lease} has ended`);
+  }
+
+  #insertLease(ttlMs: number): LeaseId {
+    const { value } = this.#statements.nextLease.get() as unknown as { value: number };
+    this.#statements.insertLease.run(value, ttlMs);
+    return leaseId(value);
+  }
+
+  #removeLease(id: LeaseId): Written<void> {
+    this.#statements.removeLease.run(Number(id));
+    const rows = this.#statements.removeOfLease.all(Number(id)) as unknown as Pick<Row, 'key'>[];
+    const keys = rows.map(({ key }) => key).toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    const at = revision(this.#readRevision() + 1);
+    return {
+      result: undefined,
+      revised: this.#advance(
+        at,
+        keys.map((key) => ({ kind: 'delete', key })),
+      ),
+    };
+  }
+
+  #leaseIsOver(id: LeaseId): void {
+    this.#write(
+      () => {
+        // It may have been kept alive since.
+        if (!this.#leases.isOver(id)) return { result: false };
+        return { result: true, revised: this.#removeLease(id).revised };
+      },
+      (ended) => ended && this.#leases.end(id),
+    ).catch(() => {
+      // The lease is still there, and comes again before long.
+    });
+  }
+
+  #readRevision(): Revision {
+    return revision((this.#statements.revision.get() as unknown as { value: number }).value);
   }
 
   #run<T>(work: () => T): T {
@@ -189,10 +280,31 @@ class SqliteStore implements MetadataStore {
   }
 }
 
-interface Waiting {
-  readonly request: TxnRequest;
-  readonly resolve: (result: TxnResult) => void;
+/** What a piece of work has written, not yet durable. */
+interface Written<T> {
+  readonly result: T;
+  readonly revised?: Revised | undefined;
+}
+
+/** A piece of work that waits for the turn's commit. */
+interface Work {
+  readonly run: () => Done;
   readonly reject: (error: Error) => void;
+}
+
+interface Done {
+  readonly revised?: Revised | undefined;
+  readonly settle: () => void;
+}
+
+/** A refusal is one's own and leaves the others of the group alone: it came before anything was written. */
+function doneOrRefused({ run, reject }: Work): Done {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof LeaseGoneError)) throw error;
+    return { settle: () => reject(error) };
+  }
 }
 
 interface Row {
@@ -201,21 +313,43 @@ interface Row {
   readonly create_revision: number;
   readonly mod_revision: number;
   readonly version: number;
+  readonly lease: number;
 }
 
-type Statements = Readonly<Record<'get' | 'put' | 'remove' | 'range' | 'revision' | 'setRevision', StatementSync>>;
+type Statements = Readonly<
+  Record<
+    | 'get'
+    | 'put'
+    | 'remove'
+    | 'range'
+    | 'revision'
+    | 'setRevision'
+    | 'lease'
+    | 'nextLease'
+    | 'insertLease'
+    | 'removeLease'
+    | 'removeOfLease',
+    StatementSync
+  >
+>;
 
 function prepare(database: DatabaseSync): Statements {
   return {
     get: database.prepare('SELECT * FROM kv WHERE key = ?'),
     put: database.prepare(
-      `INSERT INTO kv VALUES (?, ?, ?, ?, 1) ON CONFLICT (key) DO UPDATE
-       SET value = excluded.value, mod_revision = excluded.mod_revision, version = version + 1`,
+      `INSERT INTO kv VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT (key) DO UPDATE
+       SET value = excluded.value, mod_revision = excluded.mod_revision, version = version + 1, lease = excluded.lease
+       RETURNING *`,
     ),
     remove: database.prepare('DELETE FROM kv WHERE key = ?'),
     range: database.prepare('SELECT * FROM kv WHERE key > ? AND key >= ? AND key < ? ORDER BY key LIMIT ?'),
     revision: database.prepare("SELECT value FROM meta WHERE name = 'revision'"),
     setRevision: database.prepare("UPDATE meta SET value = ? WHERE name = 'revision'"),
+    lease: database.prepare('SELECT id FROM leases WHERE id = ?'),
+    nextLease: database.prepare("UPDATE meta SET value = value + 1 WHERE name = 'lease' RETURNING value"),
+    insertLease: database.prepare('INSERT INTO leases VALUES (?, ?)'),
+    removeLease: database.prepare('DELETE FROM leases WHERE id = ?'),
+    removeOfLease: database.prepare('DELETE FROM kv WHERE lease = ? AND lease != 0 RETURNING key'),
   };
 }
 
@@ -226,54 +360,11 @@ function keyValueOf(row: Row): KeyValue {
     createRevision: revision(row.create_revision),
     modRevision: revision(row.mod_revision),
     version: row.version,
+    ...(row.lease === 0 ? {} : { lease: leaseId(row.lease) }),
   };
 }
 
 /** The first string behind all that begin with the prefix. No key has a character above this one. */
 function prefixEnd(prefix: string): string {
   return `${prefix}\u{10FFFF}`;
-}
-
-function checkOwner(database: DatabaseSync, path: string): void {
-  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
-  if (tables.length === 0) return;
-  const { application_id: owner } = database.prepare('PRAGMA application_id').get() as { application_id: number };
-  if (owner !== APPLICATION_ID) throw new Error(`${path} is a SQLite database of another program`);
-  const row = database.prepare("SELECT value FROM meta WHERE name = 'format'").get() as { value: number } | undefined;
-  const format = row?.value ?? 0;
-  if (format !== FORMAT_VERSION) {
-    throw new Error(
-      `${path} has format version ${format}, and this Weir knows ${FORMAT_VERSION}: run the Weir that wrote it, or a newer one`,
-    );
-  }
-}
-
-function openProblem(error: unknown, path: string): string {
-  switch (primaryCode(error)) {
-    case SQLITE_BUSY:
-      return `the metadata store ${path} is in use by another process: stop that one, or name another file (--store sqlite:PATH)`;
-    case SQLITE_NOTADB:
-    case SQLITE_CORRUPT:
-      return `the metadata store ${path} is not a SQLite database, or it is damaged: restore it from a backup, or name another file`;
-    case undefined:
-      return messageOf(error);
-    default:
-      return `the metadata store ${path} cannot be opened: ${messageOf(error)}`;
-  }
-}
-
-/** The low byte of SQLite's extended code; undefined for errors that are not SQLite's. */
-function primaryCode(error: unknown): number | undefined {
-  const code = (error as { errcode?: unknown }).errcode;
-  return typeof code === 'number' ? code & 0xff : undefined;
-}
-
-/** SQLite syncs its files, and not the directory entry of a database that is new. */
-function syncDirectory(directory: string): void {
-  const handle = openSync(directory, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 }
