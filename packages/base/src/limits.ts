@@ -208,6 +208,15 @@ export const LEASE_TTL_MS_MAX = DAY_MS;
 /** Revisions, and bytes of them, that SQLite keeps in memory for watches; who watches from earlier reads everything anew. */
 export const WATCH_REVISIONS_KEPT = 10_000;
 export const WATCH_BYTES_KEPT = 8 * MIB;
+/** What changed in the metadata longer ago than once to twice this is compacted away. */
+export const COMPACT_INTERVAL_MS = 5 * 60_000;
+/** One call of etcd, on one of its members: longer than an election takes. */
+export const ETCD_CALL_MS = 2_000;
+/** A coordinator that starts waits so long for a member of etcd that answers. */
+export const ETCD_START_MS = 10_000;
+/** A watch asks etcd how far it is so often, and goes to another member when nothing came for so long. */
+export const ETCD_PROGRESS_MS = 1_000;
+export const ETCD_SILENCE_MS = 4_000;
 /** Changes in one page of a snapshot. */
 export const SNAPSHOT_PAGE_CHANGES_MAX = 5_000;
 /** Deltas that wait for a slow reader; past it the reader gets a new snapshot. */

@@ -1,6 +1,9 @@
 import { PARTITIONS_DEFAULT, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
-import { addressProblem, declareOptions } from '@weir/base/options.ts';
+import { addressProblem, declareOptions, splitAddress } from '@weir/base/options.ts';
 import type { OptionValues } from '@weir/base/options.ts';
+import { isLoopbackHost } from '@weir/runtime/listen-rule.ts';
+import { endpointsProblem, parseEndpoints, prefixProblem } from './store/etcd/endpoints.ts';
+import type { EtcdAccess } from './store/etcd/endpoints.ts';
 
 /** The coordinator's options. */
 export const coordinatorOptions = declareOptions({
@@ -28,9 +31,46 @@ export const coordinatorOptions = declareOptions({
   store: {
     type: 'string',
     default: 'sqlite:.weir/coordinator/metadata.db',
-    placeholder: 'sqlite:PATH',
+    placeholder: 'sqlite:PATH|etcd:URL,…',
     check: storeProblem,
-    description: 'Where the metadata lives',
+    description: 'Where the metadata lives: a file, or the members of an etcd cluster (http:// or https://)',
+  },
+  'etcd-prefix': {
+    type: 'string',
+    default: '/weir',
+    placeholder: '/NAME',
+    check: prefixProblem,
+    description: 'What all keys in etcd begin with: another one for each cluster that shares an etcd',
+  },
+  'etcd-ca': {
+    type: 'string',
+    optional: true,
+    placeholder: 'FILE',
+    description: "Certificates (PEM) of the authorities of etcd's members, instead of the system's",
+  },
+  'etcd-certificate': {
+    type: 'string',
+    optional: true,
+    placeholder: 'FILE',
+    description: 'Certificate (PEM) that this coordinator shows to etcd',
+  },
+  'etcd-key': {
+    type: 'string',
+    optional: true,
+    placeholder: 'FILE',
+    description: 'Its private key (PEM)',
+  },
+  'etcd-user': {
+    type: 'string',
+    optional: true,
+    placeholder: 'NAME',
+    description: 'User of etcd; needs https, members on loopback, or --insecure',
+  },
+  'etcd-password-file': {
+    type: 'string',
+    optional: true,
+    placeholder: 'FILE',
+    description: "File with that user's password",
   },
   'ops-listen': {
     type: 'string',
@@ -61,13 +101,55 @@ export const coordinatorOptions = declareOptions({
 /** The coordinator's options, resolved. */
 export type CoordinatorOptionValues = OptionValues<typeof coordinatorOptions>;
 
-/** The file of a store that `storeProblem` has nothing against. */
-export function sqlitePathOf(store: string): string {
-  return store.slice('sqlite:'.length);
+/** Where a store is that the options name. */
+export type StoreLocation =
+  | { readonly kind: 'sqlite'; readonly path: string }
+  | { readonly kind: 'etcd'; readonly access: EtcdAccess };
+
+/**
+ * Takes the options of the store together.
+ *
+ * @throws Error that says which of them do not fit
+ */
+export function storeLocationOf(options: CoordinatorOptionValues): StoreLocation {
+  const problem = etcdOptionsProblem(options);
+  if (problem !== undefined) throw new Error(problem);
+  const { store, 'etcd-user': name, 'etcd-password-file': passwordFile } = options;
+  if (store.startsWith(SQLITE)) return { kind: 'sqlite', path: store.slice(SQLITE.length) };
+  const access: EtcdAccess = {
+    endpoints: parseEndpoints(store.slice(ETCD.length)),
+    prefix: options['etcd-prefix'],
+    caFile: options['etcd-ca'],
+    certificateFile: options['etcd-certificate'],
+    keyFile: options['etcd-key'],
+    user: name === undefined || passwordFile === undefined ? undefined : { name, passwordFile },
+  };
+  return { kind: 'etcd', access };
 }
 
+function etcdOptionsProblem(options: CoordinatorOptionValues): string | undefined {
+  const { store, 'etcd-certificate': certificate, 'etcd-key': key, 'etcd-user': user } = options;
+  const given = ETCD_ONLY.find((name) => options[name] !== undefined);
+  if (!store.startsWith(ETCD)) return given === undefined ? undefined : `--${given} needs --store etcd:…`;
+  if ((certificate === undefined) !== (key === undefined)) return '--etcd-certificate and --etcd-key go together';
+  if ((user === undefined) !== (options['etcd-password-file'] === undefined)) {
+    return '--etcd-user and --etcd-password-file go together';
+  }
+  const endpoints = parseEndpoints(store.slice(ETCD.length));
+  if (endpoints.every(({ isTls }) => isTls)) return undefined;
+  const ofTls = (['etcd-ca', 'etcd-certificate'] as const).find((name) => options[name] !== undefined);
+  if (ofTls !== undefined) return `--${ofTls} needs members at https://, not ${store}`;
+  const remote = endpoints.find(({ address }) => !isLoopbackHost(splitAddress(address).host));
+  if (user === undefined || remote === undefined || options.insecure) return undefined;
+  return `--etcd-user would send a password in the clear to ${remote.url}: use https://, or --insecure`;
+}
+
+const SQLITE = 'sqlite:';
+const ETCD = 'etcd:';
+const ETCD_ONLY = ['etcd-ca', 'etcd-certificate', 'etcd-key', 'etcd-user', 'etcd-password-file'] as const;
+
 function storeProblem(store: string): string | undefined {
-  if (store.startsWith('etcd:')) return 'is not built yet: use sqlite:PATH';
-  if (store.startsWith('sqlite:') && store.length > 'sqlite:'.length) return undefined;
-  return 'is not a store: use sqlite:PATH';
+  if (store.startsWith(ETCD)) return endpointsProblem(store.slice(ETCD.length));
+  if (store.startsWith(SQLITE) && store.length > SQLITE.length) return undefined;
+  return 'is not a store: use sqlite:PATH or etcd:http://HOST:PORT,…';
 }

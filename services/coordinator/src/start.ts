@@ -9,8 +9,8 @@ import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import type { Service, World } from '@weir/runtime/world.ts';
 import type { Policy } from './controller/create-topics.ts';
 import { Coordinator } from './coordinator.ts';
-import { sqlitePathOf } from './options.ts';
-import type { CoordinatorOptionValues } from './options.ts';
+import { storeLocationOf } from './options.ts';
+import type { CoordinatorOptionValues, StoreLocation } from './options.ts';
 import { allocateProducerIds } from './rpc/allocate-producer-ids.ts';
 import { alterConfigs } from './rpc/alter-configs.ts';
 import { createPartitions } from './rpc/create-partitions.ts';
@@ -21,6 +21,9 @@ import { acceptClientSession } from './rpc/client-session-stream.ts';
 import { getNode, listChildren, writeNodes } from './rpc/nodes.ts';
 import { acceptWatches } from './rpc/watch-stream.ts';
 import { acceptSession } from './rpc/session-stream.ts';
+import { compactRegularly } from './store/compactor.ts';
+import { openEtcdStore } from './store/etcd.node.ts';
+import type { MetadataStore } from './store/metadata-store.ts';
 import { openSqliteStore } from './store/sqlite.node.ts';
 import { takeOver } from './store/take-over.ts';
 
@@ -37,7 +40,7 @@ export async function start(options: CoordinatorOptionValues, world: World): Pro
     const problem = listenProblem(name, options[name], options.insecure);
     if (problem !== undefined) throw new Error(problem);
   }
-  const store = openSqliteStore(sqlitePathOf(options.store));
+  const store = await openStore(storeLocationOf(options), world);
   try {
     const coordinator = await activate(options, world, store);
     try {
@@ -52,11 +55,16 @@ export async function start(options: CoordinatorOptionValues, world: World): Pro
   }
 }
 
-async function activate(
-  options: CoordinatorOptionValues,
-  world: World,
-  store: ReturnType<typeof openSqliteStore>,
-): Promise<Coordinator> {
+async function openStore(location: StoreLocation, { clock }: World): Promise<MetadataStore> {
+  switch (location.kind) {
+    case 'sqlite':
+      return openSqliteStore(location.path, clock);
+    case 'etcd':
+      return openEtcdStore(location.access, clock);
+  }
+}
+
+async function activate(options: CoordinatorOptionValues, world: World, store: MetadataStore): Promise<Coordinator> {
   const newId = (): string => uuidFromRandom(world.random.bytes(16));
   const incarnation = newId();
   const taken = await explained(
@@ -117,7 +125,7 @@ async function explained<T>(store: string, taking: Promise<T>): Promise<T> {
 async function serve(
   options: CoordinatorOptionValues,
   world: World,
-  { coordinator, store }: { readonly coordinator: Coordinator; readonly store: ReturnType<typeof openSqliteStore> },
+  { coordinator, store }: { readonly coordinator: Coordinator; readonly store: MetadataStore },
 ): Promise<Service> {
   const { method } = CoordinatorService;
   const { method: nodes } = NamespaceService;
@@ -136,10 +144,12 @@ async function serve(
     onCall(protobufMethod(nodes.listChildren), async (request) => listChildren(namespace, request)),
     onCall(protobufMethod(nodes.writeNodes), (request) => writeNodes(namespace, request)),
   ]);
+  const cancelCompaction = compactRegularly(store, () => coordinator.image.revision, world);
   return {
     addresses: { grpc: options['grpc-advertise'] ?? listener.address },
     notReady: () => coordinator.notReady(),
     async stop() {
+      cancelCompaction();
       await coordinator.stop();
       await listener.close(STOP_GRACE_MS);
       await store.close();
