@@ -12,8 +12,8 @@ test('it has what was added and not removed, as a set does', () => {
       const model = new Set<number>();
       for (const { does, who } of steps) {
         if (does === 'takeAll') {
-          expect(new Set(members.takeAll().map(({ name }) => name))).toEqual(model);
-          model.clear();
+          // What it leaves out stays in the model, and is missed below.
+          for (const { name } of members.takeAll()) model.delete(name);
         } else if (does === 'remove') {
           members.remove(all[who]!);
           model.delete(who);
@@ -22,7 +22,7 @@ test('it has what was added and not removed, as a set does', () => {
           model.add(who);
         }
         expect(members.size).toBe(model.size);
-        expect(all.filter((member) => members.has(member)).map(({ name }) => name)).toEqual([...model].toSorted());
+        expect(new Set(all.filter((member) => members.has(member)).map(({ name }) => name))).toEqual(model);
         expect(new Set(members.snapshot().map(({ name }) => name))).toEqual(model);
       }
     }),
