@@ -79,6 +79,8 @@ export function damagesOf(directory: string, folder: string, random: Random, tim
     ...namesIn(directory, folder, '.timeindex').slice(-1),
     ...namesIn(directory, folder, '.index').slice(0, 1),
     ...namesIn(directory, folder, '.timeindex').slice(0, 1),
+    ...namesIn(directory, folder, '.snapshot').slice(-1),
+    ...namesIn(directory, folder, '.snapshot').slice(0, 1),
     ...namesIn(directory, join('broker', 'journal'), ''),
     join(folder, 'leader-epochs'),
     join(folder, 'partition.json'),

@@ -7,6 +7,7 @@ import { batchPositions, damagesOf } from '../damage.ts';
 import type { Damage } from '../damage.ts';
 import { valueOf } from '../history.ts';
 import type { StoredRecord } from '../history.ts';
+import { idempotentBatch, sendBatch } from '../idempotent-batch.ts';
 import { createTopic, readPartition } from '../load.ts';
 import type { Scenario, ScenarioContext } from '../scenario.ts';
 import { StartFailure } from '../../harness/weir-child.ts';
@@ -23,7 +24,8 @@ const AT_ONCE = 6;
 const OFFLINE = /is offline on this broker|: (damaged|missing)"/;
 const OFFLINE_ANSWER_MS = 1_000;
 /** What is in them can be told from the log or the metadata: one of them is missed by nobody. */
-const MADE_AGAIN = /^(a index file|a timeindex file|leader-epochs|partition\.json|checkpoint|clean-shutdown): /;
+const MADE_AGAIN =
+  /^(a index file|a timeindex file|a snapshot file|leader-epochs|partition\.json|checkpoint|clean-shutdown): /;
 const NOISE = { name: 'noise', partitions: 4 };
 const TRIES = 100;
 /** These say what is wrong without the name of the file. */
@@ -40,6 +42,8 @@ interface Sound {
   /** The partition's folder, from the data directory. */
   readonly folder: string;
   readonly records: readonly (StoredRecord & { readonly timestamp: number })[];
+  /** The log's first batch, of an idempotent producer. */
+  readonly firstBatch: Buffer;
 }
 
 /** What came of a damage. */
@@ -102,7 +106,7 @@ export const bitRot: Scenario = {
     );
     report.check(
       missed.length === 0,
-      'indexes, epochs, checkpoint, clean marker and partition.json are made again, with all records there',
+      'indexes, epochs, checkpoint, clean marker, producers and partition.json are made again, with all records there',
       missed.slice(0, 3).join('; '),
     );
   },
@@ -121,6 +125,12 @@ async function makeSound(workshop: Workshop, stop: Stop): Promise<Sound> {
     },
   );
   await createTopic(weir, { name: OTHER, partitions: 1 });
+  // Every segment's snapshot has a producer in it.
+  const firstBatch = await idempotentBatch(weir, 'first');
+  for (const topic of [TOPIC, OTHER]) {
+    const { errorCode } = await sendBatch(weir, topic, firstBatch);
+    if (errorCode !== 0) throw new Error(`the first batch was answered with error ${errorCode}`);
+  }
   for (let number = 0; number < RECORDS; number += RECORDS_PER_REQUEST) {
     const values = Array.from({ length: RECORDS_PER_REQUEST }, (_, i) => valueOf(number + i));
     for (const topic of number === 0 ? [TOPIC, OTHER] : [TOPIC]) {
@@ -129,7 +139,8 @@ async function makeSound(workshop: Workshop, stop: Stop): Promise<Sound> {
     }
   }
   const { records, error } = await readPartition(weir, TOPIC, 0);
-  if (error !== undefined || records.length !== RECORDS) throw new Error(`${records.length} records: ${error?.text}`);
+  if (error !== undefined || records.length !== RECORDS + 1)
+    throw new Error(`${records.length} records: ${error?.text}`);
   // So that the journal has something: records of several partitions that come at once.
   await createTopic(weir, NOISE);
   const journal = join(directory, 'broker', 'journal');
@@ -144,10 +155,12 @@ async function makeSound(workshop: Workshop, stop: Stop): Promise<Sound> {
   if (stop === 'kill') await weir.kill();
   else await weir.stop();
   const folder = join('broker', 'partitions', `${id}-0`);
-  const segments = readdirSync(join(directory, folder)).filter((name) => name.endsWith('.log'));
+  const names = readdirSync(join(directory, folder));
+  if (!names.some((name) => name.endsWith('.snapshot'))) throw new Error('there is no producer snapshot');
+  const segments = names.filter((name) => name.endsWith('.log'));
   if (segments.length < 3) throw new Error(`there are ${segments.length} segments`);
   for (const name of segments) batchPositions(readFileSync(join(directory, folder, name)));
-  return { stop, directory, folder, records: records as Sound['records'] };
+  return { stop, directory, folder, records: records as Sound['records'], firstBatch };
 }
 
 async function tryDamage({ workshop, random }: ScenarioContext, sound: Sound, damage: Damage): Promise<Outcome> {
@@ -157,7 +170,7 @@ async function tryDamage({ workshop, random }: ScenarioContext, sound: Sound, da
   const weir = new WeirProcess(workshop, { dataDirectory: directory });
   try {
     await weir.start();
-    return await judge(weir, sound, random);
+    return await judge(weir, sound, { random, knowsProducers: MADE_AGAIN.test(damage.what) });
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error;
     // The first line says with what it ended.
@@ -173,7 +186,11 @@ async function tryDamage({ workshop, random }: ScenarioContext, sound: Sound, da
   }
 }
 
-async function judge(weir: WeirProcess, { records }: Sound, random: Random): Promise<Outcome> {
+async function judge(
+  weir: WeirProcess,
+  { records, firstBatch }: Sound,
+  { random, knowsProducers }: { random: Random; knowsProducers: boolean },
+): Promise<Outcome> {
   const other = await unlessOffline(weir, readPartition(weir, OTHER, 0, 0));
   const read = await unlessOffline(weir, readPartition(weir, TOPIC, 0, 0));
   const wrong = firstWrong(read?.records ?? [], records) ?? firstWrong(other?.records ?? [], records);
@@ -210,6 +227,12 @@ async function judge(weir: WeirProcess, { records }: Sound, random: Random): Pro
   const given = answer?.json?.offsets?.[0]?.offset as number | undefined;
   if (given !== undefined && given < records.length) {
     return { kind: 'WRONG', why: `a new record gets offset ${given}, and there were ${records.length} records` };
+  }
+  // What is known of producers can be told from the batches, where these are sound.
+  const again = knowsProducers ? await unlessOffline(weir, sendBatch(weir, TOPIC, firstBatch)) : undefined;
+  if (again !== undefined && (again.errorCode !== 0 || again.baseOffset !== 0)) {
+    const why = `a batch that is sent again gets offset ${again.baseOffset} and error ${again.errorCode}, and not offset 0`;
+    return { kind: 'WRONG', why };
   }
   return { kind: refused ? 'part refused' : 'all right', why: '' };
 }
