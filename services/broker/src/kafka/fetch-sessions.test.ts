@@ -248,6 +248,38 @@ test('a session that goes on by another connection leaves nothing to wait for at
   expect([taken(client), taken(other)]).toEqual([[], [['1 0-0']]]);
 });
 
+test('a reader that sends the next fetch of its session before it has the answer has one answer to each', async () => {
+  const { door, client, append } = await openReader({ topic: ledPartitions(2) });
+  const reader = new SessionReader(client);
+  await reader.ask([{}, { partition: 1 }]);
+  for (let i = 0; i < 3; i++) {
+    client.send(fetch, 12, reader.request([], { maxWaitMs: 60_000 }));
+    reader.epoch++;
+  }
+  await door.settle();
+  expect([taken(client), door.fetch.waiting]).toEqual([[], 1]);
+  await append(batchOf(1), 1);
+  expect([taken(client), door.fetch.waiting]).toEqual([[['1 0-0'], ['1 0-0'], ['1 0-0']], 0]);
+  expect(await door.leakedBytes()).toBe(0);
+});
+
+test('an answer that begins the next fetch of its session at once finds it at rest', async () => {
+  const { door } = await openReader();
+  const answers: number[] = [];
+  const begin = (sessionId: number, sessionEpoch: number): void => {
+    const topics =
+      sessionEpoch === 0 ? [{ topic: 'orders', topicId: NO_UUID, partitions: [{ ...EVERYTHING, partition: 0 }] }] : [];
+    const answer = (response: { sessionId: number }): void => {
+      answers.push(sessionEpoch);
+      if (sessionEpoch < 3) begin(response.sessionId, sessionEpoch + 1);
+    };
+    const request = { ...NOTHING_ELSE, sessionId, sessionEpoch, topics };
+    door.fetch.handle({ request, answer } as unknown as Parameters<typeof door.fetch.handle>[0]);
+  };
+  begin(0, 0);
+  expect([answers, door.fetch.waiting]).toEqual([[0, 1, 2, 3], 0]);
+});
+
 test('a session that is closed while a fetch of it waits answers that one, and reads nowhere any more', async () => {
   const { door, client, append } = await openReader({ topic: ledPartitions(2) });
   const other = door.connect();

@@ -165,12 +165,15 @@ export class FetchWait implements FetchWaiter, Member {
       else if (found.kind === 'served') found.partition.topic.counters.bytesOut += found.bytes;
       if (this.#context.tells(place)) answer.add(place, found);
     }
-    this.#send(answer);
+    // The answer has it by now.
     dropPayload(places);
+    this.#send(answer);
   }
 
   #send({ topics, hasLeaders }: FetchAnswer): void {
     const { cluster } = this.#parts;
+    // Before it answers: that may begin the session's next fetch.
+    this.#leave();
     this.#exchange.answer({
       throttleTimeMs: 0,
       errorCode: 0,
@@ -178,7 +181,7 @@ export class FetchWait implements FetchWaiter, Member {
       responses: topics,
       ...(hasLeaders ? { nodeEndpoints: cluster.endpoints(this.#exchange.caller.listener) } : {}),
     });
-    this.#end();
+    this.#release();
   }
 
   /** Waits at the tails. What was read from disk and is not enough is read again then. */
@@ -237,9 +240,19 @@ export class FetchWait implements FetchWaiter, Member {
 
   #end(): void {
     if (this.#isOver) return;
+    this.#leave();
+    this.#release();
+  }
+
+  /** Nothing wakes it any more. */
+  #leave(): void {
     this.#isOver = true;
     this.#cancelTimer?.();
     this.#context.leave();
+  }
+
+  /** Lets go of what it has read. */
+  #release(): void {
     for (const begin of this.#begins) this.#parts.coldGate.cancel(begin);
     this.#dropCold();
     this.#done(this);
