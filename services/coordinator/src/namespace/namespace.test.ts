@@ -134,7 +134,7 @@ class Model {
 }
 
 const paths = fc.constantFrom('/a', '/b', '/a/x', '/a/y', '/a/x/p', '/b/x', '/b/q-', '/a/q-');
-const versions = fc.option(fc.integer({ min: 0, max: 2 }), { nil: undefined });
+const versions = fc.option(fc.integer({ min: 0, max: 2 }), { nil: undefined, freq: 2 });
 const data = fc.constantFrom('', 'one', 'two', '\u0000\ufffd', 'é'.repeat(10));
 const operation: fc.Arbitrary<NodeOperation> = fc.oneof(
   {
@@ -155,8 +155,17 @@ const step = fc.oneof(
     weight: 8,
     arbitrary: fc.record({
       kind: fc.constant('write' as const),
-      operations: fc.array(operation, { minLength: 1, maxLength: 5 }),
-      session: fc.option(session, { nil: undefined }),
+      // Most are of one step: of several, one is refused soon.
+      operations: fc.oneof(
+        { weight: 4, arbitrary: operation.map((one) => [one]) },
+        { weight: 1, arbitrary: fc.array(operation, { minLength: 2, maxLength: 4 }) },
+        // What is below a node goes with it, in one write.
+        {
+          weight: 1,
+          arbitrary: fc.constantFrom('/a/x', '/b/x', '/a/x/p').map((path) => [remove(path), remove(parentOf(path))]),
+        },
+      ),
+      session: fc.option(session, { nil: undefined, freq: 3 }),
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('begin' as const), session }) },
@@ -167,7 +176,7 @@ const step = fc.oneof(
 
 test('the namespace is what a simple model says, with its store, its events and after restarts', () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+    fc.property(fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }), (steps) => {
       const store = new MemoryStore();
       let controller = new TestController(store);
       const model = new Model();
@@ -179,7 +188,7 @@ test('the namespace is what a simple model says, with its store, its events and 
       for (const one of steps) {
         const next = controller.store.rangeNow({ prefix: '/' }).revision + 1;
         if (one.kind === 'write') {
-          const id = one.session === undefined ? undefined : (begun.get(one.session) ?? 'never begun');
+          const id = one.session === undefined ? undefined : begun.get(one.session);
           const expected = model.write(one.operations, id, next);
           const code = write(controller, one.operations, id);
           assert(code === expected, `a write was answered ${code}, and the model says ${expected}`);
@@ -215,7 +224,7 @@ test('the namespace is what a simple model says, with its store, its events and 
       if (model.creations > 0) parents.push('/');
       expect(counted).toEqual(parents.map((path) => `/node-creations${path}`).toSorted());
     }),
-    { numRuns: 300 },
+    { numRuns: 400 },
   );
 });
 
@@ -282,6 +291,15 @@ describe('writes', () => {
     expect(next.image.namespace.stale.size).toBe(91);
     sweepAll(next);
     expect(next.store.rangeNow({ prefix: '/nodes/' }).items.map(({ key }) => key)).toEqual(['/nodes/e0']);
+  });
+
+  test('a session that has ended writes nothing, not even what is not ephemeral', () => {
+    const controller = new TestController();
+    begin(controller, 's');
+    controller.run({ kind: 'endClientSession', sessionId: 's' });
+    expect(write(controller, [create('/e', { ephemeral: true })], 's')).toBe('SESSION_EXPIRED');
+    expect(write(controller, [create('/p')], 's')).toBe('SESSION_EXPIRED');
+    expect(write(controller, [create('/p')], 'never begun')).toBe('SESSION_EXPIRED');
   });
 
   test('paths have one spelling, whichever they come in', () => {
