@@ -217,7 +217,7 @@ test('the namespace is what a simple model says, with its store, its events and 
         } else if (one.kind === 'end' && begun.has(one.session)) {
           const id = begun.get(one.session)!;
           begun.delete(one.session);
-          controller.run({ kind: 'endClientSession', sessionId: id });
+          controller.run({ kind: 'endClientSessions', sessionIds: [id] });
           model.endSession(id);
         } else if (one.kind === 'sweep') {
           controller.run({ kind: 'sweepNodes' });
@@ -296,7 +296,7 @@ describe('writes', () => {
     expect(write(controller, operations, 's')).toBe('ok');
     expect(write(controller, [create('/f1', { ephemeral: true }), create('/f2', { ephemeral: true })], 's')).toBe('ok');
     const before = controller.effects.length;
-    controller.run({ kind: 'endClientSession', sessionId: 's' });
+    controller.run({ kind: 'endClientSessions', sessionIds: ['s'] });
     const ended = controller.effects.slice(before).filter((effect) => effect.kind === 'nodesChanged');
     expect(ended).toHaveLength(1);
     expect(ended[0]!.users).toHaveLength(92);
@@ -313,7 +313,7 @@ describe('writes', () => {
   test('a session that has ended writes nothing, not even what is not ephemeral', () => {
     const controller = new TestController();
     begin(controller, 's');
-    controller.run({ kind: 'endClientSession', sessionId: 's' });
+    controller.run({ kind: 'endClientSessions', sessionIds: ['s'] });
     expect(write(controller, [create('/e', { ephemeral: true })], 's')).toBe('SESSION_EXPIRED');
     expect(write(controller, [create('/p')], 's')).toBe('SESSION_EXPIRED');
     expect(write(controller, [create('/p')], 'never begun')).toBe('SESSION_EXPIRED');

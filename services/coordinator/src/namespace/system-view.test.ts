@@ -130,7 +130,7 @@ describe('the cluster as nodes', () => {
           }
           if (one.kind === 'endGateway') {
             const [id] = sessions.splice(one.index, 1);
-            if (id !== undefined) controller.run({ kind: 'endClientSession', sessionId: id });
+            if (id !== undefined) controller.run({ kind: 'endClientSessions', sessionIds: [id] });
           }
           for (const effect of controller.effects.slice(seen)) {
             if (effect.kind !== 'nodesChanged') continue;
