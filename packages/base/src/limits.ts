@@ -256,8 +256,8 @@ export const NAMESPACE_STREAMS_MAX = 20_000;
 export const SESSIONS_PER_CLIENT_MAX = 64;
 /** What a client calls itself, in its session. */
 export const CLIENT_NAME_LENGTH_MAX = 200;
-/** Names of children in one answer, and by default. */
-export const CHILDREN_PAGE_MAX = 1_000;
+/** Names of children in one answer, and by default: the longest that there may be still fit a message. */
+export const CHILDREN_PAGE_MAX = 10_000;
 /** Changes that a watch may be behind: of the users' nodes and, apart from them, of those that show the metadata. */
 export const WATCH_HISTORY_EVENTS_MAX = 50_000;
 /** And the bytes of their data. */
@@ -387,6 +387,8 @@ assert(SESSION_WELCOME_MS < SESSION_TIMEOUT_MS, 'a broker may try another coordi
 assert(BATCH_BYTES <= MESSAGE_BYTES_MAX, 'a full batch is not too large');
 assert((NODE_DATA_BYTES_MAX * 4) / 3 + 64 * KIB <= TXN_BYTES_MAX, "a node's data fits a transaction in base64");
 assert(NODE_OPERATIONS_MAX < TXN_OPERATIONS_MAX, 'a write of the namespace is one transaction');
+assert(CHILDREN_PAGE_MAX * NODE_PATH_BYTES_MAX < GRPC_MESSAGE_BYTES_MAX, 'a page of children fits a message');
+assert(CHILDREN_PAGE_MAX < MESSAGE_FIELDS_MAX, 'a page of children is taken');
 assert(SESSIONS_PER_CLIENT_MAX < GRPC_STREAMS_MAX, "a client's sessions leave room for its calls");
 assert(WATCH_MESSAGE_EVENTS_MAX < MESSAGE_FIELDS_MAX, "a watch's message is taken");
 assert(SESSION_REATTACH_MS < SESSION_TIMEOUT_MS, 'reattaching is shorter than the session');

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { create } from '@bufbuild/protobuf';
 import { afterEach, describe, expect, test } from 'vitest';
 import { SESSION_REATTACH_MS, SESSION_TIMEOUT_MS } from '@weir/base/limits.ts';
 import { resolveOptions } from '@weir/base/options.ts';
@@ -7,12 +8,15 @@ import type { NamespaceSession } from '@weir/client/namespace/namespace-session.
 import type { TreeEvent } from '@weir/client/namespace/tree-node.ts';
 import { ManualClock } from '@weir/client/test-kit/manual-clock.ts';
 import { MemoryTransport } from '@weir/client/test-kit/memory-transport.ts';
+import { ListChildrenRequestSchema, NamespaceService } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
+import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { temporaryDirectory, testWorld } from '@weir/runtime/test-world.ts';
 import type { Service, World } from '@weir/runtime/world.ts';
 import { coordinatorOptions } from './options.ts';
 import { start } from './start.ts';
 
 const ADDRESS = '127.0.0.1:7000';
+const LIST_CHILDREN = protobufMethod(NamespaceService.method.listChildren);
 const cleanUps: (() => Promise<void>)[] = [];
 
 afterEach(async () => {
@@ -151,6 +155,29 @@ describe('client sessions', () => {
     expect(await setting.names(client, '/')).not.toContain('e');
   });
 
+  test('sessions that end together are gone together, however many they are', async () => {
+    const setting = await Setting.begin();
+    const other = setting.client();
+    const clients = [setting.client(), setting.client(), setting.client()];
+    await setting.settled(other.create('/all'));
+    const sessions: NamespaceSession[] = [];
+    for (const client of clients) {
+      for (let i = 0; i < 50; i++) {
+        const session = await setting.session(client);
+        await setting.settled(client.create('/all/n-', '', { session, sequential: true }));
+        sessions.push(session);
+      }
+    }
+    const watch = recorded(other, '/all');
+    await setting.clock.advance(100);
+    for (const session of sessions) session.abandon('it died');
+    await setting.clock.advance(SESSION_TIMEOUT_MS + SESSION_REATTACH_MS + 300);
+    expect(watch.told).toHaveLength(150);
+    // A transaction has 128 operations.
+    expect(new Set(watch.told.map(({ revision }) => revision)).size).toBe(2);
+    expect(await setting.names(other, '/all')).toEqual([]);
+  });
+
   test('a gateway is shown for as long as its session lives', async () => {
     const setting = await Setting.begin();
     const client = setting.client();
@@ -248,6 +275,16 @@ describe('reads', () => {
     expect(names).toHaveLength(2_500);
     expect(names).toEqual(names.toSorted());
     expect(names.at(-1)).toBe('n-0000002499');
+    const connection = setting.transport.connect(ADDRESS);
+    const paged: string[] = [];
+    for (let more = true; more;) {
+      const request = create(ListChildrenRequestSchema, { path: '/many', after: paged.at(-1) ?? '', limit: 700 });
+      const page = await setting.settled(connection.call(LIST_CHILDREN, request, { deadlineMs: 1_000 }));
+      expect(page.names.length).toBeLessThanOrEqual(700);
+      paged.push(...page.names);
+      more = page.more;
+    }
+    expect(paged).toEqual(names);
     await expect(setting.settled(client.get('/none'))).rejects.toMatchObject({ code: 'NODE_NOT_FOUND' });
     await expect(setting.settled(client.children('/none'))).rejects.toMatchObject({ code: 'NODE_NOT_FOUND' });
     await expect(setting.settled(client.get('/consumers'))).rejects.toThrow('consumer groups are not built yet');

@@ -180,7 +180,7 @@ export class NamespaceHost {
   close(sessionId: string, done: () => void): void {
     this.#sessions.step({ kind: 'ended', sessionId });
     this.#holders.delete(sessionId);
-    this.#end(sessionId, done);
+    this.#end([sessionId], done);
   }
 
   /** Begins a watch; why not, if so. */
@@ -221,7 +221,8 @@ export class NamespaceHost {
   /** Every SESSION_TICK_MS, after the turn's heartbeats. */
   tick(): void {
     const { clock, logger } = this.#parts.world;
-    for (const { sessionId, why } of this.#sessions.step({ kind: 'tick', nowMs: clock.monotonicMs() })) {
+    const expired = this.#sessions.step({ kind: 'tick', nowMs: clock.monotonicMs() });
+    for (const { sessionId, why } of expired) {
       const message =
         why === 'silent'
           ? `no heartbeat came for ${SESSION_TIMEOUT_MS} ms`
@@ -232,8 +233,9 @@ export class NamespaceHost {
       const holder = this.#holders.get(sessionId);
       this.#holders.delete(sessionId);
       holder?.end(refusal('SESSION_EXPIRED', `the session is over: ${message}`));
-      this.#end(sessionId, () => {});
     }
+    const sessionIds = expired.map(({ sessionId }) => sessionId);
+    if (sessionIds.length > 0) this.#end(sessionIds, () => {});
   }
 
   /** Removes what the store still has of nodes that are gone: a transaction at a time, so that others have their turn. */
@@ -247,8 +249,8 @@ export class NamespaceHost {
     });
   }
 
-  #end(sessionId: string, done: () => void): void {
-    this.#parts.submit({ kind: 'endClientSession', sessionId }, () => {
+  #end(sessionIds: readonly string[], done: () => void): void {
+    this.#parts.submit({ kind: 'endClientSessions', sessionIds }, () => {
       done();
       this.sweep();
     });

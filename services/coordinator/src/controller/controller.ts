@@ -19,7 +19,7 @@ import type { DeleteTopics, DeletionResult } from './delete-topics.ts';
 import type { BrokerConfigsOwner, Change, ClusterImage, PartitionRecord } from './image.ts';
 import { NO_LEADER } from './image.ts';
 import { fitsTransaction, packTransaction } from './transaction.ts';
-import { beginClientSession, endClientSession, sweepNodes, writeNodes } from '../namespace/commands.ts';
+import { beginClientSession, endClientSessions, sweepNodes, writeNodes } from '../namespace/commands.ts';
 import type { NamespaceCommand, WriteResult } from '../namespace/commands.ts';
 import { isNamespaceChange } from '../namespace/node.ts';
 import type { NodeEvent } from '../namespace/node.ts';
@@ -268,8 +268,8 @@ export class Controller {
         const why = yield* beginClientSession(this.image, command);
         return why === undefined ? { kind: 'done' } : { kind: 'refused', refusal: why };
       }
-      case 'endClientSession':
-        yield* endClientSession(this.image, command);
+      case 'endClientSessions':
+        yield* endClientSessions(this.image, command);
         return { kind: 'done' };
       case 'writeNodes':
         return yield* writeNodes(this.image, command, (changes) => fitsTransaction(this.image, changes));
@@ -281,7 +281,7 @@ export class Controller {
 }
 
 /** There are no more of them than sessions, and nothing is well until they are done. */
-const NEVER_REFUSED: ReadonlySet<Command['kind']> = new Set(['endSession', 'endClientSession', 'sweepNodes']);
+const NEVER_REFUSED: ReadonlySet<Command['kind']> = new Set(['endSession', 'endClientSessions', 'sweepNodes']);
 
 /**
  * What followers have to hear of, once the image has the changes. New partitions wait for their topic.

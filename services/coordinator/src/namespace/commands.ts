@@ -13,10 +13,13 @@ export interface BeginClientSession {
   readonly session: ClientSessionRecord;
 }
 
-/** Ends one: a single write, with which all its nodes read as absent. */
-export interface EndClientSession {
-  readonly kind: 'endClientSession';
-  readonly sessionId: string;
+/**
+ * Ends sessions: of each one key is deleted, with which all its nodes read as absent. Those that end at the same moment share
+ * transactions.
+ */
+export interface EndClientSessions {
+  readonly kind: 'endClientSessions';
+  readonly sessionIds: readonly string[];
 }
 
 /** Does all of some operations or none. */
@@ -48,7 +51,7 @@ export interface NamespaceImage {
 }
 
 /** The namespace's commands. */
-export type NamespaceCommand = BeginClientSession | EndClientSession | WriteNodes | SweepNodes;
+export type NamespaceCommand = BeginClientSession | EndClientSessions | WriteNodes | SweepNodes;
 
 /** The steps of beginning a session; why it cannot begin, if so. */
 export function* beginClientSession(
@@ -63,12 +66,13 @@ export function* beginClientSession(
   return undefined;
 }
 
-/** The steps of ending a session. One that has ended already is fine. */
-export function* endClientSession(
+/** The steps of ending sessions. One that has ended already is fine. */
+export function* endClientSessions(
   { namespace }: NamespaceImage,
-  { sessionId }: EndClientSession,
+  { sessionIds }: EndClientSessions,
 ): Generator<NamespaceChange[], void, void> {
-  if (namespace.sessions.has(sessionId)) yield [{ kind: 'clientSessionEnded', sessionId }];
+  const living = sessionIds.filter((sessionId) => namespace.sessions.has(sessionId));
+  yield living.map((sessionId): NamespaceChange => ({ kind: 'clientSessionEnded', sessionId }));
 }
 
 /**

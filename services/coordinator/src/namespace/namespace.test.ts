@@ -133,21 +133,38 @@ class Model {
   }
 }
 
-const paths = fc.constantFrom('/a', '/b', '/a/x', '/a/y', '/a/x/p', '/b/x', '/b/q-', '/a/q-');
-const versions = fc.option(fc.integer({ min: 0, max: 2 }), { nil: undefined });
+// Few, so that operations meet.
+const paths = fc.constantFrom('/a', '/a', '/b', '/a/x', '/a/y', '/a/x/p');
+const versions = fc.option(fc.integer({ min: 0, max: 2 }), { nil: undefined, freq: 2 });
 const data = fc.constantFrom('', 'one', 'two', '\u0000\ufffd', 'é'.repeat(10));
+const ephemeral = fc.constantFrom(true, false, false);
 const operation: fc.Arbitrary<NodeOperation> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc
+      .record({ path: paths, data, ephemeral })
+      .map(({ path, data: value, ...rest }) => create(path, { data: Buffer.from(value), ...rest })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .record({ path: fc.constantFrom('/q-', '/a/q-', '/a/x/q-'), ephemeral })
+      .map(({ path, ...rest }) => create(path, { sequential: true, ...rest })),
+  },
   {
     weight: 3,
     arbitrary: fc
-      .record({ path: paths, data, ephemeral: fc.boolean(), sequential: fc.boolean() })
-      .map(({ path, data: value, ...rest }) => create(path, { data: Buffer.from(value), ...rest })),
+      .record({ path: paths, data, version: versions })
+      .map(({ path, data: value, version }) => set(path, value, version)),
   },
-  fc
-    .record({ path: paths, data, version: versions })
-    .map(({ path, data: value, version }) => set(path, value, version)),
-  fc.record({ path: paths, version: versions }).map(({ path, version }) => remove(path, version)),
-  fc.record({ path: paths, version: versions }).map(({ path, version }) => check(path, version)),
+  {
+    weight: 1,
+    arbitrary: fc.record({ path: paths, version: versions }).map(({ path, version }) => remove(path, version)),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ path: paths, version: versions }).map(({ path, version }) => check(path, version)),
+  },
 );
 const session = fc.constantFrom('s1', 's2');
 const step = fc.oneof(
@@ -155,19 +172,28 @@ const step = fc.oneof(
     weight: 8,
     arbitrary: fc.record({
       kind: fc.constant('write' as const),
-      operations: fc.array(operation, { minLength: 1, maxLength: 5 }),
-      session: fc.option(session, { nil: undefined }),
+      // Most are of one step: of several, one is refused soon.
+      operations: fc.oneof(
+        { weight: 6, arbitrary: operation.map((one) => [one]) },
+        { weight: 1, arbitrary: fc.array(operation, { minLength: 2, maxLength: 4 }) },
+        // What is below a node goes with it, in one write.
+        {
+          weight: 1,
+          arbitrary: fc.constantFrom('/a/x', '/a/y', '/a/x/p').map((path) => [remove(path), remove(parentOf(path))]),
+        },
+      ),
+      session: fc.option(session, { nil: undefined, freq: 3 }),
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('begin' as const), session }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('end' as const), session }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('end' as const), session }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('sweep' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('restart' as const) }) },
 );
 
 test('the namespace is what a simple model says, with its store, its events and after restarts', () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+    fc.property(fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }), (steps) => {
       const store = new MemoryStore();
       let controller = new TestController(store);
       const model = new Model();
@@ -179,7 +205,7 @@ test('the namespace is what a simple model says, with its store, its events and 
       for (const one of steps) {
         const next = controller.store.rangeNow({ prefix: '/' }).revision + 1;
         if (one.kind === 'write') {
-          const id = one.session === undefined ? undefined : (begun.get(one.session) ?? 'never begun');
+          const id = one.session === undefined ? undefined : begun.get(one.session);
           const expected = model.write(one.operations, id, next);
           const code = write(controller, one.operations, id);
           assert(code === expected, `a write was answered ${code}, and the model says ${expected}`);
@@ -191,7 +217,7 @@ test('the namespace is what a simple model says, with its store, its events and 
         } else if (one.kind === 'end' && begun.has(one.session)) {
           const id = begun.get(one.session)!;
           begun.delete(one.session);
-          controller.run({ kind: 'endClientSession', sessionId: id });
+          controller.run({ kind: 'endClientSessions', sessionIds: [id] });
           model.endSession(id);
         } else if (one.kind === 'sweep') {
           controller.run({ kind: 'sweepNodes' });
@@ -215,7 +241,7 @@ test('the namespace is what a simple model says, with its store, its events and 
       if (model.creations > 0) parents.push('/');
       expect(counted).toEqual(parents.map((path) => `/node-creations${path}`).toSorted());
     }),
-    { numRuns: 300 },
+    { numRuns: 400 },
   );
 });
 
@@ -270,7 +296,7 @@ describe('writes', () => {
     expect(write(controller, operations, 's')).toBe('ok');
     expect(write(controller, [create('/f1', { ephemeral: true }), create('/f2', { ephemeral: true })], 's')).toBe('ok');
     const before = controller.effects.length;
-    controller.run({ kind: 'endClientSession', sessionId: 's' });
+    controller.run({ kind: 'endClientSessions', sessionIds: ['s'] });
     const ended = controller.effects.slice(before).filter((effect) => effect.kind === 'nodesChanged');
     expect(ended).toHaveLength(1);
     expect(ended[0]!.users).toHaveLength(92);
@@ -282,6 +308,15 @@ describe('writes', () => {
     expect(next.image.namespace.stale.size).toBe(91);
     sweepAll(next);
     expect(next.store.rangeNow({ prefix: '/nodes/' }).items.map(({ key }) => key)).toEqual(['/nodes/e0']);
+  });
+
+  test('a session that has ended writes nothing, not even what is not ephemeral', () => {
+    const controller = new TestController();
+    begin(controller, 's');
+    controller.run({ kind: 'endClientSessions', sessionIds: ['s'] });
+    expect(write(controller, [create('/e', { ephemeral: true })], 's')).toBe('SESSION_EXPIRED');
+    expect(write(controller, [create('/p')], 's')).toBe('SESSION_EXPIRED');
+    expect(write(controller, [create('/p')], 'never begun')).toBe('SESSION_EXPIRED');
   });
 
   test('paths have one spelling, whichever they come in', () => {

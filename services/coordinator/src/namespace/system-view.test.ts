@@ -101,7 +101,7 @@ describe('the cluster as nodes', () => {
       fc.record({ kind: fc.constant('endGateway' as const), index: fc.nat(3) }),
     );
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      fc.property(fc.array(step, { minLength: 10, maxLength: 40, size: 'max' }), (steps) => {
         const controller = new TestController(new MemoryStore());
         const mirror = everything(controller);
         const sessions: string[] = [];
@@ -130,7 +130,7 @@ describe('the cluster as nodes', () => {
           }
           if (one.kind === 'endGateway') {
             const [id] = sessions.splice(one.index, 1);
-            if (id !== undefined) controller.run({ kind: 'endClientSession', sessionId: id });
+            if (id !== undefined) controller.run({ kind: 'endClientSessions', sessionIds: [id] });
           }
           for (const effect of controller.effects.slice(seen)) {
             if (effect.kind !== 'nodesChanged') continue;

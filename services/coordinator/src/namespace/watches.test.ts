@@ -126,7 +126,7 @@ test('whenever it begins and however often it pauses, a watch gets each change o
   );
   fc.assert(
     fc.property(
-      fc.array(action, { maxLength: 60 }),
+      fc.array(action, { maxLength: 60, size: 'max' }),
       path,
       fc.constantFrom<WatchKind>('data', 'children', 'recursive'),
       (actions, watched, kind) => {
