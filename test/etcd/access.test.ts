@@ -7,7 +7,7 @@ import { StoreFault } from '@weir/coordinator/store/metadata-store.ts';
 import type { MetadataStore } from '@weir/coordinator/store/metadata-store.ts';
 import { openEtcdStore } from '@weir/coordinator/store/etcd.node.ts';
 import { parseEndpoints } from '@weir/coordinator/store/etcd/endpoints.ts';
-import { currentRevision, put, Recorder, write } from '@weir/coordinator/store/store-test-kit.ts';
+import { currentRevision, put, Recorder, write } from '@weir/coordinator/store/testing/store-test-kit.ts';
 import { EtcdCluster } from './members.ts';
 import type { TlsFiles } from './members.ts';
 import { etcdProgram, unlessSkipped } from './program.ts';

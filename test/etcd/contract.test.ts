@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe } from 'vitest';
-import { describeLeases } from '@weir/coordinator/store/contract-lease.ts';
-import { describeTransactions } from '@weir/coordinator/store/contract-txn.ts';
-import { describeWatches } from '@weir/coordinator/store/contract-watch.ts';
+import { describeLeases } from '@weir/coordinator/store/testing/contract-lease.ts';
+import { describeTransactions } from '@weir/coordinator/store/testing/contract-txn.ts';
+import { describeWatches } from '@weir/coordinator/store/testing/contract-watch.ts';
 import { openEtcdStore } from '@weir/coordinator/store/etcd.node.ts';
-import type { EngineUnderTest } from '@weir/coordinator/store/store-test-kit.ts';
+import type { EngineUnderTest } from '@weir/coordinator/store/testing/store-test-kit.ts';
 import { EtcdCluster } from './members.ts';
 import { etcdProgram, unlessSkipped } from './program.ts';
 

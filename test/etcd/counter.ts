@@ -5,7 +5,7 @@ import { revision } from '@weir/base/ids.ts';
 import type { Revision } from '@weir/base/ids.ts';
 import { StoreFault } from '@weir/coordinator/store/metadata-store.ts';
 import type { MetadataStore, TxnRequest, WatchLoss } from '@weir/coordinator/store/metadata-store.ts';
-import { currentRevision, put, Recorder } from '@weir/coordinator/store/store-test-kit.ts';
+import { currentRevision, put, Recorder } from '@weir/coordinator/store/testing/store-test-kit.ts';
 
 const COUNTER = '/counter';
 const CHANGE = '/change';

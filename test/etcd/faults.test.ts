@@ -3,7 +3,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ETCD_SILENCE_MS } from '@weir/base/limits.ts';
 import { openEtcdStore } from '@weir/coordinator/store/etcd.node.ts';
 import type { MetadataStore } from '@weir/coordinator/store/metadata-store.ts';
-import { currentRevision, put, Recorder, remove, StoreFixture, write } from '@weir/coordinator/store/store-test-kit.ts';
+import {
+  currentRevision,
+  put,
+  Recorder,
+  remove,
+  StoreFixture,
+  write,
+} from '@weir/coordinator/store/testing/store-test-kit.ts';
 import { SteadyCounter } from './counter.ts';
 import { EtcdCluster } from './members.ts';
 import { etcdProgram, unlessSkipped } from './program.ts';

@@ -28,7 +28,7 @@ export const devCommand = defineCommand({
   async run({ options: all, terminal }) {
     const options = all as OptionValues<typeof devOptions>;
     if (options.coordinators > 1) {
-      throw new UsageError('--coordinators: several coordinators need the etcd store, which is not built yet; run 1');
+      throw new UsageError('--coordinators: several coordinators are not built yet; run 1');
     }
     const startMs = machineClock.monotonicMs();
     const stopped = new Promise<'stopped'>((resolve) => terminal.onInterrupt(() => resolve('stopped')));

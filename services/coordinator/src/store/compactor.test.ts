@@ -6,7 +6,7 @@ import { ManualClock } from '@weir/client/test-kit/manual-clock.ts';
 import { compactRegularly } from './compactor.ts';
 import { MemoryStore } from './memory-store.ts';
 import { StoreFault } from './metadata-store.ts';
-import { put, Recorder, write } from './store-test-kit.ts';
+import { put, Recorder, write } from './testing/store-test-kit.ts';
 
 class FailingStore extends MemoryStore {
   failing = false;

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { ETCD_CALL_MS } from '@weir/base/limits.ts';
 import { openEtcdStore } from './etcd.node.ts';
-import { FakeMember } from './etcd/fake-member.node.ts';
+import { FakeMember } from './testing/fake-etcd-member.node.ts';
 import { ETCD_VERSION_MIN } from './etcd/version.ts';
 import { StoreFault } from './metadata-store.ts';
 import type { MetadataStore } from './metadata-store.ts';
-import { currentRevision, put } from './store-test-kit.ts';
+import { currentRevision, put } from './testing/store-test-kit.ts';
 
 /** How the engine treats members that fail; what it does with a real etcd is in test/etcd. */
 const cleanUps: (() => Promise<void> | void)[] = [];

@@ -9,14 +9,14 @@ import { revision } from '@weir/base/ids.ts';
 import { LEASE_TTL_MS_MIN } from '@weir/base/limits.ts';
 import { ManualClock } from '@weir/client/test-kit/manual-clock.ts';
 import { machineClock } from '@weir/runtime/machine.ts';
-import { describeLeases } from './contract-lease.ts';
-import { describeTransactions } from './contract-txn.ts';
-import { describeWatches } from './contract-watch.ts';
+import { describeLeases } from './testing/contract-lease.ts';
+import { describeTransactions } from './testing/contract-txn.ts';
+import { describeWatches } from './testing/contract-watch.ts';
 import { MemoryStore } from './memory-store.ts';
 import type { MetadataStore } from './metadata-store.ts';
 import { openSqliteStore } from './sqlite.node.ts';
-import { put, Recorder, write } from './store-test-kit.ts';
-import type { EngineUnderTest } from './store-test-kit.ts';
+import { put, Recorder, write } from './testing/store-test-kit.ts';
+import type { EngineUnderTest } from './testing/store-test-kit.ts';
 
 const temporaryDirectory = (): string => mkdtempSync(join(tmpdir(), 'weir-test-'));
 

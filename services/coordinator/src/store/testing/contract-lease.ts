@@ -3,8 +3,8 @@ import { sleep } from '@weir/base/clock.ts';
 import { leaseId } from '@weir/base/ids.ts';
 import { LEASE_TTL_MS_MAX, LEASE_TTL_MS_MIN } from '@weir/base/limits.ts';
 import { machineClock } from '@weir/runtime/machine.ts';
-import { LeaseGoneError, readAll, StoreLimitError } from './metadata-store.ts';
-import type { MetadataStore } from './metadata-store.ts';
+import { LeaseGoneError, readAll, StoreLimitError } from '../metadata-store.ts';
+import type { MetadataStore } from '../metadata-store.ts';
 import { currentRevision, put, Recorder, remove, StoreFixture, write } from './store-test-kit.ts';
 import type { EngineUnderTest } from './store-test-kit.ts';
 

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { revision } from '@weir/base/ids.ts';
 import type { Revision } from '@weir/base/ids.ts';
-import { CompactedError, readAll } from './metadata-store.ts';
-import type { MetadataStore } from './metadata-store.ts';
+import { CompactedError, readAll } from '../metadata-store.ts';
+import type { MetadataStore } from '../metadata-store.ts';
 import { currentRevision, put, Recorder, remove, StoreFixture, write } from './store-test-kit.ts';
 import type { EngineUnderTest } from './store-test-kit.ts';
 

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { revision } from '@weir/base/ids.ts';
 import { RANGE_PAGE_MAX, TXN_BYTES_MAX, TXN_OPERATIONS_MAX } from '@weir/base/limits.ts';
-import { CompactedError, readAll, StoreLimitError } from './metadata-store.ts';
-import type { TxnRequest } from './metadata-store.ts';
+import { CompactedError, readAll, StoreLimitError } from '../metadata-store.ts';
+import type { TxnRequest } from '../metadata-store.ts';
 import { currentRevision, put, remove, StoreFixture, write } from './store-test-kit.ts';
 import type { EngineUnderTest } from './store-test-kit.ts';
 

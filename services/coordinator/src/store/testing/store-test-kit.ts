@@ -1,7 +1,7 @@
 import { vi } from 'vitest';
 import { assert } from '@weir/base/assert.ts';
 import type { LeaseId, Revision } from '@weir/base/ids.ts';
-import type { Lease, MetadataStore, Operation, Revised, WatchLoss, WatchRequest } from './metadata-store.ts';
+import type { Lease, MetadataStore, Operation, Revised, WatchLoss, WatchRequest } from '../metadata-store.ts';
 
 /** How an engine is tested: by stores that have nothing in them. */
 export interface EngineUnderTest {

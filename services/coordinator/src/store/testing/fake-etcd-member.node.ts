@@ -8,8 +8,8 @@ import {
   StatusResponseSchema,
   TxnResponseSchema,
 } from '@weir/proto/etcd/rpc_pb.js';
-import { parseEndpoints } from './endpoints.ts';
-import type { EtcdEndpoint } from './endpoints.ts';
+import { parseEndpoints } from '../etcd/endpoints.ts';
+import type { EtcdEndpoint } from '../etcd/endpoints.ts';
 
 /** What a fake member does with a request: answers it, fails with a status, or says nothing. */
 export type Behaviour = 'answer' | 'silence' | { readonly code: number; readonly details: string };
