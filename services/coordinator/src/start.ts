@@ -1,31 +1,17 @@
 import { messageOf } from '@weir/base/errors.ts';
-import { uuidFromRandom } from '@weir/base/ids.ts';
 import { STOP_GRACE_MS } from '@weir/base/limits.ts';
-import { onCall, onStream } from '@weir/base/transport.ts';
-import { CoordinatorService } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
-import { NamespaceService } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
 import { listenProblem } from '@weir/runtime/listen-rule.ts';
-import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import type { Service, World } from '@weir/runtime/world.ts';
+import { activate } from './activate.ts';
 import type { Policy } from './controller/create-topics.ts';
-import { Coordinator } from './coordinator.ts';
+import type { Coordinator } from './coordinator.ts';
 import { storeLocationOf } from './options.ts';
 import type { CoordinatorOptionValues, StoreLocation } from './options.ts';
-import { allocateProducerIds } from './rpc/allocate-producer-ids.ts';
-import { alterConfigs } from './rpc/alter-configs.ts';
-import { createPartitions } from './rpc/create-partitions.ts';
-import { createTopics } from './rpc/create-topics.ts';
-import { deleteTopics } from './rpc/delete-topics.ts';
-import { describeTopicIds } from './rpc/describe-topic-ids.ts';
-import { acceptClientSession } from './rpc/client-session-stream.ts';
-import { getNode, listChildren, writeNodes } from './rpc/nodes.ts';
-import { acceptWatches } from './rpc/watch-stream.ts';
-import { acceptSession } from './rpc/session-stream.ts';
+import { coordinatorHandlers } from './rpc/handlers.ts';
 import { compactRegularly } from './store/compactor.ts';
 import { openEtcdStore } from './store/etcd.node.ts';
 import type { MetadataStore } from './store/metadata-store.ts';
 import { openSqliteStore } from './store/sqlite.node.ts';
-import { takeOver } from './store/take-over.ts';
 
 /** Largest replication factor that works: followers do not exist yet. */
 const REPLICATION_FACTOR_BUILT = 1;
@@ -42,7 +28,7 @@ export async function start(options: CoordinatorOptionValues, world: World): Pro
   }
   const store = await openStore(storeLocationOf(options), world);
   try {
-    const coordinator = await activate(options, world, store);
+    const coordinator = await activated(options, world, store);
     try {
       return await serve(options, world, { coordinator, store });
     } catch (error) {
@@ -64,53 +50,14 @@ async function openStore(location: StoreLocation, { clock }: World): Promise<Met
   }
 }
 
-async function activate(options: CoordinatorOptionValues, world: World, store: MetadataStore): Promise<Coordinator> {
-  const newId = (): string => uuidFromRandom(world.random.bytes(16));
-  const incarnation = newId();
-  const taken = await explained(
-    options.store,
-    takeOver(store, {
-      clusterId: newId(),
-      coordinatorId: options.id,
-      incarnation,
-      staticConfigs: staticConfigs(options),
-    }),
-  );
-  const { image, orphans, controllerRevision } = taken;
+/** Becomes the active coordinator, with what its options say. */
+function activated(options: CoordinatorOptionValues, world: World, store: MetadataStore): Promise<Coordinator> {
   const policy: Policy = {
     autoCreateTopics: options['auto-create-topics'],
     defaultPartitions: options['default-partitions'],
     replicationFactorMax: REPLICATION_FACTOR_BUILT,
   };
-  const coordinator = new Coordinator(
-    { store, image, controllerRevision, incarnation, coordinatorId: options.id, policy },
-    world,
-  );
-  await new Promise<void>((resolve) => {
-    coordinator.submit({ kind: 'reconcile', orphans, nowMs: world.clock.wallMs() }, () => resolve());
-  });
-  coordinator.namespace.sweep();
-  const { clusterId, topics, brokers, sessions, revision } = image;
-  world.logger.info(
-    {
-      clusterId,
-      revision,
-      topics: topics.size,
-      brokers: brokers.size,
-      sessions: sessions.size,
-      orphansRemoved: orphans.length,
-    },
-    `cluster ${clusterId} at revision ${revision}`,
-  );
-  return coordinator;
-}
-
-/** What was set of the cluster by options, under the broker configs' names. */
-function staticConfigs(options: CoordinatorOptionValues): Record<string, string> {
-  return {
-    'auto.create.topics.enable': String(options['auto-create-topics']),
-    'num.partitions': String(options['default-partitions']),
-  };
+  return explained(options.store, activate({ store, coordinatorId: options.id, policy }, world));
 }
 
 /** A store whose contents make no sense is named by the option, so that somebody can find the file. */
@@ -127,23 +74,7 @@ async function serve(
   world: World,
   { coordinator, store }: { readonly coordinator: Coordinator; readonly store: MetadataStore },
 ): Promise<Service> {
-  const { method } = CoordinatorService;
-  const { method: nodes } = NamespaceService;
-  const { namespace } = coordinator;
-  const listener = await world.transport.listen(options['grpc-listen'], [
-    onStream(protobufMethod(method.session), (stream) => acceptSession(coordinator, world.clock, stream)),
-    onCall(protobufMethod(method.createTopics), (request) => createTopics(coordinator, world.random, request)),
-    onCall(protobufMethod(method.createPartitions), (request) => createPartitions(coordinator, request)),
-    onCall(protobufMethod(method.deleteTopics), (request) => deleteTopics(coordinator, world.clock, request)),
-    onCall(protobufMethod(method.alterConfigs), (request, _metadata, peer) => alterConfigs(coordinator, request, peer)),
-    onCall(protobufMethod(method.allocateProducerIds), (request) => allocateProducerIds(coordinator, request)),
-    onCall(protobufMethod(method.describeTopicIds), async (request) => describeTopicIds(coordinator.image, request)),
-    onStream(protobufMethod(nodes.keepSession), (stream) => acceptClientSession(coordinator, world.clock, stream)),
-    onStream(protobufMethod(nodes.watch), (stream) => acceptWatches(coordinator, world.clock, stream)),
-    onCall(protobufMethod(nodes.getNode), async (request) => getNode(namespace, request)),
-    onCall(protobufMethod(nodes.listChildren), async (request) => listChildren(namespace, request)),
-    onCall(protobufMethod(nodes.writeNodes), (request) => writeNodes(namespace, request)),
-  ]);
+  const listener = await world.transport.listen(options['grpc-listen'], coordinatorHandlers(coordinator, world));
   const cancelCompaction = compactRegularly(store, () => coordinator.image.revision, world);
   return {
     addresses: { grpc: options['grpc-advertise'] ?? listener.address },
