@@ -13,7 +13,7 @@ import type { World } from '@weir/runtime/world.ts';
 import type { RegisterBroker } from './controller/brokers.ts';
 import { alterationInWords } from './controller/altered-configs.ts';
 import { Controller } from './controller/controller.ts';
-import type { Command, CommandResult, ControllerEffect, Entity } from './controller/controller.ts';
+import type { Command, CommandResult, ControllerEffect, ControllerEvent, Entity } from './controller/controller.ts';
 import type { BrokerRecord, ClusterImage, PartitionRecord } from './controller/image.ts';
 import type { Policy } from './controller/create-topics.ts';
 import { coordinatorMetrics } from './metrics.ts';
@@ -112,7 +112,7 @@ export class Coordinator {
     const id = ++this.#commands;
     this.#waiting.set(id, done);
     this.#metrics.commands.inc({ command: command.kind });
-    this.#run(this.#controller.step({ kind: 'command', id, command }));
+    this.#run({ kind: 'command', id, command });
   }
 
   /** Registers a broker and begins its session. */
@@ -233,9 +233,9 @@ export class Coordinator {
     member?.fence(refusal('SESSION_EXPIRED', message));
   }
 
-  #run(effects: readonly ControllerEffect[]): void {
+  #run(event: ControllerEvent): void {
     try {
-      for (const effect of effects) this.#perform(effect);
+      for (const effect of this.#controller.step(event)) this.#perform(effect);
     } catch (error) {
       this.#world.fatal(error instanceof Error ? error : new Error(messageOf(error)));
     }
@@ -244,7 +244,7 @@ export class Coordinator {
   #perform(effect: ControllerEffect): void {
     switch (effect.kind) {
       case 'commit':
-        this.#committer.commit(effect, (revision) => this.#run(this.#controller.step({ kind: 'committed', revision })));
+        this.#committer.commit(effect, (revision) => this.#run({ kind: 'committed', revision }));
         return;
       case 'publish':
         this.#metrics.elections.inc(effect.elections);
