@@ -89,6 +89,19 @@ test('a request that names the id and is sent again does not hit a topic that to
   expect(controller.image.topics.has('a')).toBe(true);
 });
 
+test('a creation that is done once more, long after it was given up, does not bring the topic back', () => {
+  const controller = withTopics({ a: 2 });
+  const writes = controller.effects.flatMap((effect) => (effect.kind === 'commit' ? [effect.txn] : []));
+  const creation = writes.find(({ success }) => success.some(({ key }) => key === '/topics/a'))!;
+  controller.deleteTopics([{ name: 'a' }]);
+  expect(keysOf(controller, '/partitions/')).toBe(0);
+  expect(controller.store.txnNow(creation).succeeded).toBe(false);
+  expect(keysOf(controller, '/topics/') + keysOf(controller, '/partitions/')).toBe(0);
+  // The same at a successor, which has written nothing yet.
+  const next = new TestController(controller.store);
+  expect(next.store.txnNow(creation).succeeded).toBe(false);
+});
+
 test('that a topic was deleted is remembered for its time, and no longer', () => {
   const controller = withTopics({ a: 1, b: 1 });
   const { id } = controller.image.topics.get('a')!;

@@ -144,6 +144,7 @@ export class ClusterImage {
   readonly #topicNames = new Map<TopicId, string>();
   readonly #sessionOfBroker = new Map<BrokerId, string>();
   #revision: Revision = asRevision(0);
+  #lastChange: Revision = asRevision(0);
   #partitionCount = 0;
   #producerIds = { next: 0, revision: 0 };
 
@@ -154,6 +155,11 @@ export class ClusterImage {
 
   get revision(): Revision {
     return this.#revision;
+  }
+
+  /** Of the newest transaction that a controller wrote; 0 before the first. */
+  get lastChange(): Revision {
+    return this.#lastChange;
   }
 
   /** Partitions of all topics. */
@@ -238,6 +244,7 @@ export class ClusterImage {
   apply(changes: readonly Change[], revision: Revision): NodeEvent[] {
     assert(revision >= this.#revision, `revision ${revision} is older than ${this.#revision}`);
     this.#revision = revision;
+    this.#lastChange = revision;
     for (const change of changes) if (!isNamespaceChange(change)) this.load(change, revision);
     return this.namespace.apply(changes.filter(isNamespaceChange), revision);
   }
@@ -316,10 +323,11 @@ export class ClusterImage {
     }
   }
 
-  /** After a load: the revision that it stood for. */
-  loadedAt(revision: Revision): void {
-    assert(revision >= this.#revision, 'a load never goes back');
+  /** After a load: the revision that it stood for, and that of the newest transaction then. */
+  loadedAt(revision: Revision, lastChange: Revision): void {
+    assert(revision >= this.#revision && revision >= lastChange, 'a load never goes back');
     this.#revision = revision;
+    this.#lastChange = lastChange;
   }
 
   /** Takes out the partitions that no topic has: of topics that were not finished, and that were being added to one. */

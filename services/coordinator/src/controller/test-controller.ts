@@ -1,4 +1,4 @@
-import { brokerId, topicId } from '@weir/base/ids.ts';
+import { brokerId, revision, topicId } from '@weir/base/ids.ts';
 import type { BrokerId } from '@weir/base/ids.ts';
 import { seededRandom } from '@weir/base/random.ts';
 import { uuidFromRandom } from '@weir/base/ids.ts';
@@ -191,7 +191,8 @@ export function loadImage(store: MemoryStore): Pick<TestLoad, 'image' | 'orphans
     }
   }
   const orphans = image.takeOrphans();
-  image.loadedAt(store.rangeNow({ prefix: '/' }).revision);
+  const [lastChange] = store.rangeNow({ prefix: KEYS.lastChange }).items;
+  image.loadedAt(store.rangeNow({ prefix: '/' }).revision, lastChange?.modRevision ?? revision(0));
   return { image, orphans };
 }
 

@@ -23,19 +23,26 @@ export interface Packed {
   readonly rest: readonly Change[];
 }
 
-/** Room for the change id's key, and the controller's comparison with its key. */
+/** Room for the change id's key, and the comparisons with it and with the controller's. */
 const OVERHEAD_BYTES = 512;
 
 /**
  * As many changes from the front as one transaction takes, in order. Each is a compare-and-set on its key's revision.
  * The `failure` branch reads the newest change id: finding our own there means that an attempt whose answer was lost had
  * succeeded.
+ *
+ * All of it is also compared with the transaction before: an attempt that was given up may still be done, after the same
+ * was done at another attempt and undone since. A key that was created and deleted is as absent as it was; the newest
+ * change id never is again what it was.
  */
 export function packTransaction(image: ClusterImage, changes: readonly Change[], authority: Authority): Packed {
-  const compare: Compare[] = [{ key: KEYS.controller, target: 'createRevision', equals: authority.controllerRevision }];
+  const compare: Compare[] = [
+    { key: KEYS.controller, target: 'createRevision', equals: authority.controllerRevision },
+    { key: KEYS.lastChange, target: 'modRevision', equals: image.lastChange },
+  ];
   const success: Operation[] = [];
-  // One is the change id's.
-  let room = TXN_OPERATIONS_MAX - 1;
+  // Two are these comparisons: there is always one more of them than of operations, the change id's being one.
+  let room = TXN_OPERATIONS_MAX - compare.length;
   let bytes = OVERHEAD_BYTES;
   let taken = 0;
   for (const change of changes) {

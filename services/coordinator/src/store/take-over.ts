@@ -1,4 +1,3 @@
-import { present } from '@weir/base/assert.ts';
 import { revision as asRevision } from '@weir/base/ids.ts';
 import type { Revision } from '@weir/base/ids.ts';
 import { ClusterImage } from '../controller/image.ts';
@@ -7,6 +6,8 @@ import { NAMESPACE_KEYS } from '../namespace/stored.ts';
 import { readAll } from './metadata-store.ts';
 import type { KeyValue, MetadataStore, Operation } from './metadata-store.ts';
 import { changeOf, decodeValue, encodeValue, KEYS, THIS_CHANGE } from './records.ts';
+
+const OVERTAKEN = 'another coordinator took over at the same moment: start this one again';
 
 /** What a coordinator begins with. */
 export interface TakenOver {
@@ -22,6 +23,7 @@ export interface TakenOver {
  *
  * @param candidates.clusterId - the cluster's id, if it has none yet
  * @param candidates.staticConfigs - broker configs that this process was started with
+ * @throws Error (as a rejection) when another coordinator does the same meanwhile
  */
 export async function takeOver(
   store: MetadataStore,
@@ -40,7 +42,7 @@ export async function takeOver(
     compare: [{ key: KEYS.controller, target: 'version', equals: 0 }],
     success: [claim],
   });
-  if (!claimed.succeeded) throw new Error('another coordinator took over at the same moment: start this one again');
+  if (!claimed.succeeded) throw new Error(OVERTAKEN);
   const controllerRevision = claimed.revision;
   const cluster = await store.txn({
     compare: [
@@ -51,13 +53,13 @@ export async function takeOver(
     failure: [{ kind: 'get', key: KEYS.cluster }],
   });
   const stored = cluster.responses[0];
-  const image = new ClusterImage(
-    cluster.succeeded
-      ? clusterId
-      : (decodeValue(present(stored, 'the cluster has an id')) as { clusterId: string }).clusterId,
-    candidates.staticConfigs,
-  );
+  if (!cluster.succeeded && stored === undefined) throw new Error(OVERTAKEN);
+  const image = new ClusterImage(stored === undefined ? clusterId : clusterIdIn(stored), candidates.staticConfigs);
   return { ...(await load(store, image)), controllerRevision };
+}
+
+function clusterIdIn(item: KeyValue): string {
+  return (decodeValue(item) as { clusterId: string }).clusterId;
 }
 
 /** In this order: topics come behind their partitions, nodes behind the sessions that they end with. */
@@ -83,8 +85,9 @@ async function load(store: MetadataStore, image: ClusterImage): Promise<Pick<Tak
     for (const item of ofPrefix) image.load(changeOf(item), item.modRevision, item.createRevision);
   }
   const orphans = image.takeOrphans();
-  image.loadedAt(revision);
-  image.namespace.loadedAt(namespaceChangedAt(items.find(({ key }) => key === KEYS.lastChange)) ?? revision);
+  const lastChange = items.find(({ key }) => key === KEYS.lastChange);
+  image.loadedAt(revision, lastChange?.modRevision ?? asRevision(0));
+  image.namespace.loadedAt(namespaceChangedAt(lastChange) ?? revision);
   return { image, orphans };
 }
 
