@@ -143,6 +143,23 @@ test('a coordinator whose snapshot is older than what is known is left', async (
   expect(heard.filter((what) => what.startsWith('welcomed'))).toHaveLength(2);
 });
 
+test('who is behind is not asked again before the others', async () => {
+  const { clock, transport, coordinator, heard, session } = await setUp({ coordinators: ['c1', 'c2'] });
+  await clock.advance(1);
+  coordinator.broker(3, 'b3:1');
+  await clock.settle();
+  // A predecessor that does not know of it, while the one that is active can be reached again a moment later.
+  const behind = new FakeCoordinator();
+  await transport.listen('c2', behind.handlers);
+  transport.stop('c1');
+  await clock.advance(500);
+  expect(behind.hellos.length).toBeGreaterThan(0);
+  await transport.listen('c1', coordinator.handlers);
+  await clock.advance(500);
+  expect(session.attached).toBe(true);
+  expect(heard.at(-1)).toBe('changed 2');
+});
+
 test('catching up waits for a heartbeat that was sent after the question', async () => {
   const { clock, coordinator, session } = await setUp();
   await clock.advance(1);

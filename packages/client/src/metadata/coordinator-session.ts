@@ -291,8 +291,10 @@ export class CoordinatorSession {
 
   #applied(applied: Applied, what: string): void {
     if (applied.kind === 'applied') return this.#handlers.changed(this.image, applied.changes);
-    // A snapshot older than the image comes from a coordinator that is behind: its deltas would leave holes.
-    if (applied.kind === 'stale' && what === 'snapshot') this.#abandon('its metadata is older than what is known');
+    if (applied.kind !== 'stale' || what !== 'snapshot') return;
+    // It comes from a coordinator that is behind, and whose deltas would leave holes. Another one has taken its place.
+    this.#turn++;
+    this.#abandon('its metadata is older than what is known');
   }
 
   #answered(sequence: bigint): void {
