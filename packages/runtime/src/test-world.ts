@@ -15,7 +15,7 @@ export function testWorld(parts: Partial<World> = {}): World {
     clock: machineClock,
     random: machineRandom,
     transport: grpcTransport,
-    logger: pino({ level: 'silent' }),
+    logger: parts.logger ?? pino({ level: 'silent' }),
     registry: new Registry(),
     tracer: trace.getTracer('test'),
     memoryLimitBytes: 1024 ** 3,
