@@ -8,6 +8,18 @@ import type { Mutation } from './mutations.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** What the tests of the mutated packages need. */
 const COPIED = ['package.json', 'packages/base', 'packages/records', 'packages/log'];
+/** What the simulation needs. */
+const COPIED_TO_SIMULATE = [
+  'package.json',
+  'packages',
+  'proto',
+  'services',
+  'test/node_modules',
+  'test/package.json',
+  'test/simulation',
+];
+/** A mistake is found within so many seeds; they are the same each time. */
+const SEEDS_MAX = 500;
 const RUN_MS_MAX = 120_000;
 
 /** How a run of tests ended. */
@@ -21,8 +33,8 @@ export interface TestRun {
 class Copy {
   readonly #directory = mkdtempSync(join(tmpdir(), 'weir-mutant-'));
 
-  constructor() {
-    for (const path of COPIED)
+  constructor(copied: readonly string[]) {
+    for (const path of copied)
       cpSync(join(ROOT, path), join(this.#directory, path), { recursive: true, verbatimSymlinks: true });
     symlinkSync(join(ROOT, 'node_modules'), join(this.#directory, 'node_modules'));
   }
@@ -53,13 +65,25 @@ class Copy {
     const report = join(this.#directory, 'report.json');
     const reporting = ['--reporter', 'json', '--outputFile', report, '--no-color'];
     const words = [vitest, 'run', ...files, '--root', this.#directory, '--bail', '1', ...reporting];
+    const [passed, said] = await this.#node(words);
+    return { passed, failures: passed ? '' : failuresIn(report, said) };
+  }
+
+  /** Runs the simulation, until a seed in which something does not hold. */
+  async simulate(): Promise<TestRun> {
+    const main = join(this.#directory, 'test', 'simulation', 'main.ts');
+    const [passed, said] = await this.#node([main, '--from', '1', '--seeds', String(SEEDS_MAX)]);
+    const failure = /^FAILED {2}(seed .*)$/m.exec(said)?.[1];
+    return { passed, failures: passed ? '' : (failure?.slice(0, 300) ?? `${NO_TEST}: ${said.trim().slice(-500)}`) };
+  }
+
+  #node(words: readonly string[]): Promise<[passed: boolean, said: string]> {
     // Of the run that this one may be a part of, it must know nothing.
     const environment = Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST$|NODE_OPTIONS)/.test(name));
     const options = { env: Object.fromEntries(environment), cwd: this.#directory, timeout: RUN_MS_MAX };
-    const [passed, said] = await new Promise<[boolean, string]>((resolve) => {
+    return new Promise((resolve) => {
       execFile(process.execPath, words, options, (error, stdout, stderr) => resolve([error === null, stdout + stderr]));
     });
-    return { passed, failures: passed ? '' : failuresIn(report, said) };
   }
 
   remove(): void {
@@ -100,10 +124,11 @@ export interface Judged {
 
 /** Applies a mutation to a copy and runs its tests. */
 export async function judge(mutation: Mutation): Promise<Judged> {
-  const copy = new Copy();
+  const { tests } = mutation;
+  const copy = new Copy(tests === 'simulation' ? COPIED_TO_SIMULATE : COPIED);
   try {
     copy.mutate(mutation);
-    const { passed, failures } = await copy.test(mutation.tests);
+    const { passed, failures } = tests === 'simulation' ? await copy.simulate() : await copy.test(tests);
     if (passed) return { caught: false, how: 'its tests pass all the same' };
     // Code that cannot be loaded would fail any test: that proves nothing.
     return { caught: !failures.startsWith(NO_TEST), how: failures };
@@ -112,11 +137,13 @@ export async function judge(mutation: Mutation): Promise<Judged> {
   }
 }
 
-/** Runs the tests of some mutations on the code as it is. */
+/** Runs the tests of some mutations on the code as it is. The simulation's own test does that for the simulation. */
 export async function testUnmutated(mutations: readonly Mutation[]): Promise<TestRun> {
-  const copy = new Copy();
+  const files = new Set(mutations.flatMap(({ tests }) => (tests === 'simulation' ? [] : tests)));
+  if (files.size === 0) return { passed: true, failures: '' };
+  const copy = new Copy(COPIED);
   try {
-    return await copy.test([...new Set(mutations.flatMap(({ tests }) => tests))]);
+    return await copy.test([...files]);
   } finally {
     copy.remove();
   }

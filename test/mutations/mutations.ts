@@ -7,13 +7,13 @@ export interface Mutation {
   /** Occurs exactly once in the file. */
   readonly find: string;
   readonly replace: string;
-  /** Test files from the root of the repository, of which at least one fails. */
-  readonly tests: readonly string[];
+  /** Test files from the root of the repository, of which at least one fails; or the simulation, in one of its seeds. */
+  readonly tests: readonly string[] | 'simulation';
   /** Runs with every `npm test`. */
   readonly always?: true;
 }
 
-/** What durability rests on, broken one piece at a time. */
+/** What durability and the metadata's safety rest on, broken one piece at a time. */
 export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'recovery takes a batch whose CRC is wrong',
@@ -220,5 +220,96 @@ export const MUTATIONS: readonly Mutation[] = [
     find: "if (!isValidBatchAt(chunk, at, at + bytes)) return 'bad';",
     replace: '',
     tests: ['packages/log/src/recovery.test.ts', 'packages/log/src/log.test.ts'],
+  },
+  {
+    name: 'a coordinator writes without a look at who is the controller',
+    file: 'services/coordinator/src/controller/transaction.ts',
+    find: "    { key: KEYS.controller, target: 'createRevision', equals: authority.controllerRevision },\n",
+    replace: '',
+    tests: 'simulation',
+    always: true,
+  },
+  {
+    name: 'a transaction does not mind when the one before it is not the newest',
+    file: 'services/coordinator/src/controller/transaction.ts',
+    find: "    { key: KEYS.lastChange, target: 'modRevision', equals: image.lastChange },\n",
+    replace: '',
+    tests: 'simulation',
+    always: true,
+  },
+  {
+    name: 'a broker gets producer ids under a registration that is over',
+    file: 'services/coordinator/src/controller/producer-ids.ts',
+    find: 'if (image.sessionOf(brokerId)?.revision !== brokerEpoch) {',
+    replace: 'if (image.sessionOf(brokerId) === undefined) {',
+    tests: 'simulation',
+    always: true,
+  },
+  {
+    name: 'a broker stays in sync under a registration that is over',
+    file: 'services/coordinator/src/controller/partition.ts',
+    find: 'brokers.active(broker)?.epoch === epoch);',
+    replace: 'brokers.active(broker) !== undefined);',
+    tests: 'simulation',
+    always: true,
+  },
+  {
+    name: 'a failed comparison is taken for an earlier success, whoever wrote last',
+    file: 'services/coordinator/src/store/committer.ts',
+    find: 'if (last !== undefined && (decodeValue(last) as { change: string }).change === changeId) return last.modRevision;',
+    replace: 'if (last !== undefined && changeId !== decodeValue.name) return last.modRevision;',
+    tests: 'simulation',
+    always: true,
+  },
+  {
+    name: 'an unchanged value that is read back is taken for the answer that nothing was written',
+    file: 'services/coordinator/src/store/committer.ts',
+    find: 'this.#metrics.txnRetries.inc();',
+    replace: `this.#metrics.txnRetries.inc();
+      const seen = await this.#store.range({ prefix: '/last-change' }).catch(() => undefined);
+      if (seen?.items[0]?.value.includes(changeId) === false) {
+        const anew = JSON.stringify(txn).replaceAll(changeId, changeId + "'");
+        return await this.#write({ txn: JSON.parse(anew) as TxnRequest, changeId: changeId + "'" });
+      }`,
+    tests: 'simulation',
+    always: true,
+  },
+  {
+    name: 'what is read back after a fault is taken for what was written',
+    file: 'services/coordinator/src/store/committer.ts',
+    find: 'this.#metrics.txnRetries.inc();',
+    replace: `this.#metrics.txnRetries.inc();
+      const seen = await this.#store.range({ prefix: '/last-change' }).catch(() => undefined);
+      if (seen?.items[0] !== undefined) return seen.items[0].modRevision;`,
+    tests: 'simulation',
+  },
+  {
+    name: 'a snapshot is applied without a look at its revision',
+    file: 'packages/client/src/metadata/cluster-image.ts',
+    find: "    if (revision < this.#revision) return { kind: 'stale' };\n",
+    replace: '',
+    tests: 'simulation',
+    always: true,
+  },
+  {
+    name: 'sessions end for the time in which the coordinator slept',
+    file: 'services/coordinator/src/session/session-table.ts',
+    find: '      session.deadlineMs += lateMs;\n',
+    replace: '',
+    tests: 'simulation',
+  },
+  {
+    name: 'most sessions end at once',
+    file: 'services/coordinator/src/session/session-table.ts',
+    find: 'if (ending.length > 1 &&',
+    replace: 'if (ending.length < 0 &&',
+    tests: 'simulation',
+  },
+  {
+    name: 'a doubtful replica is trusted',
+    file: 'services/coordinator/src/controller/brokers.ts',
+    find: '    if (doubt === undefined) continue;\n',
+    replace: "    if (doubt !== 'missing') continue;\n",
+    tests: 'simulation',
   },
 ];
