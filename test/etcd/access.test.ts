@@ -26,7 +26,7 @@ const OPENSSL_WORDS =
   );
 
 async function startEtcd(count: number, tls?: TlsFiles): Promise<EtcdCluster> {
-  const cluster = await EtcdCluster.start(count, tls);
+  const cluster = await EtcdCluster.start(count, tls === undefined ? {} : { tls });
   cleanUps.push(() => cluster.stop());
   return cluster;
 }
