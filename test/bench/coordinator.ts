@@ -8,6 +8,8 @@ import { Client } from '@weir/client/client.ts';
 import { CoordinatorSession } from '@weir/client/metadata/coordinator-session.ts';
 import type { ClusterImage, ImageChange } from '@weir/client/metadata/cluster-image.ts';
 import { testWorld } from '@weir/runtime/test-world.ts';
+import { buildEtcd, toolchainProblem } from '../etcd/build.ts';
+import { EtcdCluster } from '../etcd/members.ts';
 import { WeirChild } from '../harness/weir-child.ts';
 import { freePort } from './kafka/broker.ts';
 import { cpuSeconds, print, residentMiB } from './measure.ts';
@@ -23,9 +25,27 @@ const world = testWorld();
 /** The coordinator on SQLite, in a process of its own; brokers are sessions without anything behind them. */
 export async function benchCoordinator(): Promise<void> {
   console.log('\nThe coordinator, on SQLite');
-  await withCoordinator(manyTopics);
-  await withCoordinator(lostLeader);
-  await withCoordinator(manySessions);
+  await benchOn((directory) => `sqlite:${join(directory, 'metadata.db')}`);
+}
+
+/** The same on one etcd, which shares the cores and the disk. */
+export async function benchCoordinatorOnEtcd(): Promise<void> {
+  const problem = toolchainProblem();
+  if (problem !== undefined) return console.log(`\nThe coordinator, on etcd: skipped, ${problem}`);
+  const program = await buildEtcd(console.error);
+  console.log('\nThe coordinator, on one etcd');
+  await benchOn(async (_directory, etcds) => {
+    const etcd = await EtcdCluster.start(1, { program });
+    etcds.push(etcd);
+    return `etcd:${etcd.endpoints[0]!.url}`;
+  });
+}
+
+/** Finds the store to use, and notes what has to be stopped behind it. */
+type OpenStore = (directory: string, etcds: EtcdCluster[]) => string | Promise<string>;
+
+async function benchOn(openStore: OpenStore): Promise<void> {
+  for (const act of [manyTopics, lostLeader, manySessions]) await withCoordinator(openStore, act);
 }
 
 interface Coordinator {
@@ -153,10 +173,11 @@ function ledBy(image: ClusterImage, id: number): number {
   return led;
 }
 
-async function withCoordinator(act: (coordinator: Coordinator) => Promise<void>): Promise<void> {
+async function withCoordinator(openStore: OpenStore, act: (coordinator: Coordinator) => Promise<void>): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'weir-bench-coordinator-'));
   const [address, ops] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
-  const store = `sqlite:${join(directory, 'metadata.db')}`;
+  const etcds: EtcdCluster[] = [];
+  const store = await openStore(directory, etcds);
   const words = [
     'coordinator',
     '--grpc-listen',
@@ -174,6 +195,7 @@ async function withCoordinator(act: (coordinator: Coordinator) => Promise<void>)
     await act({ address, pid: child.pid });
   } finally {
     await child.end('SIGTERM');
+    for (const etcd of etcds) await etcd.stop();
     rmSync(directory, { recursive: true, force: true });
   }
 }

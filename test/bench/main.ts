@@ -1,5 +1,5 @@
 import { cpus, totalmem } from 'node:os';
-import { benchCoordinator } from './coordinator.ts';
+import { benchCoordinator, benchCoordinatorOnEtcd } from './coordinator.ts';
 import { benchDisk } from './disk.ts';
 import { benchFetchWakes } from './fetch-wakes.ts';
 import { benchGateway } from './gateway.ts';
@@ -14,6 +14,7 @@ const parts: Readonly<Record<string, () => void | Promise<void>>> = {
   start: benchStart,
   gateway: benchGateway,
   coordinator: benchCoordinator,
+  etcd: benchCoordinatorOnEtcd,
   grpc: benchGrpc,
   log: async () => {
     await benchLog();

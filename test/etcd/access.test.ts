@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { StoreFault } from '@weir/coordinator/store/metadata-store.ts';
 import type { MetadataStore } from '@weir/coordinator/store/metadata-store.ts';
 import { openEtcdStore } from '@weir/coordinator/store/etcd.node.ts';
@@ -13,11 +13,7 @@ import type { TlsFiles } from './members.ts';
 import { etcdProgram, unlessSkipped } from './program.ts';
 
 const cleanUps: (() => Promise<void> | void)[] = [];
-const directory = mkdtempSync(join(tmpdir(), 'weir-etcd-access-'));
-afterAll(async () => {
-  for (const cleanUp of cleanUps.toReversed()) await cleanUp();
-  rmSync(directory, { recursive: true });
-});
+let directory: string;
 
 /** A key, and a certificate of an authority that is its own, for loopback. */
 const OPENSSL_WORDS =
@@ -26,7 +22,7 @@ const OPENSSL_WORDS =
   );
 
 async function startEtcd(count: number, tls?: TlsFiles): Promise<EtcdCluster> {
-  const cluster = await EtcdCluster.start(count, tls);
+  const cluster = await EtcdCluster.start(count, tls === undefined ? {} : { tls });
   cleanUps.push(() => cluster.stop());
   return cluster;
 }
@@ -50,6 +46,14 @@ function passwordFile(password: string): string {
 }
 
 describe.skipIf(etcdProgram === undefined)(`access to etcd${unlessSkipped}`, () => {
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'weir-etcd-access-'));
+  });
+  afterAll(async () => {
+    for (const cleanUp of cleanUps.toReversed()) await cleanUp();
+    rmSync(directory, { recursive: true });
+  });
+
   test('several stores share an etcd under prefixes of their own', async () => {
     const { endpoints } = await startEtcd(1);
     const stores = await Promise.all(['/weir', '/weir2'].map((prefix) => openEtcdStore({ endpoints, prefix })));

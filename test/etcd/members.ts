@@ -26,19 +26,22 @@ class EtcdMember {
   readonly name: string;
   readonly clientUrl: string;
   readonly peerUrl: string;
-  readonly #args: readonly string[];
+  readonly #command: readonly string[];
   #child: ChildProcess | undefined;
   #output = '';
 
-  constructor(name: string, { clientUrl, peerUrl, args }: { clientUrl: string; peerUrl: string; args: string[] }) {
+  constructor(
+    name: string,
+    { clientUrl, peerUrl, command }: { clientUrl: string; peerUrl: string; command: string[] },
+  ) {
     this.name = name;
     this.clientUrl = clientUrl;
     this.peerUrl = peerUrl;
-    this.#args = args;
+    this.#command = command;
   }
 
   start(): void {
-    const child = spawn(present(etcdProgram, 'etcd was built'), this.#args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(this.#command[0]!, this.#command.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] });
     child.stderr
       .setEncoding('utf8')
       .on('data', (text: string) => (this.#output = (this.#output + text).slice(-20_000)));
@@ -82,7 +85,11 @@ export class EtcdCluster {
     this.endpoints = parseEndpoints(members.map(({ clientUrl }) => clientUrl).join(','));
   }
 
-  static async start(count: number, tls?: TlsFiles): Promise<EtcdCluster> {
+  /** @param options.program - where etcd is, if it is not where `npm run test:etcd` has built it */
+  static async start(
+    count: number,
+    { tls, program = etcdProgram }: { readonly tls?: TlsFiles; readonly program?: string | undefined } = {},
+  ): Promise<EtcdCluster> {
     const directory = mkdtempSync(join(tmpdir(), 'weir-etcd-'));
     const ports = await freePorts(2 * count);
     const scheme = tls === undefined ? 'http' : 'https';
@@ -93,7 +100,8 @@ export class EtcdCluster {
     }));
     const initial = places.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(',');
     const members = places.map(({ name, clientUrl, peerUrl }) => {
-      const args = [
+      const command = [
+        present(program, 'etcd was built'),
         `--name=${name}`,
         `--data-dir=${join(directory, name)}`,
         '--log-level=warn',
@@ -105,7 +113,7 @@ export class EtcdCluster {
         `--initial-cluster-token=${directory}`,
         ...(tls === undefined ? [] : tlsArguments(tls)),
       ];
-      return new EtcdMember(name, { clientUrl, peerUrl, args });
+      return new EtcdMember(name, { clientUrl, peerUrl, command });
     });
     const cluster = new EtcdCluster(directory, members);
     for (const member of members) member.start();

@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { afterEach, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { revision } from '@weir/base/ids.ts';
-import { LEASE_TTL_MS_MIN } from '@weir/base/limits.ts';
+import { LEASE_TTL_MS_MIN, WRITE_RETRY_MS } from '@weir/base/limits.ts';
 import { ManualClock } from '@weir/client/test-kit/manual-clock.ts';
 import { machineClock } from '@weir/runtime/machine.ts';
 import { describeLeases } from './testing/contract-lease.ts';
@@ -87,6 +87,31 @@ test('what was written is there after the store was closed and opened again, and
   await clock.advance(1);
   await recorder.untilRevision(revision(2));
   expect(recorder.short).toEqual([[2, '-/b']]);
+});
+
+test('a lease that is kept alive while its end is being written lives on', async () => {
+  let nowMs = 0;
+  const timers: (() => void)[] = [];
+  const after = (_delayMs: number, callback: () => void): (() => void) => {
+    timers.push(callback);
+    return () => {};
+  };
+  const store = openSqliteStore(':memory:', { ...machineClock, monotonicMs: () => nowMs, after });
+  opened.push(store);
+  const { id, ttlMs } = await store.grantLease(LEASE_TTL_MS_MIN);
+  await write(store, put('/a', '1', id));
+  const passUntil = (untilMs: number): void => {
+    nowMs = untilMs;
+    for (const timer of timers.splice(0)) timer();
+  };
+  passUntil(ttlMs);
+  expect(await store.keepLeaseAlive(id)).toBe(true);
+  await write(store, put('/b', '1'));
+  expect((await store.range({ prefix: '/' })).items.map(({ key }) => key)).toEqual(['/a', '/b']);
+  passUntil(ttlMs + WRITE_RETRY_MS);
+  passUntil(2 * ttlMs);
+  await write(store, put('/c', '1'));
+  expect((await store.range({ prefix: '/' })).items.map(({ key }) => key)).toEqual(['/b', '/c']);
 });
 
 test('a store of format 1 is opened, and has leases from then on', async () => {
