@@ -198,8 +198,13 @@ export class Coordinator {
     for (const member of this.#members) member.abort(refusal('SHUTTING_DOWN', 'the coordinator stops'));
     this.namespace.stop();
     await this.#committer.stop();
-    for (const done of this.#waiting.values()) {
-      done({ kind: 'refused', refusal: refusal('SHUTTING_DOWN', 'the coordinator stopped before it was done') });
+    for (const [id, done] of this.#waiting) {
+      // Whoever hears SHUTTING_DOWN may take it for certain that nothing was done.
+      const why =
+        id === this.#controller.runningId
+          ? refusal('REQUEST_TIMED_OUT', 'the coordinator stopped while it was at it: it may have been done or not')
+          : refusal('SHUTTING_DOWN', 'the coordinator stopped before it was begun');
+      done({ kind: 'refused', refusal: why });
     }
     this.#waiting.clear();
   }

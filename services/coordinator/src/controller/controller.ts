@@ -133,6 +133,11 @@ export class Controller {
     this.#options = options;
   }
 
+  /** The command that has begun and is not done: of what it writes, some may be written. */
+  get runningId(): number | undefined {
+    return this.#running?.id;
+  }
+
   /** Commands that wait. */
   get queued(): number {
     return this.#queue.length;
