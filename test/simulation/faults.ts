@@ -1,6 +1,7 @@
 import type { SimulatedBroker } from './cluster/broker.ts';
 import type { Coordinators, CoordinatorProcess } from './cluster/coordinators.ts';
 import type { Follower } from './cluster/follower.ts';
+import type { TreeClient } from './cluster/tree-client.ts';
 import type { Chance } from './engine/chance.ts';
 import type { Process } from './engine/process.ts';
 import type { Parts } from './parts.ts';
@@ -11,6 +12,7 @@ export interface Victims {
   readonly coordinators: Coordinators;
   readonly brokers: readonly SimulatedBroker[];
   readonly followers: readonly Follower[];
+  readonly treeClients: readonly TreeClient[];
 }
 
 /** Breaks things, each kind at its own rate, until the run is to heal. */
@@ -68,13 +70,14 @@ export class Faults {
       });
     },
     pauseBrokerMs: () => {
-      const process = this.#chance.pick(this.#victims.brokers).process;
+      const process = this.#chance.pick([...this.#victims.brokers, ...this.#victims.treeClients]).process;
       if (process !== undefined) this.#pause(process, 12_000);
     },
     breakConnectionsMs: () => this.#parts.network.breakSome(),
     partitionMs: () => {
       const coordinator = this.#coordinator()?.process;
-      const others = [...this.#victims.followers, ...this.#victims.brokers].flatMap(({ process }) => process ?? []);
+      const { followers, brokers, treeClients } = this.#victims;
+      const others = [...followers, ...brokers, ...treeClients].flatMap(({ process }) => process ?? []);
       if (coordinator === undefined) return;
       const cutOff = this.#chance.happens(0.3) ? others : [this.#chance.pick(others)];
       const way = this.#chance.pick(['there', 'back', 'both'] as const);

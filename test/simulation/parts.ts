@@ -2,6 +2,7 @@ import type { ImageCheck } from './checks/images.ts';
 import type { History } from './checks/history.ts';
 import type { PromiseChecks } from './checks/promises.ts';
 import type { SessionChecks } from './checks/sessions.ts';
+import type { TreeChecks } from './checks/tree.ts';
 import type { WriteChecks } from './checks/writes.ts';
 import type { Chance } from './engine/chance.ts';
 import type { Network } from './engine/network.ts';
@@ -22,6 +23,7 @@ export interface Parts {
     readonly writes: WriteChecks;
     readonly sessions: SessionChecks;
     readonly promises: PromiseChecks;
+    readonly tree: TreeChecks;
     readonly imageOf: (follower: string) => ImageCheck;
   };
   /** Of whoever decides what processes there are. */

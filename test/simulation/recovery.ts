@@ -2,6 +2,7 @@ import { SESSION_TIMEOUT_MS } from '@weir/base/limits.ts';
 import type { SimulatedBroker } from './cluster/broker.ts';
 import type { Coordinators } from './cluster/coordinators.ts';
 import type { Follower } from './cluster/follower.ts';
+import type { TreeClient } from './cluster/tree-client.ts';
 import type { Load } from './load.ts';
 import type { Parts } from './parts.ts';
 
@@ -20,6 +21,7 @@ export class Recovery {
   readonly #coordinators: Coordinators;
   readonly #brokers: readonly SimulatedBroker[];
   readonly #followers: readonly Follower[];
+  readonly #treeClients: readonly TreeClient[];
   readonly #load: Load;
   #isProbed = false;
 
@@ -29,6 +31,7 @@ export class Recovery {
       readonly coordinators: Coordinators;
       readonly brokers: readonly SimulatedBroker[];
       readonly followers: readonly Follower[];
+      readonly treeClients: readonly TreeClient[];
       readonly load: Load;
     },
   ) {
@@ -36,6 +39,7 @@ export class Recovery {
     this.#coordinators = options.coordinators;
     this.#brokers = options.brokers;
     this.#followers = options.followers;
+    this.#treeClients = options.treeClients;
     this.#load = options.load;
   }
 
@@ -48,6 +52,7 @@ export class Recovery {
     this.#bringBack();
     await scheduler.runUntil(scheduler.nowMs + CALM_MS, failed);
     this.#load.stop();
+    for (const client of this.#treeClients) client.stop();
     this.#bringBack();
     const untilMs = scheduler.nowMs + CONVERGED_MS;
     void this.#probe();
@@ -70,7 +75,7 @@ export class Recovery {
       if (broker.process === undefined) broker.start({ isOtherDirectory: false, doubtfulRate: 0 });
       broker.process?.resume();
     }
-    for (const { process } of this.#followers) process.resume();
+    for (const { process } of [...this.#followers, ...this.#treeClients]) process.resume();
   }
 
   async #probe(): Promise<void> {
@@ -83,7 +88,7 @@ export class Recovery {
 
   /** What is not well yet, or undefined. */
   #missing(): string | undefined {
-    const { history } = this.#parts;
+    const { history, checks } = this.#parts;
     const coordinator = this.#coordinators.newest?.coordinator;
     if (coordinator === undefined) return 'no coordinator is active';
     const problem = coordinator.notReady();
@@ -96,11 +101,13 @@ export class Recovery {
     }
     for (const { process, session } of this.#everyFollower()) {
       if (!session.attached) return `${process.name} follows nobody`;
-      if (session.image.revision !== coordinator.image.revision) {
-        return `${process.name} is at revision ${session.image.revision}, and the coordinator at ${coordinator.image.revision}`;
-      }
+      const { revision } = session.image;
+      const { metadataRevision } = checks.writes;
+      if (revision < metadataRevision)
+        return `${process.name} is at revision ${revision}, the metadata at ${metadataRevision}`;
     }
-    return this.#partitionsMissing(active);
+    const sessionIds = this.#treeClients.flatMap(({ sessionId }) => sessionId ?? []);
+    return checks.tree.left(sessionIds) ?? this.#partitionsMissing(active);
   }
 
   #partitionsMissing(active: ReadonlyMap<number, number>): string | undefined {

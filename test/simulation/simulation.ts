@@ -2,10 +2,12 @@ import { ImageCheck } from './checks/images.ts';
 import { History } from './checks/history.ts';
 import { PromiseChecks } from './checks/promises.ts';
 import { SessionChecks } from './checks/sessions.ts';
+import { TreeChecks } from './checks/tree.ts';
 import { WriteChecks } from './checks/writes.ts';
 import { SimulatedBroker } from './cluster/broker.ts';
 import { Coordinators } from './cluster/coordinators.ts';
 import { Follower } from './cluster/follower.ts';
+import { TreeClient } from './cluster/tree-client.ts';
 import { Chance } from './engine/chance.ts';
 import { Network } from './engine/network.ts';
 import type { Ground } from './engine/process.ts';
@@ -60,6 +62,7 @@ export async function simulate(seed: number, print?: (line: string) => void): Pr
   const checking = { history, sometimes, violated };
   const writes = new WriteChecks(checking);
   const sessions = new SessionChecks(checking);
+  const tree = new TreeChecks(checking);
   let takeOvers = 0;
   const store = new SimulatedStore({
     ground,
@@ -74,6 +77,7 @@ export async function simulate(seed: number, print?: (line: string) => void): Pr
       }
       writes.applied(txn, written);
       sessions.written(txn.by, written);
+      tree.applied(written);
     },
   });
   const parts: Parts = {
@@ -86,6 +90,7 @@ export async function simulate(seed: number, print?: (line: string) => void): Pr
     checks: {
       writes,
       sessions,
+      tree,
       promises: new PromiseChecks(checking),
       imageOf: (follower) => new ImageCheck(follower, checking),
     },
@@ -104,12 +109,16 @@ export async function simulate(seed: number, print?: (line: string) => void): Pr
     const member = { kind: 'observer', name: `observer ${i}` } as const;
     followers.push(new Follower(member.name, parts, { coordinators: addresses, member }));
   }
-  const faults = new Faults(parts, { coordinators, brokers, followers });
+  const treeClients = Array.from(
+    { length: swarm.treeClients },
+    (_, i) => new TreeClient(`tree ${i + 1}`, parts, addresses),
+  );
+  const faults = new Faults(parts, { coordinators, brokers, followers, treeClients });
   const failed = (): boolean => violation !== undefined;
   await scheduler.runUntil(swarm.safetyMs, failed);
   if (!failed()) {
     faults.stop();
-    const recovery = new Recovery(parts, { coordinators, brokers, followers, load });
+    const recovery = new Recovery(parts, { coordinators, brokers, followers, treeClients, load });
     await recovery.run(failed);
   }
   process.off('unhandledRejection', rejected);
@@ -118,7 +127,7 @@ export async function simulate(seed: number, print?: (line: string) => void): Pr
     swarm,
     violation,
     events: scheduler.events,
-    operations: load.operations,
+    operations: load.operations + treeClients.reduce((sum, client) => sum + client.operations, 0),
     transactions: history.revision,
     faults: faults.count,
     takeOvers,

@@ -25,6 +25,10 @@ export const SOMETIMES = [
   'a reader was too slow for its stream',
   'a fenced broker was refused producer ids',
   'a broker learned from the coordinator that a topic was deleted',
+  'an ephemeral node was created',
+  'a client session was over',
+  'a watch told of nodes',
+  'a watch was ended because its place was lost',
   'the outcome of a request stayed unknown to its client',
 ] as const;
 

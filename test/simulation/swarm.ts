@@ -39,6 +39,8 @@ export interface Swarm {
   readonly coordinators: number;
   readonly brokers: number;
   readonly observers: number;
+  /** Of the namespace. */
+  readonly treeClients: number;
   readonly safetyMs: number;
   /** Between two requests of a client. */
   readonly operationMs: number;
@@ -64,6 +66,7 @@ export function swarmOf(seed: number): Swarm {
     coordinators: chance.pick([1, 2, 3, 3]),
     brokers: chance.whole(1, 5),
     observers: chance.whole(0, 3),
+    treeClients: chance.whole(0, 2),
     safetyMs: chance.whole(20, 60) * 1_000,
     operationMs: Math.round(chance.between(30, 800)),
     names: chance.whole(1, 8),

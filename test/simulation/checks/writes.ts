@@ -7,6 +7,9 @@ import type { History, KeyWrite, Stored } from './history.ts';
 /** Operations of a transaction, from which on more of the same step may be to come. */
 const CUT_AT = TXN_OPERATIONS_MAX - 3;
 
+/** What followers of the metadata hear nothing of. */
+const NOT_FOLLOWED = /^\/(last-change|controller|cluster|nodes|node-creations|client-sessions)(\/|$)/;
+
 /**
  * What is true of every transaction in the store, whoever sent it and however late it is done: one coordinator alone
  * writes, no transaction is done twice, and R12 of the partitions holds.
@@ -19,6 +22,7 @@ export class WriteChecks {
   /** Every topic id that there ever was: its name, and whether it is gone. */
   readonly #topics = new Map<string, { readonly name: string; isGone: boolean }>();
   #holder: Process | undefined;
+  #metadataRevision = 0;
   /** A step that takes several transactions has begun: until its last, or the next take-over's end, brokers may be ahead. */
   #halfDoneBy: Process | undefined;
 
@@ -35,6 +39,11 @@ export class WriteChecks {
   /** The process whose claim of the controller's key stands. */
   get holder(): Process | undefined {
     return this.#holder;
+  }
+
+  /** Of the last transaction that followers of the metadata have to hear of. */
+  get metadataRevision(): number {
+    return this.#metadataRevision;
   }
 
   /** A coordinator has finished what its predecessors left. */
@@ -54,6 +63,7 @@ export class WriteChecks {
     if (!writes.some(({ key }) => key === '/last-change')) return;
     if (by !== this.#holder)
       this.#violated(`${by.name} writes, and ${this.#holder?.name ?? 'nobody'} is the controller`);
+    if (writes.some(({ key }) => !NOT_FOLLOWED.test(key))) this.#metadataRevision = this.#history.revision;
     if (writes.length >= CUT_AT) this.#halfDoneBy = by;
     else if (this.#halfDoneBy === by) this.#halfDoneBy = undefined;
     if (this.#halfDoneBy === undefined) this.#noFencedInSync();
