@@ -312,4 +312,25 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "    if (doubt !== 'missing') continue;\n",
     tests: 'simulation',
   },
+  {
+    name: 'a coordinator that stops says of what it was at that nothing was done',
+    file: 'services/coordinator/src/coordinator.ts',
+    find: 'id === this.#controller.runningId',
+    replace: 'id < 0',
+    tests: 'simulation',
+  },
+  {
+    name: 'a watch goes on with what it was told last',
+    file: 'packages/client/src/namespace/watch-link.ts',
+    find: 'open.next = Number(revision) + 1;',
+    replace: 'open.next = Number(revision);',
+    tests: 'simulation',
+  },
+  {
+    name: 'a watch goes on at a coordinator that does not have the changes in between',
+    file: 'services/coordinator/src/namespace/watches.ts',
+    find: 'from < this.oldest',
+    replace: 'from < 0',
+    tests: 'simulation',
+  },
 ];

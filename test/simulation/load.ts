@@ -21,6 +21,9 @@ const CREATE_PARTITIONS = protobufMethod(method.createPartitions);
 const DELETE_TOPICS = protobufMethod(method.deleteTopics);
 const ALTER_CONFIGS = protobufMethod(method.alterConfigs);
 
+/** Requests that wait for an answer, past which none is sent: while nobody answers they would only be many. */
+const PENDING_MAX = 8;
+
 /** A client that administers the cluster: what it is told is held against the store. */
 export class Load {
   readonly follower: Follower;
@@ -28,6 +31,7 @@ export class Load {
   readonly #brokers: readonly SimulatedBroker[];
   readonly #chance: Chance;
   #operations = 0;
+  #pending = 0;
   #isStopped = false;
 
   constructor(
@@ -60,8 +64,10 @@ export class Load {
     this.#parts.ground.scheduler.in(this.#chance.between(0, 2 * this.#parts.swarm.operationMs), () => {
       if (this.#isStopped) return;
       this.#next();
+      if (this.#pending >= PENDING_MAX) return;
       this.#operations++;
-      void this.#operation();
+      this.#pending++;
+      void this.#operation().finally(() => this.#pending--);
     });
   }
 

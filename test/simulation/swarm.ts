@@ -67,7 +67,7 @@ export function swarmOf(seed: number): Swarm {
     brokers: chance.whole(1, 5),
     observers: chance.whole(0, 3),
     treeClients: chance.whole(0, 2),
-    safetyMs: chance.whole(20, 60) * 1_000,
+    safetyMs: chance.whole(15, 50) * 1_000,
     operationMs: Math.round(chance.between(30, 800)),
     names: chance.whole(1, 8),
     partitionsMax: chance.happens(0.1) ? 150 : chance.whole(1, 6),

@@ -7,6 +7,8 @@ import type { Parts } from '../parts.ts';
 import { simulatedWorld } from './world.ts';
 
 const NAMES = 4;
+/** Requests that wait for an answer, past which none is sent. */
+const PENDING_MAX = 8;
 
 /** A process that uses the namespace with the real client: it writes nodes, holds a session, and watches everything. */
 export class TreeClient {
@@ -18,6 +20,7 @@ export class TreeClient {
   #isOpening = false;
   #isStopped = false;
   #operations = 0;
+  #pending = 0;
 
   constructor(name: string, parts: Parts, coordinators: readonly string[]) {
     this.#parts = parts;
@@ -73,11 +76,15 @@ export class TreeClient {
     this.process.clock.after(this.#chance.between(0, 2 * this.#parts.swarm.operationMs), () => {
       if (this.#isStopped) return;
       this.#next();
+      if (this.#pending >= PENDING_MAX) return;
       this.#operations++;
-      this.#operation(`${this.process.name} ${this.#operations}`).catch((error: unknown) => {
-        if (error instanceof WeirError && error.code !== 'UNKNOWN_SERVER_ERROR') return;
-        this.#parts.ground.violated(`${this.process.name} was answered ${String(error)}`);
-      });
+      this.#pending++;
+      this.#operation(`${this.process.name} ${this.#operations}`)
+        .catch((error: unknown) => {
+          if (error instanceof WeirError && error.code !== 'UNKNOWN_SERVER_ERROR') return;
+          this.#parts.ground.violated(`${this.process.name} was answered ${String(error)}`);
+        })
+        .finally(() => this.#pending--);
     });
   }
 
