@@ -259,7 +259,6 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'if (last !== undefined && (decodeValue(last) as { change: string }).change === changeId) return last.modRevision;',
     replace: 'if (last !== undefined && changeId !== decodeValue.name) return last.modRevision;',
     tests: 'simulation',
-    always: true,
   },
   {
     name: 'an unchanged value that is read back is taken for the answer that nothing was written',

@@ -90,7 +90,7 @@ export function swarmOf(seed: number): Swarm {
     },
     faults: {
       killCoordinatorMs: every(3_000, 30_000),
-      stopCoordinatorMs: every(10_000, 40_000),
+      stopCoordinatorMs: every(4_000, 20_000),
       pauseCoordinatorMs: every(3_000, 20_000),
       secondCoordinatorMs: every(5_000, 40_000),
       isolateFromStoreMs: every(5_000, 30_000),
