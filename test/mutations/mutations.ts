@@ -332,4 +332,11 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'from < 0',
     tests: 'simulation',
   },
+  {
+    name: 'heartbeats of a client session do not count',
+    file: 'services/coordinator/src/namespace-host.ts',
+    find: "    this.#step('heartbeat', sessionId);\n",
+    replace: '',
+    tests: 'simulation',
+  },
 ];

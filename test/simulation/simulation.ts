@@ -1,3 +1,4 @@
+import { ClientSessionChecks } from './checks/client-sessions.ts';
 import { ImageCheck } from './checks/images.ts';
 import { History } from './checks/history.ts';
 import { PromiseChecks } from './checks/promises.ts';
@@ -62,6 +63,7 @@ export async function simulate(seed: number, print?: (line: string) => void): Pr
   const checking = { history, sometimes, violated };
   const writes = new WriteChecks(checking);
   const sessions = new SessionChecks(checking);
+  const clientSessions = new ClientSessionChecks(checking);
   const tree = new TreeChecks(checking);
   let takeOvers = 0;
   const store = new SimulatedStore({
@@ -74,9 +76,11 @@ export async function simulate(seed: number, print?: (line: string) => void): Pr
       if (written.some(({ key, after }) => key === '/controller' && after !== undefined)) {
         takeOvers++;
         sessions.claimed(txn.by);
+        clientSessions.claimed(txn.by);
       }
       writes.applied(txn, written);
       sessions.written(txn.by, written);
+      clientSessions.written(txn.by, written);
       tree.applied(written);
     },
   });
@@ -86,7 +90,12 @@ export async function simulate(seed: number, print?: (line: string) => void): Pr
     store,
     sometimes,
     history,
-    network: new Network({ ground, chance: chanceFor('network'), swarm: swarm.network, watcher: sessions }),
+    network: new Network({
+      ground,
+      chance: chanceFor('network'),
+      swarm: swarm.network,
+      watchers: [sessions, clientSessions],
+    }),
     checks: {
       writes,
       sessions,

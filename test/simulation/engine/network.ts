@@ -38,7 +38,7 @@ type StreamHandler = Extract<Handler, { kind: 'stream' }>;
 export class Network implements WireNetwork {
   readonly #ground: Ground;
   readonly #chance: Chance;
-  readonly #watcher: NetworkWatcher;
+  readonly #watchers: readonly NetworkWatcher[];
   #swarm: NetworkSwarm;
   /** By address; who came last answers. */
   readonly #listening = new Map<string, { readonly process: Process; readonly handlers: readonly Handler[] }[]>();
@@ -51,12 +51,12 @@ export class Network implements WireNetwork {
     readonly ground: Ground;
     readonly chance: Chance;
     readonly swarm: NetworkSwarm;
-    readonly watcher: NetworkWatcher;
+    readonly watchers: readonly NetworkWatcher[];
   }) {
     this.#ground = options.ground;
     this.#chance = options.chance;
     this.#swarm = options.swarm;
-    this.#watcher = options.watcher;
+    this.#watchers = options.watchers;
   }
 
   /** The network as a process sees it. */
@@ -142,15 +142,15 @@ export class Network implements WireNetwork {
   }
 
   sent(wire: Wire, from: End, message: unknown, isFull: boolean): void {
-    this.#watcher.sent(wire, from, message, isFull);
+    for (const watcher of this.#watchers) watcher.sent(wire, from, message, isFull);
   }
 
   received(wire: Wire, by: End, message: unknown): void {
-    this.#watcher.received(wire, by, message);
+    for (const watcher of this.#watchers) watcher.received(wire, by, message);
   }
 
   over(wire: Wire, at: End): void {
-    this.#watcher.over(wire, at);
+    for (const watcher of this.#watchers) watcher.over(wire, at);
   }
 
   #silentMs(): number {
