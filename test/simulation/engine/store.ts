@@ -23,12 +23,15 @@ interface Met {
 interface Fate {
   readonly doneAfterMs: number | undefined;
   readonly answeredAfterMs: number | undefined;
+  /** When its sender gives it up, unless it is answered. */
+  readonly givenUpAfterMs: number;
   readonly fault: string;
 }
 
 /** After so long a request is given up, as the etcd engine does it: its outcome is unknown. */
 const GIVEN_UP_MS = 2_000;
-const LATE_MS_MAX = 10_000;
+/** By how much a request that was given up may be late: among the next tries, or long after them. */
+const LATE_MS = [100, 1_000, 10_000];
 
 /**
  * The metadata store: transactions are linearizable, and that is all that is sure. Answers are lost, requests are lost,
@@ -102,7 +105,7 @@ export class SimulatedStore {
 
   #request<T>(process: Process, perform: (met: Met) => T): Promise<T> {
     const { scheduler } = this.#ground;
-    const { doneAfterMs, answeredAfterMs, fault } = this.#fate(process);
+    const { doneAfterMs, answeredAfterMs, givenUpAfterMs, fault } = this.#fate(process);
     return new Promise((resolve, reject) => {
       let isSettled = false;
       const settle = (how: () => void): void =>
@@ -113,16 +116,29 @@ export class SimulatedStore {
         });
       if (doneAfterMs !== undefined) {
         scheduler.in(doneAfterMs, () => {
-          const result = perform({ isGivenUp: isSettled, isAnswered: answeredAfterMs !== undefined });
-          if (answeredAfterMs !== undefined)
-            scheduler.in(answeredAfterMs - doneAfterMs, () => settle(() => resolve(result)));
+          const answer = this.#performed(() =>
+            perform({ isGivenUp: isSettled, isAnswered: answeredAfterMs !== undefined }),
+          );
+          if (answeredAfterMs === undefined) return;
+          scheduler.in(answeredAfterMs - doneAfterMs, () =>
+            settle(() => ('error' in answer ? reject(answer.error) : resolve(answer.result))),
+          );
         });
       }
-      const gaveUpAfterMs = this.#chance.happens(0.5) ? GIVEN_UP_MS : this.#chance.between(0, GIVEN_UP_MS);
       if (answeredAfterMs === undefined || answeredAfterMs > GIVEN_UP_MS) {
-        scheduler.in(gaveUpAfterMs, () => settle(() => reject(new StoreFault(fault, { retriable: true }))));
+        scheduler.in(givenUpAfterMs, () => settle(() => reject(new StoreFault(fault, { retriable: true }))));
       }
     });
+  }
+
+  /** A request that no engine takes is a bug of who sends it, who may never hear of it. */
+  #performed<T>(perform: () => T): { readonly result: T } | { readonly error: Error } {
+    try {
+      return { result: perform() };
+    } catch (error) {
+      this.#ground.violated(`the store was asked what it refuses: ${String(error)}`);
+      return { error: error as Error };
+    }
   }
 
   #fate(process: Process): Fate {
@@ -132,17 +148,20 @@ export class SimulatedStore {
     const back = chance.between(0.1, delayMaxMs);
     const slow = chance.happens(slowRate) ? chance.between(0, 1.5 * GIVEN_UP_MS) : 0;
     const draw = chance.unit();
-    const late = there + chance.between(0, chance.happens(0.5) ? GIVEN_UP_MS : LATE_MS_MAX);
+    // A connection that breaks ends it sooner.
+    const givenUpAfterMs = chance.happens(0.5) ? GIVEN_UP_MS : chance.between(0, GIVEN_UP_MS);
+    const late = givenUpAfterMs + chance.between(0, chance.pick(LATE_MS));
     if (this.#isolated.has(process) || draw < requestLostRate) {
-      return { doneAfterMs: undefined, answeredAfterMs: undefined, fault: 'the request got lost' };
+      return { doneAfterMs: undefined, answeredAfterMs: undefined, givenUpAfterMs, fault: 'the request got lost' };
     }
     if (draw < requestLostRate + answerLostRate) {
-      return { doneAfterMs: there + slow, answeredAfterMs: undefined, fault: 'the answer got lost' };
+      return { doneAfterMs: there + slow, answeredAfterMs: undefined, givenUpAfterMs, fault: 'the answer got lost' };
     }
     if (draw < requestLostRate + answerLostRate + lateRate) {
-      return { doneAfterMs: late, answeredAfterMs: undefined, fault: 'no answer in time' };
+      return { doneAfterMs: late, answeredAfterMs: undefined, givenUpAfterMs, fault: 'no answer in time' };
     }
-    return { doneAfterMs: there + slow, answeredAfterMs: there + slow + back, fault: 'no answer in time' };
+    const answeredAfterMs = there + slow + back;
+    return { doneAfterMs: there + slow, answeredAfterMs, givenUpAfterMs: GIVEN_UP_MS, fault: 'no answer in time' };
   }
 }
 
