@@ -38,6 +38,7 @@ export class SessionChecks implements NetworkWatcher {
   readonly #created = new Map<string, { readonly by: Process; readonly turnedMs: number }>();
   readonly #decided = new Map<string, Set<Process>>();
   readonly #began = new Map<Process, number>();
+  #newest: Process | undefined;
   /** What was decided in one turn. */
   #together: { readonly by: Process; readonly turnedMs: number; readonly sessions: Map<string, number> } | undefined;
 
@@ -54,6 +55,7 @@ export class SessionChecks implements NetworkWatcher {
   /** A coordinator process claims the controller's key: it gives every session a full timeout after this. */
   claimed(by: Process): void {
     this.#began.set(by, by.turnedMs);
+    this.#newest = by;
   }
 
   received(wire: Wire, by: End, message: unknown): void {
@@ -144,6 +146,8 @@ export class SessionChecks implements NetworkWatcher {
     const { sessions } = this.#together;
     sessions.set(sessionId, quietMs);
     const all = this.#history.activeBrokers().size;
+    // A predecessor does not know what the store has since; what it decides is not written.
+    if (by !== this.#newest) return;
     if (sessions.size < 2 || sessions.size * 2 <= all) return;
     for (const [id, ms] of sessions) {
       if (ms < SESSION_TIMEOUT_MS + SESSION_REATTACH_MS - SLACK_MS) {
