@@ -63,17 +63,18 @@ export function checkBatch(buffer: Buffer, { maxBytes }: { readonly maxBytes: nu
 /** What keeps `buffer` from beginning with a whole batch, in the order in which Kafka looks (`ByteBufferLogInputStream`). */
 function envelopeProblem(buffer: Buffer): Refusal | undefined {
   if (buffer.length === 0) return refusal('INVALID_RECORD', 'there is no batch; send one per partition');
-  const cutShort = refusal('INVALID_RECORD', 'the batch is cut short; send one whole batch per partition');
-  if (buffer.length < LENGTH_END) return cutShort;
+  if (buffer.length < LENGTH_END) return CUT_SHORT;
   const bytes = batchBytesOf(buffer, 0);
   if (bytes < ANY_FORMAT_BYTES_MIN) return refusal('CORRUPT_MESSAGE', 'the length of the batch is that of none');
-  if (buffer.length < MAGIC_END) return cutShort;
+  if (buffer.length < MAGIC_END) return CUT_SHORT;
   const magic = magicOf(buffer, 0);
   if (magic < 0 || magic > BATCH_MAGIC) return refusal('CORRUPT_MESSAGE', `there is no message format v${magic}`);
-  if (bytes > buffer.length) return cutShort;
+  if (bytes > buffer.length) return CUT_SHORT;
   if (magic === BATCH_MAGIC) return undefined;
   return refusal('INVALID_RECORD', `message format v${magic} is not taken; send record batches (v2)`);
 }
+
+const CUT_SHORT = refusal('INVALID_RECORD', 'the batch is cut short; send one whole batch per partition');
 
 /**
  * Whether a whole batch with the right CRC starts at `at` and ends at or before `end`. For recovery, which tries many
