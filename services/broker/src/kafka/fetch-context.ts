@@ -1,5 +1,6 @@
 import { FetchPlace, keyOf } from './fetch-place.ts';
 import type { PlaceOwner, Wanted } from './fetch-place.ts';
+import { lastOfEach } from './repeated.ts';
 
 /** A fetch that is not answered yet. */
 export interface FetchWaiter {
@@ -40,7 +41,8 @@ export class RequestContext implements FetchContext, PlaceOwner {
   readonly #places: readonly FetchPlace[];
 
   constructor(wanted: readonly Wanted[]) {
-    this.#places = eachOnce(wanted).map((one) => new FetchPlace(one, this));
+    // So Kafka takes what a request repeats.
+    this.#places = lastOfEach(wanted, keyOf).map((one) => new FetchPlace(one, this));
   }
 
   get size(): number {
@@ -67,9 +69,4 @@ export class RequestContext implements FetchContext, PlaceOwner {
   woke(place: FetchPlace): void {
     this.waiter?.woke(place);
   }
-}
-
-/** Each partition once, as it comes last: so Kafka takes what a request repeats. */
-function eachOnce(all: readonly Wanted[]): readonly Wanted[] {
-  return all.length < 2 ? all : [...new Map(all.map((one) => [keyOf(one), one])).values()];
 }

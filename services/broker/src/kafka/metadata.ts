@@ -10,6 +10,7 @@ import type { ClusterView } from './cluster-view.ts';
 import { errorNumber } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
 import { CLUSTER_OPERATIONS, NO_OPERATIONS, TOPIC_OPERATIONS } from './operations.ts';
+import { lastOfEach } from './repeated.ts';
 import { inSlices } from './slices.ts';
 import { findTopic, isById } from './topics.ts';
 import type { TopicReference } from './topics.ts';
@@ -35,7 +36,11 @@ export async function answerMetadata(
     const all = [...cluster.image.topics()];
     topics = await inSlices(clock, all, (topic) => answerOf(cluster, topic, operations));
   } else {
-    const references = eachOnce(asked.map(({ name, topicId }) => ({ name: name ?? '', id: topicId })));
+    // A topic that is asked for again and again is told once.
+    const references = lastOfEach(
+      asked.map(({ name, topicId }) => ({ name: name ?? '', id: topicId })),
+      keyOf,
+    );
     const missing = references.filter((one) => !isById(one) && findTopic(cluster.image, one) === undefined);
     const mayCreate = request.allowAutoTopicCreation || version < 4;
     const errors = await createMissing(admin, mayCreate ? missing : []);
@@ -55,14 +60,8 @@ export async function answerMetadata(
   });
 }
 
-/** A topic that is asked for again and again is told once. */
-function eachOnce(references: readonly TopicReference[]): TopicReference[] {
-  const seen = new Map<string, TopicReference>();
-  for (const reference of references) {
-    const { name, id } = reference;
-    seen.set(isById(reference) ? `\0${latin1(id)}` : name, reference);
-  }
-  return [...seen.values()];
+function keyOf(reference: TopicReference): string {
+  return isById(reference) ? `\0${latin1(reference.id)}` : reference.name;
 }
 
 /** Creates what may be created; tells the error number of each that was not. */

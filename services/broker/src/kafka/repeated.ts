@@ -45,6 +45,11 @@ function isShortWithoutRepeats<Part>(parts: readonly Part[], indexOf: (part: Par
 
 const COMPARED_MAX = 16;
 
+/** Each of `all` once, as it comes last, in the place where it came first. */
+export function lastOfEach<T>(all: readonly T[], keyOf: (one: T) => string): readonly T[] {
+  return all.length < 2 ? all : [...new Map(all.map((one) => [keyOf(one), one])).values()];
+}
+
 /** Those of `all` that come more than once. */
 export function repeated<T>(all: Iterable<T>): ReadonlySet<T> {
   const seen = new Set<T>();
