@@ -168,14 +168,20 @@ class Reader {
 
 const index = fc.nat({ max: PARTITIONS - 1 });
 const step = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('append'), index, size: fc.integer({ min: 1, max: 400 }) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('trim'), index, share: fc.constantFrom(0.3, 0.7, 1) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('fence', 'move'), index }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('pass') }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant('append' as const), index, size: fc.integer({ min: 1, max: 400 }) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('trim' as const), index, share: fc.constantFrom(0.3, 0.7, 1) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('fence' as const, 'move' as const), index }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('pass' as const) }) },
   {
     weight: 6,
     arbitrary: fc.record({
-      kind: fc.constant('ask'),
+      kind: fc.constant('ask' as const),
       reader: fc.nat({ max: 1 }),
       wants: fc.array(
         fc.record({
@@ -204,8 +210,8 @@ test('a fetch is answered when, and with what, a look at all its partitions afte
         const found = door.broker.partitions.serving(TOPIC_ID_BYTES, at, -1);
         return found instanceof Partition ? found : undefined;
       };
-      for (const one of steps as any[]) {
-        const partition = served(one.index);
+      for (const one of steps) {
+        const partition = 'index' in one ? served(one.index) : undefined;
         if (one.kind === 'append') {
           partition?.append(batchOf(1, 'x'.repeat(one.size)), -1, door.broker.waiter, 0);
         } else if (one.kind === 'trim' && partition !== undefined) {
