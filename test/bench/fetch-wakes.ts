@@ -1,14 +1,13 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Client } from '@weir/client/client.ts';
 import type { RequestToSend } from '@weir/kafka/api.ts';
 import { fetch } from '@weir/kafka/apis/fetch.ts';
 import { produce } from '@weir/kafka/apis/produce.ts';
 import { BatchBuilder } from '@weir/records/batch-builder.ts';
-import { testWorld } from '@weir/runtime/test-world.ts';
 import { DevCluster } from '../cluster/dev-cluster.ts';
 import { KafkaConnection } from '../harness/kafka-connection.ts';
 import { cpuSeconds, Latencies, print } from './measure.ts';
+import { createTopic } from './partitions.ts';
 
 const VERSION = 12;
 const TOPIC = 'wakes';
@@ -43,23 +42,11 @@ export async function benchFetchWakes(): Promise<void> {
   console.log('\nFetches of many partitions that wait while one record after another is produced, flush=commit');
   const cluster = await new DevCluster().start();
   try {
-    await createTopic(cluster);
+    await createTopic(cluster, TOPIC, PARTITIONS);
     const ends = Array.from({ length: PARTITIONS }, () => 0);
     for (const readers of ROWS) await measure(cluster, readers, ends);
   } finally {
     await cluster.remove();
-  }
-}
-
-async function createTopic(cluster: DevCluster): Promise<void> {
-  const client = new Client({ coordinators: [cluster.service('coordinator').grpc!], name: 'bench' }, testWorld());
-  try {
-    await client.ready(10_000);
-    await client.createTopics([{ name: TOPIC, partitions: PARTITIONS }]);
-    // Every one of them leads.
-    await pause(5_000);
-  } finally {
-    await client.close();
   }
 }
 

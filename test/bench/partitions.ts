@@ -73,7 +73,8 @@ async function withClient(cluster: DevCluster, act: (client: Client) => Promise<
   }
 }
 
-function createTopic(cluster: DevCluster, name: string, partitions: number): Promise<void> {
+/** Creates a topic, and waits until every partition is led. */
+export function createTopic(cluster: DevCluster, name: string, partitions: number): Promise<void> {
   return withClient(cluster, async (client) => {
     await client.createTopics([{ name, partitions }]);
     await latestOffsets(client, name, partitions);
