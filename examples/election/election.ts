@@ -23,7 +23,7 @@ export interface Leadership {
  * @throws WeirError (as a rejection) SESSION_EXPIRED when the session is lost before that
  */
 export async function campaign(namespace: NamespaceClient, path: string, candidate: string): Promise<Leadership> {
-  await createPath(namespace, path);
+  await namespace.createPath(path);
   const session = await namespace.openSession();
   try {
     const own = await namespace.create(`${path}/candidate-`, candidate, { session, sequential: true });
@@ -82,16 +82,4 @@ function untilGone(
     signal.addEventListener('abort', lost, { once: true });
     if (signal.aborted) lost();
   });
-}
-
-/** Creates a node and those above it, where they are not there. */
-async function createPath(namespace: NamespaceClient, path: string): Promise<void> {
-  const components = path.slice(1).split('/');
-  for (let depth = 1; depth <= components.length; depth++) {
-    try {
-      await namespace.create(`/${components.slice(0, depth).join('/')}`);
-    } catch (error) {
-      if (!(error instanceof WeirError && error.code === 'NODE_EXISTS')) throw error;
-    }
-  }
 }

@@ -1,5 +1,3 @@
-import { WeirError } from '@weir/base/errors.ts';
-import type { NamespaceClient } from '@weir/client/namespace/namespace-client.ts';
 import type { NamespaceSession } from '@weir/client/namespace/namespace-session.ts';
 import { statJson } from '@weir/client/namespace/node-json.ts';
 import { clientOptions, clientShorts } from '../client-options.ts';
@@ -33,7 +31,8 @@ export const treeCreate = defineCommand({
     const path = positionals[0]!;
     const data = await dataOf(options.data, terminal);
     return withNamespace(options, async (namespace) => {
-      if (options.parents) await createParents(namespace, path);
+      const parent = path.slice(0, path.lastIndexOf('/'));
+      if (options.parents && parent !== '') await namespace.createPath(parent);
       const session = options.ephemeral ? await namespace.openSession() : undefined;
       const { sequential } = options;
       const node = await namespace.create(path, data, { sequential, ...(session === undefined ? {} : { session }) });
@@ -44,17 +43,6 @@ export const treeCreate = defineCommand({
     });
   },
 });
-
-async function createParents(namespace: NamespaceClient, path: string): Promise<void> {
-  const components = path.split('/').slice(1, -1);
-  for (let depth = 1; depth <= components.length; depth++) {
-    try {
-      await namespace.create(`/${components.slice(0, depth).join('/')}`);
-    } catch (error) {
-      if (!(error instanceof WeirError && error.code === 'NODE_EXISTS')) throw error;
-    }
-  }
-}
 
 /** @throws Error (as a rejection) when the session is lost before somebody interrupts */
 function untilOver({ signal }: NamespaceSession, terminal: Terminal): Promise<void> {

@@ -124,6 +124,18 @@ export class NamespaceClient {
     return written!.node!;
   }
 
+  /** Creates a node without data and those above it, where they are not there. */
+  async createPath(path: string): Promise<void> {
+    const components = path.split('/').slice(1);
+    for (let depth = 1; depth <= components.length; depth++) {
+      try {
+        await this.create(`/${components.slice(0, depth).join('/')}`);
+      } catch (error) {
+        if (!(error instanceof WeirError && error.code === 'NODE_EXISTS')) throw error;
+      }
+    }
+  }
+
   /** Replaces a node's data, if it has that version. */
   async set(path: string, data: Uint8Array | string, options: { readonly version?: number } = {}): Promise<NodeStat> {
     const [written] = (await this.multi([{ kind: 'set', path, data, ...options }])).written;
