@@ -18,13 +18,15 @@ export class Connections {
     return connection;
   }
 
+  /** Closes one: the next use makes a new one. */
+  drop(address: string): void {
+    this.#byAddress.get(address)?.close();
+    this.#byAddress.delete(address);
+  }
+
   /** Closes those that lead nowhere any more. */
   keepOnly(addresses: ReadonlySet<string>): void {
-    for (const [address, connection] of this.#byAddress) {
-      if (addresses.has(address)) continue;
-      this.#byAddress.delete(address);
-      connection.close();
-    }
+    for (const address of this.#byAddress.keys()) if (!addresses.has(address)) this.drop(address);
   }
 
   close(): void {

@@ -2,7 +2,8 @@ import { sleep } from '@weir/base/clock.ts';
 import { WeirError } from '@weir/base/errors.ts';
 import { CALL_DEADLINE_MS, METADATA_WAIT_MS, RECONNECT_MS_MIN } from '@weir/base/limits.ts';
 import { TransportError } from '@weir/base/transport.ts';
-import type { Connection, Method, Stream, StreamHandlers, TransportFailure } from '@weir/base/transport.ts';
+import type { Method, Stream, StreamHandlers, TransportFailure } from '@weir/base/transport.ts';
+import { Connections } from '../connections.ts';
 import type { ClientWorld } from '../world.ts';
 
 /** Refusals of a coordinator that is not the active one, or not any more: nothing was done. */
@@ -13,7 +14,7 @@ export class CoordinatorLink {
   readonly #addresses: readonly string[];
   readonly #world: ClientWorld;
   readonly #waitMs: number;
-  readonly #connections = new Map<string, Connection>();
+  readonly #connections: Connections;
   #turn = 0;
   #closed = false;
 
@@ -21,6 +22,7 @@ export class CoordinatorLink {
   constructor(addresses: readonly string[], world: ClientWorld, waitMs: number = METADATA_WAIT_MS) {
     this.#addresses = addresses;
     this.#world = world;
+    this.#connections = new Connections(world.transport);
     this.#waitMs = waitMs;
   }
 
@@ -36,13 +38,12 @@ export class CoordinatorLink {
 
   /** A connection that brought nothing for long may lead nowhere: the next use makes a new one. */
   drop(address: string): void {
-    this.#connections.get(address)?.close();
-    this.#connections.delete(address);
+    this.#connections.drop(address);
   }
 
   /** Opens a stream to the coordinator whose turn it is. */
   open<Request, Response>(method: Method<Request, Response>, handlers: StreamHandlers<Response>): Stream<Request> {
-    return this.#connection(this.address).open(method, handlers);
+    return this.#connections.to(this.address).open(method, handlers);
   }
 
   /**
@@ -59,7 +60,7 @@ export class CoordinatorLink {
       if (this.#closed) throw new WeirError('SHUTTING_DOWN', 'the client is closed');
       const { address } = this;
       try {
-        return await this.#connection(address).call(method, request, { deadlineMs: CALL_DEADLINE_MS });
+        return await this.#connections.to(address).call(method, request, { deadlineMs: CALL_DEADLINE_MS });
       } catch (error) {
         if (!(error instanceof TransportError)) throw error;
         const { failure } = error;
@@ -74,16 +75,7 @@ export class CoordinatorLink {
 
   close(): void {
     this.#closed = true;
-    for (const connection of this.#connections.values()) connection.close();
-    this.#connections.clear();
-  }
-
-  #connection(address: string): Connection {
-    const known = this.#connections.get(address);
-    if (known !== undefined) return known;
-    const connection = this.#world.transport.connect(address);
-    this.#connections.set(address, connection);
-    return connection;
+    this.#connections.close();
   }
 }
 
