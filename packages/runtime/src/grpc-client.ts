@@ -5,12 +5,12 @@ import { TransportError } from '@weir/base/transport.ts';
 import type { Codec, Connection, Stream, StreamHandlers } from '@weir/base/transport.ts';
 import { failureFrom, toGrpcMetadata } from './grpc-failure.ts';
 
-const CHANNEL_OPTIONS: ChannelOptions = {
+/** What every connection that we make has in common, whoever the other side is. */
+export const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.max_receive_message_length': limits.GRPC_MESSAGE_BYTES_MAX,
   'grpc.max_send_message_length': limits.GRPC_MESSAGE_BYTES_MAX,
   'grpc.keepalive_time_ms': limits.KEEPALIVE_MS,
   'grpc.keepalive_timeout_ms': limits.KEEPALIVE_TIMEOUT_MS,
-  'grpc.keepalive_permit_without_calls': 1,
   'grpc.initial_reconnect_backoff_ms': limits.RECONNECT_MS_MIN,
   'grpc.min_reconnect_backoff_ms': limits.RECONNECT_MS_MIN,
   'grpc.max_reconnect_backoff_ms': limits.RECONNECT_MS_MAX,
@@ -26,9 +26,12 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.enable_channelz': 0,
 };
 
+/** Only to our own servers: others may close a connection that asks while nothing is under way. */
+const OWN_CHANNEL_OPTIONS: ChannelOptions = { ...CHANNEL_OPTIONS, 'grpc.keepalive_permit_without_calls': 1 };
+
 /** A connection to host:port; it is made when first used. */
 export function connect(address: string): Connection {
-  const client = new Client(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+  const client = new Client(address, credentials.createInsecure(), OWN_CHANNEL_OPTIONS);
   return {
     call: (method, request, options) =>
       new Promise((resolve, reject) => {
@@ -87,7 +90,7 @@ function streamOf<Request, Response>(
 }
 
 /** grpc-js wants a Buffer; a view of the same memory costs nothing. */
-function serializer<T>(codec: Codec<T>): (message: T) => Buffer {
+export function serializer<T>(codec: Pick<Codec<T>, 'encode'>): (message: T) => Buffer {
   return (message) => {
     const bytes = codec.encode(message);
     return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

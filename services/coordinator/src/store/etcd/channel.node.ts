@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary } from '@bufbuild/protobuf';
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
-import type { ChannelCredentials, ChannelOptions, ServiceError } from '@grpc/grpc-js';
-import * as limits from '@weir/base/limits.ts';
+import type { ChannelCredentials, ServiceError } from '@grpc/grpc-js';
 import { messageOf } from '@weir/base/errors.ts';
+import { ETCD_CALL_MS } from '@weir/base/limits.ts';
+import { CHANNEL_OPTIONS, serializer } from '@weir/runtime/grpc-client.ts';
+import { protobufCodec } from '@weir/runtime/protobuf.ts';
 import type { EtcdAccess, EtcdEndpoint } from './endpoints.ts';
 import { EtcdError, failureOf } from './failure.ts';
 import type { EtcdFailure } from './failure.ts';
@@ -28,25 +30,6 @@ export interface EtcdStream<Request> {
   close(): void;
 }
 
-const CHANNEL_OPTIONS: ChannelOptions = {
-  'grpc.max_receive_message_length': limits.GRPC_MESSAGE_BYTES_MAX,
-  'grpc.max_send_message_length': limits.GRPC_MESSAGE_BYTES_MAX,
-  // etcd closes connections that ask more often than every five seconds.
-  'grpc.keepalive_time_ms': limits.KEEPALIVE_MS,
-  'grpc.keepalive_timeout_ms': limits.KEEPALIVE_TIMEOUT_MS,
-  'grpc.initial_reconnect_backoff_ms': limits.RECONNECT_MS_MIN,
-  'grpc.min_reconnect_backoff_ms': limits.RECONNECT_MS_MIN,
-  'grpc.max_reconnect_backoff_ms': limits.RECONNECT_MS_MAX,
-  'grpc.dns_min_time_between_resolutions_ms': limits.RECONNECT_MS_MAX,
-  // What was sent may have been done: whether to try again is for the caller to know.
-  'grpc.enable_retries': 0,
-  'grpc.service_config_disable_resolution': 1,
-  'grpc.use_local_subchannel_pool': 1,
-  'grpc-node.flow_control_window': limits.GRPC_WINDOW_BYTES,
-  'grpc-node.max_session_memory': 64,
-  'grpc.enable_channelz': 0,
-};
-
 /** The connection to one member; it is made when first used, and again after it broke. */
 export class EtcdChannel {
   readonly endpoint: EtcdEndpoint;
@@ -54,6 +37,7 @@ export class EtcdChannel {
 
   constructor(endpoint: EtcdEndpoint, security: ChannelCredentials) {
     this.endpoint = endpoint;
+    // Of its keepalive: etcd closes connections that ask more often than every five seconds.
     this.#client = new Client(endpoint.address, security, CHANNEL_OPTIONS);
   }
 
@@ -70,7 +54,7 @@ export class EtcdChannel {
     return new Promise((resolve, reject) => {
       this.#client.makeUnaryRequest(
         pathOf(method),
-        serializer(method.input),
+        serializer(protobufCodec(method.input)),
         deserializer(method.output),
         create(method.input, request),
         metadataWith(token),
@@ -126,7 +110,7 @@ export class EtcdChannel {
   ): EtcdStream<MessageShape<I>> {
     const call = this.#client.makeBidiStreamRequest(
       pathOf(method),
-      serializer(method.input),
+      serializer(protobufCodec(method.input)),
       deserializer(method.output),
       metadataWith(token),
       options,
@@ -182,7 +166,7 @@ export function readFile(path: string): Buffer {
 }
 
 function deadline(): number {
-  return Date.now() + limits.ETCD_CALL_MS;
+  return Date.now() + ETCD_CALL_MS;
 }
 
 function metadataWith(token: string | undefined): Metadata {
@@ -197,13 +181,7 @@ function pathOf(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;
 }
 
-function serializer<Desc extends DescMessage>(schema: Desc): (message: MessageShape<Desc>) => Buffer {
-  return (message) => {
-    const bytes = toBinary(schema, message);
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  };
-}
-
+/** Without protobufCodec's bound on fields: a fragment of a watch may have more, and etcd is trusted. */
 function deserializer<Desc extends DescMessage>(schema: Desc): (bytes: Buffer) => MessageShape<Desc> {
   return (bytes) => fromBinary(schema, bytes, { readUnknownFields: false });
 }
