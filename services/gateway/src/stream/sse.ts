@@ -13,12 +13,11 @@ import { beginPoll } from '../rest/poll.ts';
 import type { Poll } from '../rest/poll.ts';
 import { recordJson } from '../json/record-json.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
+import { EVENT_STREAM_HEAD, firstBlock, STOPPING_BLOCK } from './event-stream.ts';
 
 /** Query parameters of a stream. */
 export const STREAM_PARAMETERS = ['partition', 'from'] as const;
 
-/** A browser waits this long before it connects again. */
-const RETRY_MS = 1_000;
 /** A cursor longer than this stands at the last event of a batch only; an event may then come twice after a break. */
 const CURSOR_PER_EVENT_LENGTH_MAX = 256;
 /** The least credit of one partition, however many share a stream. */
@@ -45,10 +44,7 @@ export async function stream(context: GatewayContext, request: GatewayRequest): 
   }
   context.streams.enter();
   return {
-    kind: 'stream',
-    status: 200,
-    type: 'text/event-stream; charset=utf-8',
-    headers: { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' },
+    ...EVENT_STREAM_HEAD,
     start: (sink) => new EventStream({ context, topic, next, sink, poll: beginPoll(context, topic.name, request) }),
   };
 }
@@ -95,8 +91,7 @@ class EventStream implements StreamReader {
     const share = Math.floor(STREAM_READ_AHEAD_BYTES_MAX / Math.max(1, next.size));
     this.#creditBytes = Math.max(CREDIT_BYTES_MIN, Math.min(STREAM_CREDIT_BYTES, share));
     const what = `${topic.name}, ${next.size} partition${next.size === 1 ? '' : 's'}`;
-    // A block with an id alone is no event, and still where a client goes on that is cut off before the first one.
-    this.#write(`retry: ${RETRY_MS}\n: ${what}\nid: ${encodeCursor(topic, next)}\n\n`);
+    this.#write(firstBlock(what, encodeCursor(topic, next)));
     this.#stopPings = context.clock.every(STREAM_PING_MS, () => {
       if (!this.#blocked) this.#write(': ping\n\n');
     });
@@ -124,7 +119,7 @@ class EventStream implements StreamReader {
 
   stopping(): void {
     if (this.#closed) return;
-    this.#write(`retry: ${RETRY_MS}\n: this gateway stops, connect again\n\n`);
+    this.#write(STOPPING_BLOCK);
     this.#sink.end();
   }
 

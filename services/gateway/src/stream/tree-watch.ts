@@ -7,9 +7,8 @@ import type { NamespaceWatch, WatchOptions } from '@weir/client/namespace/watch-
 import type { GatewayContext } from '../context.ts';
 import type { GatewayReply, GatewayRequest, ReplySink, StreamReader } from '../http/exchange.ts';
 import { HttpFailure, refusalJson } from '../http/failure.ts';
+import { EVENT_STREAM_HEAD, firstBlock, STOPPING_BLOCK } from './event-stream.ts';
 
-/** A browser waits this long before it connects again. */
-const RETRY_MS = 1_000;
 const REVISIONS = { min: 1, max: Number.MAX_SAFE_INTEGER };
 
 /**
@@ -33,10 +32,7 @@ export async function watchTree(
     throw error;
   }
   return {
-    kind: 'stream',
-    status: 200,
-    type: 'text/event-stream; charset=utf-8',
-    headers: { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' },
+    ...EVENT_STREAM_HEAD,
     start: (sink) => stream.attach(sink),
   };
 }
@@ -78,9 +74,7 @@ class TreeStream implements StreamReader {
           standing = true;
           signal.removeEventListener('abort', gone);
           this.#context.stopping.removeEventListener('abort', stopping);
-          // A block with an id alone is no event, and still where a client goes on that is cut off before the first one.
-          const id = options.from === undefined ? revision : options.from - 1;
-          this.#write(`retry: ${RETRY_MS}\n: ${this.#path}\nid: ${id}\n\n`);
+          this.#write(firstBlock(this.#path, options.from === undefined ? revision : options.from - 1));
           resolve();
         },
         events: (revision, events) => this.#events(revision, events),
@@ -118,7 +112,7 @@ class TreeStream implements StreamReader {
 
   stopping(): void {
     if (this.#closed) return;
-    this.#write(`retry: ${RETRY_MS}\n: this gateway stops, connect again\n\n`);
+    this.#write(STOPPING_BLOCK);
     this.#sink?.end();
   }
 
