@@ -1,8 +1,8 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { ETCD_CALL_MS } from '@weir/base/limits.ts';
+import { temporaryDirectory } from '@weir/runtime/test-world.ts';
 import { openEtcdStore } from './etcd.node.ts';
 import { FakeMember } from './testing/fake-etcd-member.node.ts';
 import { ETCD_VERSION_MIN } from './etcd/version.ts';
@@ -32,6 +32,11 @@ async function openOn(...members: FakeMember[]): Promise<MetadataStore> {
 }
 
 const txn = (store: MetadataStore) => store.txn({ compare: [], success: [put('/a', '1')] });
+const succeeds = (store: MetadataStore): Promise<boolean> =>
+  txn(store).then(
+    ({ succeeded }) => succeeded,
+    () => false,
+  );
 const faultOf = async (store: MetadataStore): Promise<StoreFault> => {
   const fault = await txn(store).catch((error: unknown) => error);
   expect(fault).toBeInstanceOf(StoreFault);
@@ -84,14 +89,7 @@ test('what could not be sent goes to the next member at once', async () => {
   const store = await openOn(first, second);
   expect((await txn(store)).succeeded).toBe(true);
   first.stop();
-  await expect
-    .poll(() =>
-      txn(store).then(
-        ({ succeeded }) => succeeded,
-        () => false,
-      ),
-    )
-    .toBe(true);
+  await expect.poll(() => succeeds(store)).toBe(true);
   second.requests.length = 0;
   const cold = await openOn(first, second);
   expect((await txn(cold)).succeeded).toBe(true);
@@ -131,14 +129,7 @@ test('a member that comes later is asked what it is before it is used', async ()
   await faultOf(store);
   // Now it is the other one's turn, which is too old: it gets nothing.
   good.behaviour = 'answer';
-  await expect
-    .poll(() =>
-      txn(store).then(
-        ({ succeeded }) => succeeded,
-        () => false,
-      ),
-    )
-    .toBe(true);
+  await expect.poll(() => succeeds(store)).toBe(true);
   expect(old.requests).toEqual([]);
 });
 
@@ -150,7 +141,7 @@ test('files that cannot be read are named', async () => {
   const tls = [{ ...member.endpoint, isTls: true }];
   const access = { endpoints: tls, prefix: '/weir' };
   await expect(openEtcdStore({ ...access, caFile: '/nowhere/ca.pem' })).rejects.toThrow('/nowhere/ca.pem');
-  const file = join(mkdtempSync(join(tmpdir(), 'weir-test-')), 'key.pem');
+  const file = join(temporaryDirectory(), 'key.pem');
   writeFileSync(file, 'no key');
   await expect(openEtcdStore({ ...access, certificateFile: file, keyFile: file })).rejects.toThrow(file);
 });
