@@ -55,7 +55,7 @@ export interface Swarm {
   readonly faults: FaultSwarm;
 }
 
-/** Draws a configuration. Every rate may be zero, so that the rest is met without it, and a quarter of seeds have no fault. */
+/** Draws a configuration. Every rate may be zero, so that the rest is met without it, and a tenth of seeds have no fault. */
 export function swarmOf(seed: number): Swarm {
   const chance = new Chance(seed, 'swarm');
   const isCalm = chance.happens(0.1);

@@ -2,6 +2,7 @@ import { PRODUCER_IDS_PER_BLOCK, TXN_OPERATIONS_MAX } from '@weir/base/limits.ts
 import type { Process } from '../engine/process.ts';
 import type { AppliedTxn } from '../engine/store.ts';
 import type { Sometimes } from '../sometimes.ts';
+import { partitionKey } from './history.ts';
 import type { History, KeyWrite, Stored } from './history.ts';
 
 /** Operations of a transaction, from which on more of the same step may be to come. */
@@ -119,8 +120,8 @@ export class WriteChecks {
       this.#violated(`topic ${name} has fewer partitions than before`);
     }
     for (let index = 0; index < after['partitionCount']; index++) {
-      const key = `/partitions/${after['id']}/${String(index).padStart(5, '0')}`;
-      if (this.#history.now(key) === undefined) this.#violated(`topic ${name} exists without its partition ${index}`);
+      if (this.#history.now(partitionKey(after['id'] as string, index)) === undefined)
+        this.#violated(`topic ${name} exists without its partition ${index}`);
     }
   }
 
