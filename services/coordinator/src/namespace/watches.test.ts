@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { revision } from '@weir/base/ids.ts';
-import { WATCH_MESSAGE_EVENTS_MAX } from '@weir/base/limits.ts';
+import { WATCH_MESSAGE_BYTES, WATCH_MESSAGE_EVENTS_MAX } from '@weir/base/limits.ts';
 import type { NodeEvent, NodeView } from './node.ts';
 import { matches, Watches } from './watches.ts';
 import type { Watch, WatchKind, WatchOutput, WatchRequest } from './watches.ts';
@@ -113,6 +113,15 @@ test('what one transaction did comes in several messages when it is much, of whi
   expect(reader.sizes).toEqual([WATCH_MESSAGE_EVENTS_MAX, WATCH_MESSAGE_EVENTS_MAX, 1]);
   expect(reader.completed).toEqual([1]);
   expect(reader.got).toHaveLength(count);
+});
+
+test('so does what has many bytes, however few events those are', () => {
+  const watches = new Watches({ since: revision(0), countsData: true });
+  const { reader } = started(watches, { path: '/', kind: 'recursive', from: undefined });
+  const data = Buffer.alloc(WATCH_MESSAGE_BYTES / 2);
+  const large = (path: string): NodeEvent => ({ kind: 'created', path, node: { ...view(path), data: () => data } });
+  watches.publish(revision(1), [large('/a'), large('/b'), large('/c')]);
+  expect([reader.sizes, reader.completed]).toEqual([[2, 1], [1]]);
 });
 
 test('whenever it begins and however often it pauses, a watch gets each change once and in order, or its end', () => {
