@@ -5,7 +5,8 @@ import { VERSION } from '../packages/runtime/src/run-service.ts';
 import type { Registry } from '../packages/runtime/src/world.ts';
 import { BrokerMetrics } from '../services/broker/src/metrics.ts';
 import type { BrokerGauges } from '../services/broker/src/metrics.ts';
-import { ClusterImage } from '../services/coordinator/src/controller/image.ts';
+import { replicationMetrics } from '../services/broker/src/replication/replication-metrics.ts';
+import type { ReplicationGauges } from '../services/broker/src/replication/replication-metrics.ts';
 import { coordinatorMetrics } from '../services/coordinator/src/metrics.ts';
 import { GatewayMetrics } from '../services/gateway/src/metrics.ts';
 
@@ -23,17 +24,11 @@ const nothing = (): number => 0;
 /** What is registered, by whom: each service's own, and what every process has. */
 export function registeredMetrics(): Record<'coordinator' | 'broker' | 'gateway' | 'process', RegisteredMetric[]> {
   return {
-    coordinator: registered((registry) =>
-      coordinatorMetrics(registry, {
-        image: new ClusterImage(''),
-        sessions: nothing,
-        streams: nothing,
-        queued: nothing,
-        watches: nothing,
-        problem: () => undefined,
-      }),
-    ),
-    broker: registered((registry) => new BrokerMetrics(registry).watch({} as BrokerGauges)),
+    coordinator: registered((registry) => coordinatorMetrics(registry, () => undefined)),
+    broker: registered((registry) => {
+      new BrokerMetrics(registry).watch({} as BrokerGauges);
+      replicationMetrics(registry, {} as ReplicationGauges);
+    }),
     gateway: registered((registry) => new GatewayMetrics(registry, { streams: nothing, inFlightBytes: nothing })),
     process: registered((registry) => registerProcessMetrics(registry, { version: VERSION, service: 'broker' })),
   };
@@ -95,6 +90,6 @@ function table(metrics: readonly RegisteredMetric[]): string {
 
 /** A name tells its unit; one that does not counts something, but for those that say which or whether. */
 function unitOf(name: string): string {
-  if (/_(active|forced|info|leader|revision)$/.test(name)) return 'none';
+  if (/_(active|forced|info|leader|partition|preferred|revision)$/.test(name)) return 'none';
   return /_(seconds|bytes|offset)(_|$)/.exec(name)?.[1] ?? 'count';
 }

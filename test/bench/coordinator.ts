@@ -11,7 +11,7 @@ import { testWorld } from '@weir/runtime/test-world.ts';
 import { buildEtcd, toolchainProblem } from '../etcd/build.ts';
 import { EtcdCluster } from '../etcd/members.ts';
 import { WeirChild } from '../harness/weir-child.ts';
-import { freePort } from './kafka/broker.ts';
+import { freePort } from './kafka/cluster.ts';
 import { cpuSeconds, print, residentMiB } from './measure.ts';
 
 const START_MS_MAX = 10_000;

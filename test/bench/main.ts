@@ -8,6 +8,7 @@ import { benchKafka } from './kafka/suite.ts';
 import { benchLog } from './log.ts';
 import { benchManyPartitions, benchRecovery } from './partitions.ts';
 import { benchStart } from './start.ts';
+import { benchStreams } from './streams.ts';
 
 /** `npm run bench`, or parts of it: `npm run bench -- gateway grpc`; `npm run bench -- kafka …` is a suite of its own. */
 const parts: Readonly<Record<string, () => void | Promise<void>>> = {
@@ -16,6 +17,7 @@ const parts: Readonly<Record<string, () => void | Promise<void>>> = {
   coordinator: benchCoordinator,
   etcd: benchCoordinatorOnEtcd,
   grpc: benchGrpc,
+  streams: benchStreams,
   log: async () => {
     await benchLog();
     await benchManyPartitions();

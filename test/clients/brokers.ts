@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WeirChild } from '../harness/weir-child.ts';
+import { isFree } from '../harness/free-ports.ts';
 
 const START_MS_MAX = 60_000;
 
@@ -75,12 +75,4 @@ async function freePort(): Promise<number> {
     if ((await isFree(port)) && (await isFree(port + 100))) return port;
   }
   throw new Error('there is no free port between 21092 and 30000');
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }

@@ -1,33 +1,14 @@
-import { spawn } from 'node:child_process';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DevCluster } from './dev-cluster.ts';
+import { runWeir } from './run-weir.ts';
 
-const MAIN = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url));
 const cluster = new DevCluster();
 beforeAll(() => cluster.start());
 afterAll(() => cluster.remove());
 
-/** Runs `weir` with words and standard input, to its end. */
-function weir(words: string[], input = ''): Promise<{ code: number | null; out: string; err: string }> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'weir-test-compile-cache') };
-    const child = spawn(process.execPath, [MAIN, ...words], { env });
-    let out = '';
-    let err = '';
-    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-    child.once('close', (code) => resolve({ code, out, err }));
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(input);
-  });
-}
-
-/** The same against the test's cluster. */
+/** A command line against the test's cluster. */
 const onCluster = (words: string[], input?: string) =>
-  weir([...words, '--coordinators', cluster.service('coordinator').grpc!], input);
+  runWeir([...words, '--coordinators', cluster.service('coordinator').grpc!], input);
 
 test('a topic is created, listed and described', async () => {
   const created = await onCluster(['topic', 'create', 'cli', '--partitions', '3']);
@@ -136,19 +117,19 @@ test('a topic is trimmed and deleted', async () => {
 });
 
 test('wrong words are answered with what is wrong and exit code 2', async () => {
-  const command = await weir(['nonsense']);
+  const command = await runWeir(['nonsense']);
   expect(command.code).toBe(2);
   expect(command.err).toContain('nonsense');
   const option = await onCluster(['topic', 'list', '--colour', 'red']);
   expect(option.code).toBe(2);
   expect(option.err).toContain('--colour');
-  const value = await weir(['broker', '--flush', 'never']);
+  const value = await runWeir(['broker', '--flush', 'never']);
   expect(value.code).toBe(2);
   expect(value.err).toContain('commit, interval');
 });
 
 test('a coordinator that is not there is named', async () => {
-  const answer = await weir(['topic', 'list', '--coordinators', '127.0.0.1:1']);
+  const answer = await runWeir(['topic', 'list', '--coordinators', '127.0.0.1:1']);
   expect(answer.code).toBe(1);
   expect(answer.err).toContain('127.0.0.1:1');
 });
@@ -162,30 +143,36 @@ test('help is there on every level and exits with 0', async () => {
     ['produce', '--help'],
     ['consume', '--help'],
   ]) {
-    const { code, out } = await weir(words);
+    const { code, out } = await runWeir(words);
     expect(code, words.join(' ')).toBe(0);
     expect(out, words.join(' ')).toContain('Usage');
   }
 });
 
 test('scripts learn from an exit code whether a cluster is healthy', async () => {
-  const pair = await new DevCluster('--separate', '--brokers', '2').start();
+  const pair = await new DevCluster(
+    '--separate',
+    '--brokers',
+    '2',
+    '--coordinator.default-replication-factor',
+    '1',
+  ).start();
   try {
     const at = ['--coordinators', pair.service('coordinator').grpc!];
-    await weir(['topic', 'create', 'spread', '--partitions', '4', ...at]);
-    const well = await weir(['cluster', 'health', '--exit-code', ...at]);
+    await runWeir(['topic', 'create', 'spread', '--partitions', '4', ...at]);
+    const well = await runWeir(['cluster', 'health', '--exit-code', ...at]);
     expect(well).toEqual({ code: 0, out: 'healthy: 2 brokers, 1 topic, 4 partitions\n', err: '' });
     process.kill(pair.services.find(({ kind, id }) => kind === 'broker' && id === '2')!.pid, 'SIGKILL');
-    const health = async () => JSON.parse((await weir(['cluster', 'health', '-o', 'json', ...at])).out) as unknown;
+    const health = async () => JSON.parse((await runWeir(['cluster', 'health', '-o', 'json', ...at])).out) as unknown;
     await expect.poll(health, { timeout: 20_000 }).toMatchObject({
       status: 'down',
       brokers: 2,
       problems: [expect.stringMatching(/^spread: 2 of 4 partitions \(\d, \d\) without a leader$/), expect.anything()],
     });
-    const ill = await weir(['cluster', 'health', '--exit-code', ...at]);
+    const ill = await runWeir(['cluster', 'health', '--exit-code', ...at]);
     expect(ill).toMatchObject({ code: 1, err: '' });
     expect(ill.out).toMatch(/^down: 2 brokers.*\n {2}spread: .*\n {2}broker 2 is away \(it was at .*\)\n$/);
-    expect((await weir(['cluster', 'health', ...at])).code).toBe(0);
+    expect((await runWeir(['cluster', 'health', ...at])).code).toBe(0);
   } finally {
     await pair.remove();
   }

@@ -129,7 +129,7 @@ describe('one broker', () => {
 });
 
 describe('two brokers', () => {
-  const cluster = new DevCluster('--separate', '--brokers', '2');
+  const cluster = new DevCluster('--separate', '--brokers', '2', '--coordinator.default-replication-factor', '1');
   beforeAll(() => cluster.start());
   afterAll(() => cluster.remove());
 

@@ -1,10 +1,8 @@
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { freePorts } from '../harness/free-ports.ts';
 import { WeirChild } from '../harness/weir-child.ts';
 
 const START_MS_MAX = 20_000;
@@ -19,15 +17,6 @@ function start(kind: string, ops: number, ...words: string[]): WeirChild {
   const child = new WeirChild([kind, '--ops-listen', `127.0.0.1:${ops}`, ...words]);
   children.push(child);
   return child;
-}
-
-/** Ports that nobody has: where a service will be has to be known before it is there. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }
 
 interface Probes {
@@ -73,6 +62,8 @@ test('who starts before the coordinator waits for it, and stays ready when it go
     '--grpc-listen',
     '127.0.0.1:0',
     '--kafka-listen',
+    '127.0.0.1:0',
+    '--replication-listen',
     '127.0.0.1:0',
     '--data-dir',
     join(directory, 'broker'),

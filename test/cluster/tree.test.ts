@@ -58,6 +58,21 @@ describe('the namespace of a running cluster', () => {
     );
     expect((await tree('get', '/cli/a').ended).out).toBe('two\n');
     expect((await tree('ls', '/cli').ended).out).toBe('a\n');
+    const guarded = (version: number): string =>
+      JSON.stringify([
+        { kind: 'check', path: '/cli/a', version },
+        { kind: 'create', path: '/cli-multi' },
+        { kind: 'delete', path: '/cli-multi' },
+      ]);
+    expect(await tree('multi', guarded(0)).ended).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('BAD_VERSION'),
+    });
+    expect(await tree('multi', guarded(1)).ended).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('3 operations'),
+    });
+    expect(await tree('multi', '[{}]').ended).toMatchObject({ code: 2, err: expect.stringContaining('operation 0') });
     expect((await tree('ls', '/').ended).out).toBe('brokers\ncli\nconfig\ncontroller\ngateways\n');
     const refused = await tree('set', '/cli/a', 'three', '--version', '0').ended;
     expect(refused.code).toBe(1);

@@ -13,22 +13,32 @@ export function toolchainProblem(): string | undefined {
   return status === 0 ? undefined : 'Go (https://go.dev/dl) is not there to build etcd with';
 }
 
+/** What etcd's image has in it, each by its Go package: the member, its command line, and what works on its files. */
+const PACKAGES = {
+  etcd: '.',
+  etcdctl: 'go.etcd.io/etcd/etcdctl/v3',
+  etcdutl: 'go.etcd.io/etcd/etcdutl/v3',
+} as const;
+
+/** One of etcd's programs. */
+export type EtcdProgram = keyof typeof PACKAGES;
+
 /**
- * The etcd of `server/go.mod` as a program, built when this version of it is not there yet.
+ * A program of the etcd of `server/go.mod`, built when this version of it is not there yet.
  *
  * @throws Error with what Go said
  */
-export async function buildEtcd(say: (line: string) => void): Promise<string> {
+export async function buildEtcd(say: (line: string) => void, name: EtcdProgram = 'etcd'): Promise<string> {
   const hash = createHash('sha256');
   for (const file of ['go.mod', 'go.sum', 'main.go']) hash.update(readFileSync(join(SOURCE, file)));
-  hash.update(process.arch);
-  const program = join(CACHE, `etcd-${hash.digest('hex').slice(0, 12)}`);
+  const version = hash.update(process.arch).digest('hex').slice(0, 12);
+  const program = join(CACHE, `${name}-${version}`);
   if (existsSync(program)) return program;
   mkdirSync(CACHE, { recursive: true });
-  for (const old of readdirSync(CACHE)) rmSync(join(CACHE, old));
-  say('building etcd (the first run only, a minute or so)');
+  for (const old of readdirSync(CACHE)) if (!old.includes(version)) rmSync(join(CACHE, old));
+  say(`building ${name} (the first run only, a minute or so)`);
   const unfinished = `${program}.${process.pid}`;
-  await runGo(['build', '-trimpath', '-ldflags=-s -w', '-o', unfinished, '.']);
+  await runGo(['build', '-trimpath', '-ldflags=-s -w', '-o', unfinished, PACKAGES[name]]);
   renameSync(unfinished, program);
   return program;
 }

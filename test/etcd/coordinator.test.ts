@@ -15,7 +15,7 @@ describe.skipIf(etcdProgram === undefined)(`Weir on etcd${unlessSkipped}`, () =>
   beforeAll(async () => {
     etcd = await EtcdCluster.start(3);
     const urls = etcd.endpoints.map(({ url }) => url).join(',');
-    weir = new DevCluster('--store', `etcd:${urls}`, '--coordinator.etcd-prefix', '/test/weir');
+    weir = new DevCluster('--store', `etcd:${urls}`, '--coordinators', '2', '--coordinator.etcd-prefix', '/test/weir');
     await weir.start();
   });
   afterAll(async () => {

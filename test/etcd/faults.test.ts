@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ETCD_SILENCE_MS } from '@weir/base/limits.ts';
 import { openEtcdStore } from '@weir/coordinator/store/etcd.node.ts';
+import { parseEndpoints } from '@weir/coordinator/store/etcd/endpoints.ts';
 import type { MetadataStore } from '@weir/coordinator/store/metadata-store.ts';
 import {
   currentRevision,
@@ -14,7 +15,7 @@ import {
 import { SteadyCounter } from './counter.ts';
 import { EtcdCluster } from './members.ts';
 import { etcdProgram, unlessSkipped } from './program.ts';
-import { Proxy } from './proxy.ts';
+import { Proxy } from '../harness/proxy.ts';
 
 /** Nobody counts while a leader is elected anew, which etcd lets take one to two seconds, a few times at worst. */
 const ELECTION_MS_MAX = 15_000;
@@ -111,9 +112,12 @@ describe.skipIf(etcdProgram === undefined)(`etcd of three members with faults${u
   });
 
   test('a watch that was away is told everything, and that it is lost when its position was compacted meanwhile', async () => {
-    const proxy = await Proxy.start(cluster.endpoints[0]!);
+    const proxy = await Proxy.start(cluster.endpoints[0]!.address);
     const direct = await fixture.open();
-    const away = await openEtcdStore({ endpoints: [proxy.endpoint], prefix: `/faults/${stores}` });
+    const away = await openEtcdStore({
+      endpoints: parseEndpoints(`http://${proxy.address}`),
+      prefix: `/faults/${stores}`,
+    });
     try {
       const recorder = new Recorder(away, { prefix: '/', after: await currentRevision(away) });
       await recorder.untilRevision(await write(direct, put('/a', '1')));

@@ -29,6 +29,8 @@ async function main(words: readonly string[]): Promise<number> {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, [ETCD_PROGRAM]: program },
   });
+  // Whoever ends this alone ends all of it: an etcd that stays would have nobody to end it.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => vitest.kill('SIGINT'));
   const [code] = (await once(vitest, 'exit')) as [number | null];
   return code ?? 1;
 }

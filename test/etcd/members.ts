@@ -2,14 +2,15 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { present } from '@weir/base/assert.ts';
 import { parseEndpoints } from '@weir/coordinator/store/etcd/endpoints.ts';
 import type { EtcdEndpoint } from '@weir/coordinator/store/etcd/endpoints.ts';
+import { endWithUs } from '../harness/end-with-us.ts';
+import { freePorts } from '../harness/free-ports.ts';
+import { Proxy } from '../harness/proxy.ts';
 import { etcdProgram } from './program.ts';
 
 const START_MS_MAX = 30_000;
@@ -25,18 +26,19 @@ export interface TlsFiles {
 class EtcdMember {
   readonly name: string;
   readonly clientUrl: string;
-  readonly peerUrl: string;
+  /** The way on which the other members reach it. */
+  readonly fromPeers: Proxy;
   readonly #command: readonly string[];
   #child: ChildProcess | undefined;
   #output = '';
 
   constructor(
     name: string,
-    { clientUrl, peerUrl, command }: { clientUrl: string; peerUrl: string; command: string[] },
+    { clientUrl, fromPeers, command }: { clientUrl: string; fromPeers: Proxy; command: string[] },
   ) {
     this.name = name;
     this.clientUrl = clientUrl;
-    this.peerUrl = peerUrl;
+    this.fromPeers = fromPeers;
     this.#command = command;
   }
 
@@ -46,9 +48,7 @@ class EtcdMember {
       .setEncoding('utf8')
       .on('data', (text: string) => (this.#output = (this.#output + text).slice(-20_000)));
     this.#child = child;
-    const killWithUs = (): void => void child.kill('SIGKILL');
-    process.once('exit', killWithUs);
-    child.once('exit', () => process.off('exit', killWithUs));
+    endWithUs(child);
   }
 
   /** What it said last, for who has to find out why it is not there. */
@@ -93,13 +93,15 @@ export class EtcdCluster {
     const directory = mkdtempSync(join(tmpdir(), 'weir-etcd-'));
     const ports = await freePorts(2 * count);
     const scheme = tls === undefined ? 'http' : 'https';
-    const places = Array.from({ length: count }, (_, i) => ({
-      name: `m${i}`,
-      clientUrl: `${scheme}://127.0.0.1:${ports[2 * i]}`,
-      peerUrl: `http://127.0.0.1:${ports[2 * i + 1]}`,
-    }));
-    const initial = places.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(',');
-    const members = places.map(({ name, clientUrl, peerUrl }) => {
+    const places = await Promise.all(
+      Array.from({ length: count }, async (_, i) => {
+        const peerAddress = `127.0.0.1:${ports[2 * i + 1]}`;
+        const fromPeers = await Proxy.start(peerAddress);
+        return { name: `m${i}`, clientUrl: `${scheme}://127.0.0.1:${ports[2 * i]}`, peerAddress, fromPeers };
+      }),
+    );
+    const initial = places.map(({ name, fromPeers }) => `${name}=http://${fromPeers.address}`).join(',');
+    const members = places.map(({ name, clientUrl, peerAddress, fromPeers }) => {
       const command = [
         present(program, 'etcd was built'),
         `--name=${name}`,
@@ -107,13 +109,13 @@ export class EtcdCluster {
         '--log-level=warn',
         `--listen-client-urls=${clientUrl}`,
         `--advertise-client-urls=${clientUrl}`,
-        `--listen-peer-urls=${peerUrl}`,
-        `--initial-advertise-peer-urls=${peerUrl}`,
+        `--listen-peer-urls=http://${peerAddress}`,
+        `--initial-advertise-peer-urls=http://${fromPeers.address}`,
         `--initial-cluster=${initial}`,
         `--initial-cluster-token=${directory}`,
         ...(tls === undefined ? [] : tlsArguments(tls)),
       ];
-      return new EtcdMember(name, { clientUrl, peerUrl, command });
+      return new EtcdMember(name, { clientUrl, fromPeers, command });
     });
     const cluster = new EtcdCluster(directory, members);
     for (const member of members) member.start();
@@ -170,6 +172,7 @@ export class EtcdCluster {
   async stop(): Promise<void> {
     for (const member of this.members) member.resume();
     await Promise.all(this.members.map((member) => member.kill()));
+    for (const { fromPeers } of this.members) fromPeers.stop();
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
@@ -192,13 +195,4 @@ function tlsArguments({ caFile, certificateFile, keyFile }: TlsFiles): string[] 
     `--trusted-ca-file=${caFile}`,
     '--client-cert-auth',
   ];
-}
-
-/** Ports that were free a moment ago. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

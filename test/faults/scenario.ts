@@ -26,6 +26,8 @@ export class Report {
   readonly lines: string[] = [];
   checks = 0;
   failures = 0;
+  /** All of it in a few words. */
+  summary = '';
   readonly #progress: (text: string) => void;
 
   constructor(progress: (text: string) => void) {

@@ -2,11 +2,17 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { messageOf } from '@weir/base/errors.ts';
 import { fileURLToPath } from 'node:url';
+import { messageOf } from '@weir/base/errors.ts';
+import { toolchainProblem } from '../etcd/build.ts';
+import { etcdProgram } from '../etcd/program.ts';
+import { isInside, sandboxProblem } from './sandbox.ts';
 
-/** What a scenario cannot do without: the right to mount, a C compiler, loop devices with ext4, Linux's `prlimit`. */
-export type Need = 'root' | 'cc' | 'loop' | 'prlimit';
+/**
+ * What a scenario cannot do without: the right to mount, a C compiler, loop devices with ext4, Linux's `prlimit`, a network of
+ * its own with links that can be cut, an etcd.
+ */
+export type Need = 'root' | 'cc' | 'loop' | 'prlimit' | 'sandbox' | 'etcd';
 
 /** What was set up and has to be taken down, the latest first: also after a failure, and on Ctrl-C. */
 class Cleanups {
@@ -79,6 +85,8 @@ const CHECKS: Readonly<Record<Need, () => string | undefined>> = {
     return has('losetup', ['--find']) ? undefined : 'there is no free loop device';
   },
   prlimit: () => (has('prlimit', ['--version']) ? undefined : 'there is no prlimit'),
+  sandbox: () => (isInside ? undefined : (sandboxProblem() ?? 'it runs in a sandbox only')),
+  etcd: () => (etcdProgram === undefined ? (toolchainProblem() ?? 'etcd was not built') : undefined),
 };
 
 /** Why a need is not met here, or undefined. */

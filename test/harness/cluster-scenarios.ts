@@ -2,12 +2,14 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { SESSION_TIMEOUT_MS } from '@weir/base/limits.ts';
 import { seededRandom } from '@weir/base/random.ts';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { http } from '../cluster/http-client.ts';
+import type { Answer } from '../cluster/http-client.ts';
 import { nameOf } from './cluster.ts';
 import type { Cluster, Driver, Service } from './cluster.ts';
 import { brokenPromises, SteadyLoad } from './steady-load.ts';
 
-/** Two of each that there may be two of, so that one can do without the other. */
-const COUNTS = { coordinator: 1, broker: 2, gateway: 2 };
+/** Two gateways, and brokers for three replicas of each partition: everybody can do without one of them. */
+const COUNTS = { coordinator: 1, broker: 3, gateway: 2 };
 /** A test of this suite waits for what it waits for; only a hang takes so long. */
 const TEST_MS_MAX = 180_000;
 const PATIENT = { timeout: 60_000, interval: 50 };
@@ -101,13 +103,41 @@ export function clusterScenarios<S extends Service>(
     },
   );
 
-  test.for(['broker 1', 'broker 2', 'gateway gw-1', 'gateway gw-2', 'coordinator 1'])(
-    'kill -9 of %s under load: what does not need it goes on, it comes back, and nothing acknowledged is lost',
+  test.for(['broker 1', 'broker 2', 'broker 3', 'gateway gw-1', 'gateway gw-2', 'coordinator 1'])(
+    'kill -9 of %s under load: every partition goes on, it comes back, and nothing acknowledged is lost',
     { timeout: TEST_MS_MAX },
     async (name) => {
       const victim = cluster.named(name);
-      const fault = { begin: () => victim.kill(), end: () => victim.start() };
+      const end = async (): Promise<void> => {
+        await victim.start();
+        // A rollout that goes on to the next broker now takes no partition below its minimum.
+        expect(victim.kind === 'broker' ? await catchingUp(victim) : 0).toBe(0);
+      };
+      const fault = { begin: () => victim.kill(), end };
       expect(await disturb(`killed-${name.replace(' ', '-')}`, victim, fault)).toEqual([]);
+    },
+  );
+
+  test(
+    'a topic that is created while a broker is away takes records, and has that broker in sync once it is ready again',
+    { timeout: TEST_MS_MAX },
+    async () => {
+      const [gateway, other] = cluster.gateways as [Cluster['gateways'][0], Cluster['gateways'][0]];
+      const victim = cluster.named('broker 2');
+      expect(await victim.stop()).toBe(0);
+      try {
+        // A coordinator that has just started, for the test before, may not have heard that it left.
+        await expect.poll(() => stateOf(cluster, victim), PATIENT).toBe('fenced');
+        const created = await gateway.http('/v1/topics', { body: { name: 'without-one', partitions: 3 } });
+        expect([created.status, membersOf(created)]).toEqual([201, Array.from({ length: 3 }, () => [3, 2])]);
+        const written = await gateway.http('/v1/topics/without-one/records?partition=0', { body: ['one', 'two'] });
+        expect([written.status, written.json.offsets]).toMatchObject([200, [{ offset: 0 }, { offset: 1 }]]);
+      } finally {
+        await victim.start();
+      }
+      await expect
+        .poll(async () => membersOf(await other.http('/v1/topics/without-one')), PATIENT)
+        .toEqual(Array.from({ length: 3 }, () => [3, 3]));
     },
   );
 
@@ -141,7 +171,7 @@ export function clusterScenarios<S extends Service>(
       // The coordinator is needed for this, and knows all brokers again.
       await expect
         .poll(() => Promise.all(cluster.of('broker').map((broker) => stateOf(cluster, broker))), PATIENT)
-        .toEqual(['active', 'active']);
+        .toEqual(['active', 'active', 'active']);
       const created = await cluster.gateways[1]!.http('/v1/topics', { body: { name: 'after-the-pause' } });
       expect(created.status).toBe(201);
     },
@@ -181,6 +211,21 @@ export function clusterScenarios<S extends Service>(
       }
     },
   );
+}
+
+/** Of each partition of a topic, how many replicas it has and how many of them are in sync. */
+function membersOf({ json }: Answer): [replicas: number, inSync: number][] {
+  const partitions = json.partitions as { replicas: unknown[]; in_sync: unknown[] }[];
+  return partitions.map(({ replicas, in_sync: inSync }) => [replicas.length, inSync.length]);
+}
+
+/** How many partitions a broker follows that it is not in sync with. */
+async function catchingUp(broker: Service): Promise<number> {
+  const { text } = await http(`http://${broker.address('ops')}/metrics`);
+  const found = /^weir_broker_followed_partitions\{kind="catching_up"\} (\d+)$/m.exec(text);
+  if (found === null)
+    throw new Error(`${nameOf(broker)} does not say how many partitions it catches up with:\n${text}`);
+  return Number(found[1]);
 }
 
 /** A broker as the second gateway knows it: active or fenced. */

@@ -60,6 +60,8 @@ function wordsOf(kind: ServiceKind, id: string, host: string): string[] {
         `--grpc-advertise=${host}:7071`,
         `--kafka-listen=0.0.0.0:${KAFKA_PORT}`,
         `--kafka-advertise=${host}:${KAFKA_PORT}`,
+        '--replication-listen=0.0.0.0:7072',
+        `--replication-advertise=${host}:7072`,
         `--data-dir=${DATA}`,
       ];
     case 'gateway':

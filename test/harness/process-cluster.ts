@@ -59,6 +59,8 @@ function wordsOf(
         ANY_PORT,
         '--kafka-listen',
         ANY_PORT,
+        '--replication-listen',
+        ANY_PORT,
         '--data-dir',
         data,
       ];

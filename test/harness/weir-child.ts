@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { endWithUs } from './end-with-us.ts';
 
 /** As bin/weir runs it. */
 const { nodeFlags } = createRequire(import.meta.url)('../../bin/bootstrap.js') as { readonly nodeFlags: string[] };
@@ -53,12 +54,9 @@ export class WeirChild {
       },
     });
     this.#child = child;
-    // One that is paused would not even notice an interrupt.
-    const killWithUs = (): void => void child.kill('SIGKILL');
-    process.once('exit', killWithUs);
+    endWithUs(child);
     this.ending = new Promise((resolve) => {
       child.once('close', (code, signal) => {
-        process.off('exit', killWithUs);
         this.#ended = { code, signal };
         resolve(this.#ended);
       });

@@ -1,9 +1,11 @@
 import { Agent, request } from 'node:http';
-import { performance } from 'node:perf_hooks';
 import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { History, partitionName, valueOf } from '../faults/history.ts';
 import type { StoredRecord } from '../faults/history.ts';
+import { LoadTally, untilInputEnds } from './load-tally.ts';
+import type { Acknowledged, LoadResult } from './load-tally.ts';
 
 /**
  * Runs in a pod of the cluster under test, on the image under test, with the files that it imports.
@@ -12,29 +14,9 @@ import type { StoredRecord } from '../faults/history.ts';
  *   node client.ts judge  takes a ledger from standard input, reads everything back, and prints the verdict
  */
 
-/** What was acknowledged: partition, offset and the record's number. */
-export type Acknowledged = readonly [partition: number, offset: number, number: number];
-
-/** What a load came to. */
-export interface LoadResult {
-  /** The next number that nobody has used. */
-  readonly next: number;
-  readonly acknowledged: readonly Acknowledged[];
-  readonly requests: number;
-  /** Requests without an answer, and answers that are not 200, the first few in words. */
-  readonly failed: number;
-  readonly failures: readonly string[];
-  /** The longest time in which no record was acknowledged. */
-  readonly longestGapMs: number;
-  readonly seconds: number;
-}
-
-const FAILURES_KEPT = 10;
 const RECORDS_PER_REQUEST_MAX = 20;
 const PAGE_RECORDS = 5_000;
 const ANSWER_MS_MAX = 60_000;
-/** After a failure: whoever is away is not asked in a tight loop. */
-const FAILED_PAUSE_MS = 20;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -44,12 +26,14 @@ const { values, positionals } = parseArgs({
     partitions: { type: 'string', default: '1' },
     writers: { type: 'string', default: '8' },
     'first-number': { type: 'string', default: '0' },
+    'pace-ms': { type: 'string', default: '0' },
   },
 });
 const url = new URL(values.url!);
 const topic = values.topic!;
 const partitions = Number(values.partitions);
 const writers = Number(values.writers);
+const paceMs = Number(values['pace-ms']);
 /** Kept alive and never tried again: a connection that is cut under a request is a failure, as it is for a user. */
 const agent = new Agent({ keepAlive: true, maxSockets: writers });
 
@@ -58,49 +42,31 @@ const result = positionals[0] === 'judge' ? await judge() : await load();
 process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
 
 async function load(): Promise<LoadResult> {
-  const acknowledged: Acknowledged[] = [];
-  const failures: string[] = [];
-  const startMs = performance.now();
-  let next = Number(values['first-number']);
-  let lastMs = startMs;
-  let longestGapMs = 0;
-  let requests = 0;
-  let failed = 0;
-  const input = { ended: false };
-  process.stdin.resume().once('end', () => (input.ended = true));
-  const fail = async (why: string): Promise<void> => {
-    failed++;
-    if (failures.length < FAILURES_KEPT) failures.push(`after ${seconds(startMs)} s: ${why}`);
-    await new Promise((resolve) => setTimeout(resolve, FAILED_PAUSE_MS));
-  };
+  const tally = new LoadTally(Number(values['first-number']));
+  const input = untilInputEnds();
   const write = async (writer: number): Promise<void> => {
     for (let turn = writer; !input.ended; turn++) {
       const partition = turn % partitions;
-      const count = 1 + (turn % RECORDS_PER_REQUEST_MAX);
-      const numbers = Array.from({ length: count }, () => next++);
-      requests++;
+      const numbers = tally.take(1 + (turn % RECORDS_PER_REQUEST_MAX));
       try {
         const answer = await http('POST', `/v1/topics/${topic}/records?partition=${partition}`, numbers.map(valueOf));
         if (answer.status !== 200) {
-          await fail(`${answer.status} ${answer.body.trim()}`);
+          await tally.fail(`${answer.status} ${answer.body.trim()}`);
           continue;
         }
-        const nowMs = performance.now();
-        longestGapMs = Math.max(longestGapMs, nowMs - lastMs);
-        lastMs = nowMs;
         const receipts = (JSON.parse(answer.body) as { offsets: { offset?: number; message?: string }[] }).offsets;
         for (const [i, { offset, message }] of receipts.entries()) {
-          if (offset !== undefined) acknowledged.push([partition, offset, numbers[i]!]);
-          else await fail(message ?? 'a record was refused');
+          if (offset !== undefined) tally.acknowledge(partition, offset, numbers[i]!);
+          else await tally.fail(message ?? 'a record was refused');
         }
       } catch (error) {
-        await fail(error instanceof Error ? error.message : String(error));
+        await tally.fail(error instanceof Error ? error.message : String(error));
       }
+      if (paceMs > 0) await pause(paceMs);
     }
   };
   await Promise.all(Array.from({ length: writers }, (_, i) => write(i)));
-  longestGapMs = Math.round(Math.max(longestGapMs, performance.now() - lastMs));
-  return { next, acknowledged, requests, failed, failures, longestGapMs, seconds: seconds(startMs) };
+  return tally.result();
 }
 
 async function judge(): Promise<unknown> {
@@ -140,8 +106,4 @@ function http(method: string, path: string, body?: unknown): Promise<{ status: n
     call.on('error', reject);
     call.end(sent);
   });
-}
-
-function seconds(sinceMs: number): number {
-  return Math.round((performance.now() - sinceMs) / 100) / 10;
 }

@@ -5,12 +5,17 @@ import { ensureImage } from '../../tools/images/build.ts';
 import { Report } from '../faults/scenario.ts';
 import { ClientPod } from './client-pod.ts';
 import { chooseCluster, missingPrograms } from './cluster.ts';
+import { ensureEtcdImage, etcdImageWords } from './etcd-image.ts';
 import { Release } from './release.ts';
-import type { Step } from './step.ts';
+import type { Step, StepContext } from './step.ts';
+import { brokerKilled, brokerLost } from './steps/brokers.ts';
+import { coordinatorKilled, coordinatorsRolled } from './steps/coordinators.ts';
 import { deletePods, rolloutRestart, upgrade } from './steps/disruptions.ts';
+import { etcdDeleted, etcdLost, etcdRestored } from './steps/etcd.ts';
 import { helmTest, install, notes } from './steps/install.ts';
 import { memory } from './steps/memory.ts';
 import { networkPolicy, reinstall, secondRelease } from './steps/releases.ts';
+import { refusals } from './steps/refusals.ts';
 import { values as valuesFiles } from './steps/values.ts';
 import { tryRun } from './tools.ts';
 
@@ -24,6 +29,14 @@ const steps: readonly Step[] = [
   deletePods,
   upgrade,
   rolloutRestart,
+  brokerKilled,
+  brokerLost,
+  coordinatorKilled,
+  coordinatorsRolled,
+  etcdDeleted,
+  etcdLost,
+  etcdRestored,
+  refusals,
   secondRelease,
   networkPolicy,
   reinstall,
@@ -66,7 +79,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 if (values.help) process.stdout.write(USAGE);
-else if (values.list) for (const { name, title } of steps) say(`${name.padEnd(16)} ${title}`);
+else if (values.list) for (const { name, title } of steps) say(`${name.padEnd(20)} ${title}`);
 else process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -82,15 +95,17 @@ async function main(): Promise<number> {
     const image = ensureImage(say);
     say(`putting ${image} on ${cluster.name}`);
     cluster.load(image);
-    return await runSteps(image);
+    const etcdImage = await ensureEtcdImage(say);
+    cluster.load(etcdImage);
+    return await runSteps(image, etcdImage);
   } catch (error) {
     console.error(`test:kubernetes: ${messageOf(error)}`);
     return 1;
   }
 }
 
-async function runSteps(image: string): Promise<number> {
-  const release = releaseIn('weir-test-1');
+async function runSteps(image: string, etcdImage: string): Promise<number> {
+  const release = releaseIn('weir-test-1', etcdImage);
   const client = new ClientPod(release, { name: 'ledger', partitions: 4 });
   const chosen = steps.filter(
     ({ name, long }) => name === install.name || (values.only?.includes(name) ?? (long !== true || values.long)),
@@ -99,7 +114,7 @@ async function runSteps(image: string): Promise<number> {
   const failed: string[] = [];
   try {
     for (const step of chosen) {
-      if (await runStep(step, { release, client, image })) continue;
+      if (await runStep(step, { release, client, image, etcdImage })) continue;
       failed.push(step.name);
       // Without a release there is nothing to do anything to.
       if (step === install) break;
@@ -116,13 +131,13 @@ async function runSteps(image: string): Promise<number> {
 
 async function runStep(
   step: Step,
-  parts: { readonly release: Release; readonly client: ClientPod; readonly image: string },
+  parts: Pick<StepContext, 'release' | 'client' | 'image' | 'etcdImage'>,
 ): Promise<boolean> {
   say(`\n${step.name}: ${step.title}`);
   const report = new Report((text) => say(`  … ${text}`));
   const startMs = performance.now();
   try {
-    await step.run({ ...parts, report, secondRelease: () => releaseIn('weir-test-2') });
+    await step.run({ ...parts, report, secondRelease: () => releaseIn('weir-test-2', parts.etcdImage) });
     if (report.checks === 0) report.check(false, 'the step checked something');
   } catch (error) {
     report.check(false, 'the step ran to its end', messageOf(error));
@@ -134,8 +149,8 @@ async function runStep(
 }
 
 /** A release in a namespace of that name, of which nothing is left from an earlier run. */
-function releaseIn(namespace: string): Release {
-  const release = new Release('weir', namespace);
+function releaseIn(namespace: string, etcdImage: string): Release {
+  const release = new Release('weir', namespace, etcdImageWords(etcdImage));
   removeNamespace(release);
   made.push(release);
   return release;

@@ -20,10 +20,13 @@ export interface Pod {
 export class Release {
   readonly name: string;
   readonly namespace: string;
+  readonly #words: readonly string[];
 
-  constructor(name: string, namespace: string) {
+  /** @param words - for `helm`, in every installation */
+  constructor(name: string, namespace: string, words: readonly string[] = []) {
     this.name = name;
     this.namespace = namespace;
+    this.#words = words;
   }
 
   /** A namespace in which only pods of the restricted standard may run. */
@@ -34,7 +37,7 @@ export class Release {
   }
 
   install(...words: string[]): void {
-    run('helm', ['install', this.name, CHART, '--namespace', this.namespace, ...words]);
+    run('helm', ['install', this.name, CHART, '--namespace', this.namespace, ...this.#words, ...words]);
   }
 
   upgrade(...words: string[]): void {
@@ -65,13 +68,20 @@ export class Release {
     const selector = [
       `app.kubernetes.io/instance=${this.name}`,
       component === undefined
-        ? 'app.kubernetes.io/component in (coordinator,broker,gateway)'
+        ? 'app.kubernetes.io/component in (etcd,coordinator,broker,gateway)'
         : `app.kubernetes.io/component=${component}`,
     ].join(',');
     const { items } = JSON.parse(this.kubectl('get', 'pods', '--selector', selector, '--output', 'json')) as {
       items: PodObject[];
     };
     return items.map(podOf);
+  }
+
+  /** Where coordinators are, as pods of the namespace reach them. */
+  coordinators(): string {
+    const set = `${this.name}-coordinator`;
+    const replicas = this.kubectl('get', 'statefulset', set, '--output', 'jsonpath={.spec.replicas}');
+    return Array.from({ length: Number(replicas) }, (_, i) => `${set}-${i}.${set}:7070`).join();
   }
 
   /** Workloads as kubectl names them: statefulset/weir-broker and so on. */

@@ -13,10 +13,11 @@ export interface Step {
 }
 
 /** What a step works with. */
-interface StepContext {
+export interface StepContext {
   readonly release: Release;
   readonly client: ClientPod;
   readonly image: string;
+  readonly etcdImage: string;
   readonly report: Report;
   /** Makes a release in another namespace, which is removed at the end. */
   readonly secondRelease: () => Release;

@@ -14,6 +14,7 @@ export interface AlertCase {
 }
 
 const A = 'namespace="a",job="weir-broker",instance="b1"';
+const ETCD = 'namespace="a",job="weir-etcd"';
 const HOUR = 'x90';
 
 /** Series by name, each with the same values for the whole time. */
@@ -45,9 +46,65 @@ export const alertCases: readonly AlertCase[] = [
     ],
   },
   {
+    alert: 'WeirNoActiveCoordinator',
+    at: '5m',
+    // Two stand by, and nobody decides.
+    firing: steady({
+      [`weir_build_info{${A}}`]: 1,
+      'weir_coordinator_active{namespace="a",instance="c0"}': 0,
+      'weir_coordinator_active{namespace="a",instance="c1"}': 0,
+    }),
+    // One takes over from the other; for a moment both or neither may be seen to decide.
+    quiet: [
+      ...steady({ [`weir_build_info{${A}}`]: 1 }),
+      { series: 'weir_coordinator_active{namespace="a",instance="c0"}', values: '1 1 1 0x30' },
+      { series: 'weir_coordinator_active{namespace="a",instance="c1"}', values: '0 0 1 0 1x30' },
+    ],
+  },
+  {
+    alert: 'WeirEtcdNoLeader',
+    at: '5m',
+    firing: steady({ [`etcd_server_has_leader{${ETCD},instance="e0"}`]: 0 }),
+    quiet: [
+      // An election, and an etcd that is not Weir's.
+      { series: `etcd_server_has_leader{${ETCD},instance="e0"}`, values: '1 1 1 0 1x30' },
+      { series: 'etcd_server_has_leader{namespace="a",job="kube-etcd",instance="k0"}', values: `0${HOUR}` },
+    ],
+  },
+  {
+    alert: 'WeirEtcdMemberDown',
+    at: '10m',
+    // Two are left of three, and one of them was told later than the other that there is a third.
+    firing: steady({
+      ...members(2),
+      [`etcd_network_known_peers{${ETCD},instance="e1",Local="1",Remote="2"}`]: 0,
+    }),
+    // All of them, and one that was removed, which has 0.
+    quiet: steady({
+      ...members(3),
+      [`etcd_network_known_peers{${ETCD},instance="e0",Local="0",Remote="9"}`]: 0,
+    }),
+  },
+  {
+    alert: 'WeirEtcdMemberDown',
+    at: '10m',
+    firing: steady(members(1)),
+    // One restarts.
+    quiet: [
+      ...steady(members(2)),
+      { series: `etcd_server_has_leader{${ETCD},instance="e2"}`, values: '1 1 1 stale _ _ 1x30' },
+    ],
+  },
+  {
     alert: 'WeirBrokerDown',
     at: '5m',
-    firing: steady({ 'weir_coordinator_brokers{namespace="a"}': 3, 'weir_coordinator_sessions{namespace="a"}': 2 }),
+    // A coordinator that stands by says 0 of all that is the cluster's.
+    firing: steady({
+      'weir_coordinator_brokers{namespace="a",instance="c0"}': 3,
+      'weir_coordinator_sessions{namespace="a",instance="c0"}': 2,
+      'weir_coordinator_brokers{namespace="a",instance="c1"}': 0,
+      'weir_coordinator_sessions{namespace="a",instance="c1"}': 0,
+    }),
     quiet: [
       ...steady({ 'weir_coordinator_brokers{namespace="a"}': 3 }),
       // Away for half a minute, as in a restart.
@@ -57,21 +114,75 @@ export const alertCases: readonly AlertCase[] = [
   {
     alert: 'WeirOfflinePartitions',
     at: '5m',
+    firing: steady({ 'weir_coordinator_leaderless_partitions{namespace="a"}': 2 }),
+    // Elected again within the minute; a replica that is out of service, and another one leads.
+    quiet: [
+      { series: 'weir_coordinator_leaderless_partitions{namespace="a"}', values: '0 0 0 2 0x30' },
+      ...steady({ [`weir_broker_partitions{${A},state="offline"}`]: 1 }),
+    ],
+  },
+  {
+    alert: 'WeirUnderMinIsr',
+    at: '5m',
     firing: steady({
-      'weir_coordinator_leaderless_partitions{namespace="a"}': 0,
-      [`weir_broker_partitions{${A},state="offline"}`]: 1,
+      'weir_coordinator_under_min_isr_partitions{namespace="a",instance="c0"}': 3,
+      'weir_coordinator_leaderless_partitions{namespace="a",instance="c0"}': 1,
+      'weir_coordinator_under_min_isr_partitions{namespace="a",instance="c1"}': 0,
+      'weir_coordinator_leaderless_partitions{namespace="a",instance="c1"}': 0,
     }),
+    // Nobody leads any of them, which is another alert.
     quiet: steady({
-      'weir_coordinator_leaderless_partitions{namespace="a"}': 0,
-      [`weir_broker_partitions{${A},state="offline"}`]: 0,
-      [`weir_broker_partitions{${A},state="leader"}`]: 7,
+      'weir_coordinator_under_min_isr_partitions{namespace="a"}': 3,
+      'weir_coordinator_leaderless_partitions{namespace="a"}': 3,
     }),
   },
   {
-    alert: 'WeirOfflinePartitions',
+    alert: 'WeirUnderReplicated',
+    at: '10m',
+    firing: steady({ 'weir_coordinator_under_replicated_partitions{namespace="a"}': 1 }),
+    // A broker restarts, and catches up.
+    quiet: [
+      { series: 'weir_coordinator_under_replicated_partitions{namespace="a"}', values: '0 0 0 0 0 0 0 9 9 7 0x30' },
+    ],
+  },
+  {
+    alert: 'WeirReplicaOffline',
     at: '5m',
-    firing: steady({ 'weir_coordinator_leaderless_partitions{namespace="a"}': 2 }),
-    quiet: [{ series: 'weir_coordinator_leaderless_partitions{namespace="a"}', values: '0 0 0 2 0x30' }],
+    firing: steady({ [`weir_broker_partitions{${A},state="offline"}`]: 1 }),
+    quiet: steady({
+      [`weir_broker_partitions{${A},state="offline"}`]: 0,
+      [`weir_broker_partitions{${A},state="follower"}`]: 7,
+    }),
+  },
+  {
+    alert: 'WeirUncleanElection',
+    at: '20m',
+    firing: [{ series: 'weir_coordinator_unclean_elections_total{namespace="a"}', values: '0x10 1x30' }],
+    // Long ago.
+    quiet: steady({ 'weir_coordinator_unclean_elections_total{namespace="a"}': 4 }),
+  },
+  {
+    alert: 'WeirUncleanElection',
+    at: '20m',
+    // By a coordinator that had just started.
+    firing: [{ series: 'weir_coordinator_unclean_elections_total{namespace="a"}', values: '_x10 1x30' }],
+    quiet: [{ series: 'weir_coordinator_unclean_elections_total{namespace="a"}', values: '_x10 0x30' }],
+  },
+  {
+    alert: 'WeirFollowerLag',
+    at: '20m',
+    firing: [{ series: `weir_broker_follower_lag_seconds{${A},follower="2"}`, values: '0+60x30' }],
+    // It was away for some minutes.
+    quiet: [
+      { series: `weir_broker_follower_lag_seconds{${A},follower="2"}`, values: '0 0 60 120 180 240 300 360 0x30' },
+    ],
+  },
+  {
+    alert: 'WeirIsrFlapping',
+    at: '50m',
+    firing: [{ series: 'weir_coordinator_isr_shrinks_total{namespace="a"}', values: '0+2x60' }],
+    // Three brokers restarted within ten minutes, with a hundred partitions each.
+    quiet: [{ series: 'weir_coordinator_isr_shrinks_total{namespace="a"}', values: '0x30 100x4 200x4 300x30' }],
   },
   {
     alert: 'WeirLeadershipChurn',
@@ -160,6 +271,18 @@ export const alertCases: readonly AlertCase[] = [
     }),
   },
 ];
+
+/** So many members of three that are there; each counts itself among those that it knows. */
+function members(count: number): Record<string, number> {
+  const each = Array.from({ length: count }, (_, i) => [
+    [`etcd_server_has_leader{${ETCD},instance="e${i}"}`, 1],
+    ...[0, 1, 2].map((other) => [
+      `etcd_network_known_peers{${ETCD},instance="e${i}",Local="${i}",Remote="${other}"}`,
+      1,
+    ]),
+  ]);
+  return Object.fromEntries(each.flat()) as Record<string, number>;
+}
 
 /** A hundred appends a minute that all end in one bucket. */
 function latencies(bucket: string): Series[] {

@@ -54,6 +54,7 @@ async function keepBusy(): Promise<void> {
     await http(`${url}/v1/topics/seen/records?limit=100`);
     await http(`${url}/v1/topics/missing`);
     await endOffsets(kafka, 'seen');
+    await http(`${url}/v1/tree/seen`, { method: 'PUT', body: String(n) });
     await pause(20);
   }
   stream.abort();
@@ -84,13 +85,15 @@ async function problemsLeft(look: () => Promise<string[]>): Promise<string[]> {
   }
 }
 
-test('every query is PromQL, and every metric and label in it is exported', async () => {
+// What etcd exports is compared with what is asked of it in test/etcd.
+test('every query is PromQL, and every metric and label of ours in it is exported', async () => {
   expect(await problemsLeft(async () => problemsOf(await exported()))).toEqual([]);
 });
 
 function problemsOf(metrics: ReadonlyMap<string, ReadonlySet<string>>): string[] {
   return [...panelQueries(), ...variableQueries(), ...alertQueries()].flatMap(({ place, expr, legend }) => {
     const spoken = analyse(substituted(expr, RATE_INTERVAL));
+    if (spoken.metrics.every(({ name }) => name.startsWith('etcd_'))) return [];
     const known = new Set(OF_THE_SCRAPE);
     const problems = spoken.metrics.flatMap(({ name, labels }) => {
       const has = metrics.get(name);

@@ -1,11 +1,12 @@
 import type { SimulatedBroker } from './cluster/broker.ts';
-import type { Coordinators, CoordinatorProcess } from './cluster/coordinators.ts';
+import type { Coordinators, Running } from './cluster/coordinators.ts';
 import type { Follower } from './cluster/follower.ts';
 import type { TreeClient } from './cluster/tree-client.ts';
 import type { Chance } from './engine/chance.ts';
+import { FaultClock } from './engine/fault-clock.ts';
 import type { Process } from './engine/process.ts';
 import type { Parts } from './parts.ts';
-import type { FaultSwarm } from './swarm.ts';
+import type { FaultSwarm, Swarm } from './swarm.ts';
 
 /** Whom faults may hit. */
 export interface Victims {
@@ -15,57 +16,66 @@ export interface Victims {
   readonly treeClients: readonly TreeClient[];
 }
 
+/** The longest that nobody is active: a lease that ends late, a claim, and a copy that is a moment behind. */
+const FAILOVER_MS_MAX = 4_000;
+/** A change of the coordinator has been got over by then, also by clients that asked others first. */
+const CHANGES_APART_MS = 10_000;
+
 /** Breaks things, each kind at its own rate, until the run is to heal. */
 export class Faults {
-  readonly #parts: Parts;
+  readonly #parts: Parts<Swarm>;
   readonly #victims: Victims;
   readonly #chance: Chance;
-  #count = 0;
-  #isOver = false;
+  readonly #faults: FaultClock;
 
-  constructor(parts: Parts, victims: Victims) {
+  constructor(parts: Parts<Swarm>, victims: Victims) {
     this.#parts = parts;
     this.#victims = victims;
     this.#chance = parts.chanceFor('faults');
-    for (const kind of Object.keys(this.#kinds) as (keyof FaultSwarm)[]) this.#next(kind);
+    this.#faults = new FaultClock(parts.ground.scheduler, this.#chance);
+    this.#faults.start(this.#kinds, parts.swarm.faults);
   }
 
   /** Faults so far. */
   get count(): number {
-    return this.#count;
+    return this.#faults.count;
   }
 
   /** No more faults; what is broken stays so. */
   stop(): void {
-    this.#isOver = true;
+    this.#faults.stop();
   }
 
+  /** Before this nothing more happens to coordinators that change one at a time. */
+  #nextChangeMs = 0;
+
   readonly #kinds: Readonly<Record<keyof FaultSwarm, () => void>> = {
+    changeCoordinatorMs: () => this.#change(),
     killCoordinatorMs: () => this.#coordinator()?.process.die('killed'),
     stopCoordinatorMs: () => {
-      const one = this.#victims.coordinators.newest;
-      if (one?.process.state === 'runs') this.#victims.coordinators.stop(one);
+      const one = this.#coordinator();
+      if (one !== undefined) this.#victims.coordinators.stop(one);
     },
     pauseCoordinatorMs: () => {
       const process = this.#coordinator()?.process;
-      if (process === undefined) return;
-      this.#pause(process, 15_000);
-      // Whoever watches over it takes it for dead.
-      if (this.#chance.happens(0.6)) this.#later(5_000, () => this.#victims.coordinators.start());
+      if (process !== undefined) this.#pause(process, this.#chance.pick([3_000, 15_000]));
     },
-    secondCoordinatorMs: () => this.#victims.coordinators.start(),
     isolateFromStoreMs: () => {
       const process = this.#coordinator()?.process;
       if (process === undefined) return;
-      this.#parts.store.isolate(process);
-      this.#later(10_000, () => this.#parts.store.rejoin(process));
+      this.#isolate(process);
+    },
+    storeDownMs: () => {
+      const { store } = this.#parts;
+      store.goDown({ endsLeases: this.#chance.happens(0.5) });
+      this.#faults.later(this.#chance.pick([2_000, 10_000]), () => store.comeBack());
     },
     restartBrokerMs: () => {
       const broker = this.#chance.pick(this.#victims.brokers);
       const { otherDirectoryRate, doubtfulRate } = this.#parts.swarm;
       const isOtherDirectory = this.#chance.happens(otherDirectoryRate);
       broker.kill();
-      this.#later(10_000, () => {
+      this.#faults.later(10_000, () => {
         if (broker.process === undefined) broker.start({ isOtherDirectory, doubtfulRate });
       });
     },
@@ -76,8 +86,9 @@ export class Faults {
     breakConnectionsMs: () => this.#parts.network.breakSome(),
     partitionMs: () => {
       const coordinator = this.#coordinator()?.process;
-      const { followers, brokers, treeClients } = this.#victims;
-      const others = [...followers, ...brokers, ...treeClients].flatMap(({ process }) => process ?? []);
+      const { followers, brokers, treeClients, coordinators } = this.#victims;
+      const clients = [...followers, ...brokers, ...treeClients].flatMap(({ process }) => process ?? []);
+      const others = [...clients, ...coordinators.processes].filter((process) => process !== coordinator);
       if (coordinator === undefined) return;
       const cutOff = this.#chance.happens(0.3) ? others : [this.#chance.pick(others)];
       const way = this.#chance.pick(['there', 'back', 'both'] as const);
@@ -85,32 +96,46 @@ export class Faults {
     },
   };
 
-  #next(kind: keyof FaultSwarm): void {
-    const everyMs = this.#parts.swarm.faults[kind];
-    if (everyMs === 0) return;
-    this.#later(2 * everyMs, () => {
-      this.#count++;
-      this.#kinds[kind]();
-      this.#next(kind);
-    });
+  /** The one that has the office mostly, any of them sometimes. */
+  #coordinator(): Running | undefined {
+    const { seats } = this.#victims.coordinators;
+    const { holder } = this.#parts.checks.writes;
+    const active = seats.find(({ running }) => running !== undefined && running.process === holder)?.running;
+    return this.#chance.happens(0.3) ? this.#chance.pick(seats).running : active;
   }
 
-  /** Sometime within that time, unless faults are over then. */
-  #later(maxMs: number, run: () => void): void {
-    this.#parts.ground.scheduler.in(this.#chance.between(0, maxMs), () => {
-      if (!this.#isOver) run();
+  #change(): void {
+    const { coordinators } = this.#victims;
+    const { nowMs } = this.#parts.ground.scheduler;
+    const { holder } = this.#parts.checks.writes;
+    const running = coordinators.seats.find((seat) => seat.running?.process === holder)?.running;
+    if (nowMs < this.#nextChangeMs || running === undefined || coordinators.problem() !== undefined) return;
+    this.#nextChangeMs = nowMs + CHANGES_APART_MS;
+    const { process } = running;
+    this.#parts.ground.scheduler.in(FAILOVER_MS_MAX, () => {
+      const { length } = coordinators.active;
+      if (length !== 1)
+        this.#parts.ground.violated(`${length} are active ${FAILOVER_MS_MAX} ms after ${process.name} was not`);
     });
+    // With three of them, one that stands by may be wrong about who is active.
+    const others = coordinators.processes.filter((other) => other !== process);
+    if (others.length > 1 && this.#chance.happens(0.3)) this.#isolate(this.#chance.pick(others));
+    this.#chance.pick([
+      () => process.die('killed'),
+      () => coordinators.stop(running),
+      () => this.#pause(process, this.#chance.pick([3_000, 10_000])),
+      () => this.#isolate(process),
+    ])();
   }
 
-  /** The newest mostly, a predecessor sometimes. */
-  #coordinator(): CoordinatorProcess | undefined {
-    const { living, newest } = this.#victims.coordinators;
-    return living.length > 0 && this.#chance.happens(0.3) ? this.#chance.pick(living) : newest;
+  #isolate(process: Process): void {
+    this.#parts.store.isolate(process);
+    this.#faults.later(this.#chance.pick([3_000, 10_000]), () => this.#parts.store.rejoin(process));
   }
 
   #pause(process: Process, maxMs: number): void {
     process.pause();
-    this.#later(maxMs, () => process.resume());
+    this.#faults.later(maxMs, () => process.resume());
   }
 
   #partition(one: Process, other: Process, way: 'there' | 'back' | 'both'): void {
@@ -121,7 +146,7 @@ export class Faults {
     ];
     for (const [from, to] of ways) {
       network.block(from, to);
-      this.#later(this.#chance.pick([9_000, 20_000]), () => network.unblock(from, to));
+      this.#faults.later(this.#chance.pick([9_000, 20_000]), () => network.unblock(from, to));
     }
   }
 }

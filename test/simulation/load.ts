@@ -8,18 +8,27 @@ import {
   CreatePartitionsRequestSchema,
   CreateTopicsRequestSchema,
   DeleteTopicsRequestSchema,
+  DrainBrokerRequestSchema,
+  ElectLeadersRequestSchema,
+  UndrainBrokerRequestSchema,
+  UnregisterBrokerRequestSchema,
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { Follower } from './cluster/follower.ts';
 import type { SimulatedBroker } from './cluster/broker.ts';
 import type { Chance } from './engine/chance.ts';
 import type { Parts } from './parts.ts';
+import type { Swarm } from './swarm.ts';
 
 const { method } = CoordinatorService;
 const CREATE_TOPICS = protobufMethod(method.createTopics);
 const CREATE_PARTITIONS = protobufMethod(method.createPartitions);
 const DELETE_TOPICS = protobufMethod(method.deleteTopics);
 const ALTER_CONFIGS = protobufMethod(method.alterConfigs);
+const DRAIN_BROKER = protobufMethod(method.drainBroker);
+const UNDRAIN_BROKER = protobufMethod(method.undrainBroker);
+const UNREGISTER_BROKER = protobufMethod(method.unregisterBroker);
+const ELECT_LEADERS = protobufMethod(method.electLeaders);
 
 /** Requests that wait for an answer, past which none is sent: while nobody answers they would only be many. */
 const PENDING_MAX = 8;
@@ -27,7 +36,7 @@ const PENDING_MAX = 8;
 /** A client that administers the cluster: what it is told is held against the store. */
 export class Load {
   readonly follower: Follower;
-  readonly #parts: Parts;
+  readonly #parts: Parts<Swarm>;
   readonly #brokers: readonly SimulatedBroker[];
   readonly #chance: Chance;
   #operations = 0;
@@ -35,7 +44,7 @@ export class Load {
   #isStopped = false;
 
   constructor(
-    parts: Parts,
+    parts: Parts<Swarm>,
     options: { readonly coordinators: readonly string[]; readonly brokers: readonly SimulatedBroker[] },
   ) {
     this.#parts = parts;
@@ -81,7 +90,10 @@ export class Load {
     if (draw < 0.5) return this.#delete(this.#name());
     if (draw < 0.65) return this.#grow(this.#name());
     if (draw < 0.8) return this.#alter();
-    return chance.pick(this.#brokers).allocateProducerIds();
+    if (draw < 0.9) return chance.pick(this.#brokers).allocateProducerIds();
+    if (draw < 0.95) return this.#drain(chance.pick(this.#brokers).id);
+    if (draw < 0.96) return this.follower.ask(ELECT_LEADERS, create(ElectLeadersRequestSchema));
+    return this.#unregister();
   }
 
   #name(): string {
@@ -119,6 +131,30 @@ export class Load {
     for (const { code, partitionCount, revision } of answer?.results ?? []) {
       if (code === 'NONE') this.#parts.checks.promises.grown(name, { partitionCount, revision: Number(revision) });
     }
+  }
+
+  /** Drains a broker, in the epoch that this client knows; or takes that back. */
+  async #drain(brokerId: number): Promise<void> {
+    const broker = this.follower.session.image.broker(brokerId);
+    if (broker === undefined) return;
+    const { brokers } = this.#parts.checks;
+    const { epoch } = broker;
+    const request = { brokerId, brokerEpoch: BigInt(epoch) };
+    if (this.#chance.happens(broker.draining ? 0.3 : 0.8)) {
+      const answer = await this.follower.ask(DRAIN_BROKER, create(DrainBrokerRequestSchema, request));
+      if (answer === undefined) return;
+      brokers.drained(brokerId, { epoch, revision: Number(answer.revision), ledCount: answer.ledCount });
+    } else {
+      const answer = await this.follower.ask(UNDRAIN_BROKER, create(UndrainBrokerRequestSchema, request));
+      if (answer !== undefined) brokers.undrained(brokerId, { epoch, revision: Number(answer.revision) });
+    }
+  }
+
+  /** Whether it is gone is not asked here: it may be back by the time that somebody is told. */
+  async #unregister(): Promise<void> {
+    const away = [...this.follower.session.image.brokers()].filter(({ active }) => !active);
+    const brokerId = away.length > 0 ? this.#chance.pick(away).id : this.#chance.pick(this.#brokers).id;
+    await this.follower.ask(UNREGISTER_BROKER, create(UnregisterBrokerRequestSchema, { brokerId }));
   }
 
   async #alter(): Promise<void> {

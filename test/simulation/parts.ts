@@ -1,3 +1,6 @@
+import type { BrokerChecks } from './checks/brokers.ts';
+import type { ClientSessionChecks } from './checks/client-sessions.ts';
+import type { CopyChecks } from './checks/copies.ts';
 import type { ImageCheck } from './checks/images.ts';
 import type { History } from './checks/history.ts';
 import type { PromiseChecks } from './checks/promises.ts';
@@ -9,10 +12,10 @@ import type { Network } from './engine/network.ts';
 import type { Ground } from './engine/process.ts';
 import type { SimulatedStore } from './engine/store.ts';
 import type { Sometimes } from './sometimes.ts';
-import type { Swarm } from './swarm.ts';
+import type { ClusterSwarm } from './swarm.ts';
 
 /** What the parts of a run have in common. */
-export interface Parts {
+export interface Parts<Swarm extends ClusterSwarm = ClusterSwarm> {
   readonly swarm: Swarm;
   readonly ground: Ground;
   readonly network: Network;
@@ -21,7 +24,10 @@ export interface Parts {
   readonly history: History;
   readonly checks: {
     readonly writes: WriteChecks;
+    readonly brokers: BrokerChecks;
     readonly sessions: SessionChecks;
+    readonly clientSessions: ClientSessionChecks;
+    readonly copies: CopyChecks;
     readonly promises: PromiseChecks;
     readonly tree: TreeChecks;
     readonly imageOf: (follower: string) => ImageCheck;

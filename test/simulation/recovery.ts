@@ -5,6 +5,7 @@ import type { Follower } from './cluster/follower.ts';
 import type { TreeClient } from './cluster/tree-client.ts';
 import type { Load } from './load.ts';
 import type { Parts } from './parts.ts';
+import type { Swarm } from './swarm.ts';
 
 /** Late transactions are done by then, and connections that nobody answers are given up. */
 const CALM_MS = 15_000;
@@ -13,11 +14,11 @@ const CONVERGED_MS = 2 * SESSION_TIMEOUT_MS + 10_000;
 const LOOK_EVERY_MS = 250;
 
 /**
- * The end of a run: faults stop, one coordinator is left, everything that was down comes back. Then all has to be well
- * within a bound, and what was told has to be there.
+ * The end of a run: faults stop, everything that was down comes back. Then all has to be well within a bound, one coordinator
+ * active and the others standing by, and what was told has to be there.
  */
 export class Recovery {
-  readonly #parts: Parts;
+  readonly #parts: Parts<Swarm>;
   readonly #coordinators: Coordinators;
   readonly #brokers: readonly SimulatedBroker[];
   readonly #followers: readonly Follower[];
@@ -26,7 +27,7 @@ export class Recovery {
   #isProbed = false;
 
   constructor(
-    parts: Parts,
+    parts: Parts<Swarm>,
     options: {
       readonly coordinators: Coordinators;
       readonly brokers: readonly SimulatedBroker[];
@@ -62,15 +63,15 @@ export class Recovery {
     const missing = this.#missing();
     if (missing !== undefined) ground.violated(`${CONVERGED_MS} ms after everything healed ${missing}`);
     for (const follower of this.#everyFollower()) follower.checkWhole();
+    this.#coordinators.compare();
     checks.promises.kept();
   }
 
   #bringBack(): void {
-    const { newest, living } = this.#coordinators;
-    // A deposed one that nothing is written through does not know: nobody but who started it ends it.
-    for (const one of living) if (one !== newest) one.process.die('it is not the newest');
-    newest?.process.resume();
-    if (newest === undefined) this.#coordinators.start();
+    for (const seat of this.#coordinators.seats) {
+      seat.running?.process.resume();
+      this.#coordinators.start(seat);
+    }
     for (const broker of this.#brokers) {
       if (broker.process === undefined) broker.start({ isOtherDirectory: false, doubtfulRate: 0 });
       broker.process?.resume();
@@ -89,10 +90,8 @@ export class Recovery {
   /** What is not well yet, or undefined. */
   #missing(): string | undefined {
     const { history, checks } = this.#parts;
-    const coordinator = this.#coordinators.newest?.coordinator;
-    if (coordinator === undefined) return 'no coordinator is active';
-    const problem = coordinator.notReady();
-    if (problem !== undefined) return `the coordinator is not ready: ${problem}`;
+    const problem = this.#coordinators.problem();
+    if (problem !== undefined) return problem;
     if (!this.#isProbed) return 'no topic could be created';
     const active = history.activeBrokers();
     for (const { id, isRegistered, epoch } of this.#brokers) {

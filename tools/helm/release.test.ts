@@ -4,11 +4,13 @@ import { basename, join } from 'node:path';
 import type { IContainer, IPodSpec } from 'kubernetes-models/v1';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { messageOf } from '../../packages/base/src/errors.ts';
 import type { OptionSpecs } from '../../packages/base/src/options.ts';
 import { loadOptions } from '../../packages/runtime/src/load-options.ts';
 import { processOptions } from '../../packages/runtime/src/run-main.ts';
 import { brokerOptions } from '../../services/broker/src/options.ts';
-import { coordinatorOptions } from '../../services/coordinator/src/options.ts';
+import { coordinatorOptions, storeLocationOf } from '../../services/coordinator/src/options.ts';
+import type { CoordinatorOptionValues } from '../../services/coordinator/src/options.ts';
 import { gatewayOptions } from '../../services/gateway/src/options.ts';
 import { CHART, valuesFiles } from './chart.ts';
 import { findHelm, NO_HELM } from './helm.ts';
@@ -31,7 +33,8 @@ describe.skipIf(noHelm)('a release', () => {
       const objects = render(...(path === undefined ? [] : ['--values', path]));
       for (const [name, specs] of SERVICES) {
         const resolved = optionsOf(objects, name, { ...specs, ...processOptions });
-        expect([source, name, resolved.ok ? [] : resolved.problems]).toEqual([source, name, []]);
+        const problems = resolved.ok ? storeProblems(name, resolved.values) : resolved.problems;
+        expect([source, name, problems]).toEqual([source, name, []]);
       }
     }
   });
@@ -42,7 +45,12 @@ describe.skipIf(noHelm)('a release', () => {
       const resolved = optionsOf(objects, name, { ...Object.fromEntries(SERVICES)[name]!, ...processOptions });
       return resolved.ok ? resolved.values : resolved.problems;
     };
-    expect(valuesOf('coordinator')).toMatchObject({ 'auto-create-topics': true, 'default-partitions': 12 });
+    expect(valuesOf('coordinator')).toMatchObject({
+      id: 7,
+      'auto-create-topics': true,
+      'default-partitions': 12,
+      'grpc-advertise': 'weir-coordinator-7.weir-coordinator.streams.svc.cluster.local:7070',
+    });
     expect(valuesOf('broker')).toMatchObject({
       id: 7,
       'memory-limit': 268_435_456,
@@ -50,11 +58,15 @@ describe.skipIf(noHelm)('a release', () => {
       'grpc-advertise': 'weir-broker-7.weir-broker.streams.svc.cluster.local:7071',
       'kafka-listen': '0.0.0.0:9092',
       'kafka-advertise': 'weir-broker-7.weir-broker.streams.svc.cluster.local:9092',
+      'replication-listen': '0.0.0.0:7072',
+      'replication-advertise': 'weir-broker-7.weir-broker.streams.svc.cluster.local:7072',
     });
     expect(valuesOf('gateway')).toMatchObject({
       id: 'weir-gateway-7',
       'allowed-origins': 'https://app.example.com,https://admin.example.com',
-      coordinators: 'weir-coordinator-0.weir-coordinator.streams.svc.cluster.local:7070',
+      coordinators: [0, 1, 2]
+        .map((index) => `weir-coordinator-${index}.weir-coordinator.streams.svc.cluster.local:7070`)
+        .join(),
     });
   });
 
@@ -79,11 +91,39 @@ describe.skipIf(noHelm)('a release', () => {
       const policies = render('--values', `${CHART}/ci/${source}-values.yaml`).filter(
         ({ kind }) => kind === 'NetworkPolicy',
       ) as unknown as { spec: { ingress: { ports: { port: string }[]; from: object[] }[] } }[];
-      expect(policies).toHaveLength(3);
+      expect(policies).toHaveLength(4);
       const rules = policies.flatMap(({ spec }) => spec.ingress);
       expect(rules.flatMap(({ ports }) => ports.map(({ port }) => port))).toContain('kafka');
       // Kubernetes takes a rule without peers for one that lets everybody in.
       for (const { ports, from } of rules) expect([source, ports, from.length > 0]).toEqual([source, ports, true]);
+    }
+  });
+
+  test('has three replicas of a topic that does not say, fewer where there are fewer brokers, or what somebody says', () => {
+    const factor = (...words: string[]): unknown => {
+      const resolved = optionsOf(render(...words), 'coordinator', { ...coordinatorOptions, ...processOptions });
+      return resolved.ok
+        ? (resolved.values as CoordinatorOptionValues)['default-replication-factor']
+        : resolved.problems;
+    };
+    expect(factor()).toBe(3);
+    expect(factor('--values', `${CHART}/values-dev.yaml`)).toBe(1);
+    expect(factor('--set', 'broker.replicas=2')).toBe(2);
+    expect(factor('--set', 'broker.replicas=5')).toBe(3);
+    expect(factor('--set', 'coordinator.config.default-replication-factor=2')).toBe(2);
+  });
+
+  test('lets nobody but brokers follow a broker', () => {
+    for (const path of ['ci/nobody-values.yaml', 'ci/networkpolicy-values.yaml', 'values-production.yaml']) {
+      const { spec } = render('--values', `${CHART}/${path}`).find(
+        ({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === 'weir-broker',
+      ) as unknown as { spec: { ingress: { ports: { port: string }[]; from: unknown[] }[] } };
+      const { from } = spec.ingress.find(({ ports }) => ports[0]!.port === 'replication')!;
+      expect(from).toEqual([
+        {
+          podSelector: { matchLabels: expect.objectContaining({ 'app.kubernetes.io/component': 'broker' }) as object },
+        },
+      ]);
     }
   });
 
@@ -143,14 +183,31 @@ describe.skipIf(noHelm)('a release', () => {
   });
 
   test('keeps volumes when it goes, and makes claims that no later version wants different', () => {
-    const sets = render().filter(({ kind }) => kind === 'StatefulSet');
-    expect(sets).toHaveLength(2);
+    const sets = [[], ['--values', `${CHART}/values-dev.yaml`]].flatMap((words) =>
+      render(...words).filter(({ kind, spec }) => kind === 'StatefulSet' && 'volumeClaimTemplates' in (spec as object)),
+    );
+    expect(sets.map(({ metadata }) => metadata.name)).toEqual([
+      'weir-etcd',
+      'weir-broker',
+      'weir-coordinator',
+      'weir-broker',
+    ]);
     for (const { spec } of sets as unknown as { spec: Record<string, unknown> }[]) {
       expect(spec['persistentVolumeClaimRetentionPolicy']).toEqual({ whenDeleted: 'Retain', whenScaled: 'Retain' });
       expect(JSON.stringify(spec['volumeClaimTemplates'])).not.toMatch(/helm\.sh\/chart|app\.kubernetes\.io\/version/);
     }
   });
 });
+
+/** What a coordinator says of its options of the store, taken together. */
+function storeProblems(service: string, values: object): string[] {
+  try {
+    if (service === 'coordinator') storeLocationOf(values as CoordinatorOptionValues);
+    return [];
+  } catch (error) {
+    return [messageOf(error)];
+  }
+}
 
 /** What a service makes of its command line, its environment and its file. */
 function optionsOf(objects: readonly RenderedObject[], name: string, specs: OptionSpecs) {

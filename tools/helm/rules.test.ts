@@ -7,6 +7,8 @@ import { releaseProblems } from './steps.ts';
 
 const LABELS = { 'app.kubernetes.io/component': 'broker' };
 
+const IMAGES = { weir: 'weir:1', etcd: 'etcd:1' };
+
 /** A small release in which all is well. */
 function release() {
   const container = {
@@ -54,7 +56,7 @@ type Release = ReturnType<typeof release>;
 
 test('a release in which all is well has no problems', async () => {
   const objects = release().objects();
-  expect(releaseProblems(objects, 'weir:1')).toEqual([]);
+  expect(releaseProblems(objects, IMAGES)).toEqual([]);
   expect(await schemaProblems(objects.map((object) => ({ source: 'a', object })))).toEqual([]);
 });
 
@@ -84,7 +86,7 @@ test.for<[string, (release: Release) => void]>([
   const spoiled = release();
   spoil(spoiled);
   expect(podSecurityProblems(spoiled.pod as never).join()).toContain(problem);
-  expect(releaseProblems(spoiled.objects(), 'weir:1')).toHaveLength(1);
+  expect(releaseProblems(spoiled.objects(), IMAGES)).toHaveLength(1);
 });
 
 test.for<[string, (release: Release) => void]>([
@@ -111,8 +113,13 @@ test.for<[string, (release: Release) => void]>([
 });
 
 test('an image that is not the one expected is named', () => {
-  expect(releaseProblems(release().objects(), 'weir:2')).toEqual([
+  expect(releaseProblems(release().objects(), { ...IMAGES, weir: 'weir:2' })).toEqual([
     'StatefulSet broker: the image of broker is weir:1, expected weir:2',
+  ]);
+  const etcd = release();
+  etcd.container.name = 'etcd';
+  expect(releaseProblems(etcd.objects(), IMAGES)).toEqual([
+    'StatefulSet broker: the image of etcd is weir:1, expected etcd:1',
   ]);
 });
 

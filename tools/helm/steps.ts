@@ -1,11 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { parse } from 'yaml';
+import { readdirSync } from 'node:fs';
 import { messageOf } from '../../packages/base/src/errors.ts';
 import { VERSION } from '../../packages/runtime/src/run-service.ts';
-import { IMAGE } from '../images/image.ts';
 import { tryRun } from '../images/run.ts';
 import type { Outcome, Step } from '../outcome.ts';
-import { CHART, chartManifest, valuesFiles } from './chart.ts';
+import { CHART, chartManifest, imagesWith, valuesFiles } from './chart.ts';
+import type { Images } from './chart.ts';
 import { findHelm, helm, NO_HELM } from './helm.ts';
 import { schemaProblems } from './kubernetes-types.ts';
 import type { Problem, Sourced } from './kubernetes-types.ts';
@@ -48,7 +47,7 @@ async function renderAll(): Promise<Outcome> {
     try {
       const objects = render(...wordsFor(path));
       all.push(...objects.map((object) => ({ source, object })));
-      problems.push(...releaseProblems(objects, imageOf(path)).map((problem) => ({ source, problem })));
+      problems.push(...releaseProblems(objects, imagesWith(path)).map((problem) => ({ source, problem })));
     } catch (error) {
       problems.push({ source, problem: messageOf(error) });
     }
@@ -82,28 +81,20 @@ function shellcheck(): Outcome {
 }
 
 /** What is wrong with the objects of a release, where the schemas have nothing against them. */
-export function releaseProblems(objects: readonly RenderedObject[], image: string): string[] {
+export function releaseProblems(objects: readonly RenderedObject[], images: Images): string[] {
   const problems = referenceProblems(objects);
   for (const object of objects) {
     const pod = podSpecOf(object);
     if (pod === undefined) continue;
     problems.push(...podSecurityProblems(pod).map((problem) => `${titleOf(object)}: ${problem}`));
     for (const container of [...(pod.initContainers ?? []), ...pod.containers]) {
+      const image = container.name === 'etcd' ? images.etcd : images.weir;
       if (container.image !== image) {
         problems.push(`${titleOf(object)}: the image of ${container.name} is ${container.image}, expected ${image}`);
       }
     }
   }
   return problems;
-}
-
-/** The one image of a release: the one that `npm run images` builds, unless the values name another. */
-function imageOf(path: string | undefined): string {
-  if (path === undefined) return IMAGE;
-  const { image } = parse(readFileSync(path, 'utf8')) as {
-    image?: { readonly repository: string; readonly tag: string; readonly digest: string };
-  };
-  return image === undefined ? IMAGE : `${image.repository}:${image.tag}@${image.digest}`;
 }
 
 function outcome(problems: readonly string[]): Outcome {

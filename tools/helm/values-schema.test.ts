@@ -11,8 +11,9 @@ if (noHelm) console.warn(`skipped, what the chart refuses: ${NO_HELM}`);
  */
 const REFUSED: readonly (readonly [title: string, words: readonly string[], ...named: string[]])[] = [
   ['a value that does not exist', ['--set', 'broker.replica=3'], 'broker', 'replica'],
-  ['a component that does not exist', ['--set', 'etcd.enabled=true'], 'etcd'],
-  ['several coordinators', ['--set', 'coordinator.replicas=3'], 'coordinator', 'replicas'],
+  ['a component that does not exist', ['--set', 'zookeeper.enabled=true'], 'zookeeper'],
+  ["values of an older chart's, as --reuse-values has them", ['--set', 'etcd=null'], 'etcd'],
+  ['no coordinator', ['--set', 'coordinator.replicas=0'], 'coordinator.replicas'],
   ['no brokers', ['--set', 'broker.replicas=0'], 'broker.replicas'],
   ['a number that is a text', ['--set-string', 'gateway.replicas=two'], 'gateway.replicas', 'integer'],
   ['a switch that is a text', ['--set-string', 'tests.enabled=yes'], 'tests.enabled', 'boolean'],
@@ -38,6 +39,10 @@ const REFUSED: readonly (readonly [title: string, words: readonly string[], ...n
   ['an endpoint without a scheme', ['--set', 'tracing.endpoint=collector:4318'], 'tracing.endpoint', 'pattern'],
   ['a sampler', ['--set', 'tracing.sampler=jaeger_remote'], 'tracing.sampler', 'always_on'],
   ['peers that are no list', ['--set', 'networkPolicy.kafkaClients=all'], 'networkPolicy.kafkaClients', 'array'],
+  ['two members of etcd', ['--set', 'etcd.replicas=2'], 'etcd.replicas'],
+  ['a setting of etcd that the chart decides', ['--set', 'etcd.config.data-dir=/data'], 'etcd.config', 'data-dir'],
+  ['an endpoint of etcd without a port', [...external('https://etcd.example.com')], 'etcd.external.endpoints.0'],
+  ['a prefix that is none', ['--set', 'etcd.external.prefix=weir'], 'etcd.external.prefix', 'pattern'],
   [
     'network policies that keep the scrapers away',
     ['--set', 'networkPolicy.enabled=true,metrics.scrapeAnnotations=true'],
@@ -58,8 +63,116 @@ const REFUSED: readonly (readonly [title: string, words: readonly string[], ...n
   ],
 ];
 
+/** Of the metadata's store: what makes no sense together, each with what to do. */
+const REFUSED_STORES: typeof REFUSED = [
+  [
+    'several coordinators on SQLite',
+    ['--set', 'etcd.enabled=false'],
+    'coordinator.replicas is 2',
+    'set coordinator.replicas=1',
+    'etcd.enabled=true',
+  ],
+  [
+    'an etcd of its own and another one',
+    ['--set', 'etcd.external.endpoints[0]=http://etcd:2379'],
+    'etcd.enabled is true',
+    'set etcd.enabled=false',
+  ],
+  [
+    'a Secret for no etcd',
+    ['--set', 'etcd.external.existingSecret=s'],
+    'etcd.external.existingSecret is for the etcd that etcd.external.endpoints names',
+  ],
+  [
+    'keys of no Secret',
+    external('https://etcd.example.com:2379', 'etcd.external.secretKeys.ca=ca.crt'),
+    'etcd.external.secretKeys.ca names a key of a Secret',
+    'etcd.external.existingSecret no Secret',
+  ],
+  [
+    'a Secret without keys',
+    external('https://etcd.example.com:2379', 'etcd.external.existingSecret=s'),
+    'etcd.external.existingSecret is s',
+    'name them',
+  ],
+  ...(
+    [
+      ['certificate', 'certificate', 'key'],
+      ['user', 'user', 'password'],
+      ['password', 'user', 'password'],
+    ] as const
+  ).map(([given, one, other]): (typeof REFUSED)[number] => [
+    `a ${given} alone`,
+    external('https://etcd.example.com:2379', `etcd.external.secretKeys.${given}=x`, 'etcd.external.existingSecret=s'),
+    `etcd.external.secretKeys.${one} and etcd.external.secretKeys.${other} go together`,
+  ]),
+  ...['https://etcd:2379', 'https://10.0.0.7:2379', 'https://etcd.databases.svc:2379', 'https://[fd00::7]:2379'].map(
+    (endpoint): (typeof REFUSED)[number] => [
+      `${endpoint} without an authority`,
+      external(endpoint),
+      `etcd.external.endpoints has ${endpoint.replaceAll('/', '.')}`,
+      'etcd.external.secretKeys.ca',
+    ],
+  ),
+  [
+    'endpoints with and without TLS',
+    external('https://etcd-0.example.com:2379', 'etcd.external.endpoints[1]=http://etcd-1.example.com:2379'),
+    'mixes http and https',
+  ],
+  [
+    'a password in the clear',
+    external(
+      'http://etcd:2379',
+      'etcd.external.secretKeys.user=username',
+      'etcd.external.secretKeys.password=password',
+      'etcd.external.existingSecret=s',
+    ),
+    'etcd.external.secretKeys.password would be sent in the clear to http:..etcd:2379',
+    'use https',
+  ],
+  [
+    'an authority without TLS',
+    external('http://etcd:2379', 'etcd.external.secretKeys.ca=ca.crt', 'etcd.external.existingSecret=s'),
+    'etcd.external.secretKeys.ca is for endpoints at https:',
+  ],
+  [
+    'a pod that is no member',
+    ['--set', 'etcd.joiningPod=etcd-7'],
+    'etcd.joiningPod is etcd-7',
+    'release-name-weir-etcd-0, release-name-weir-etcd-1, release-name-weir-etcd-2',
+  ],
+  [
+    'one member that joins itself',
+    ['--set', 'etcd.replicas=1,etcd.joiningPod=release-name-weir-etcd-0'],
+    'no other member that it could join',
+    'backup',
+  ],
+  [
+    'a member that joins SQLite',
+    ['--set', 'etcd.enabled=false,coordinator.replicas=1,etcd.joiningPod=x'],
+    'leave it empty',
+  ],
+  [
+    "a volume that etcd's file outgrows",
+    ['--set', 'etcd.quota=2Gi'],
+    'etcd.persistence.size is 2Gi, and etcd.quota is 2Gi',
+    '4831838208 bytes',
+  ],
+  [
+    'an etcd that restricted egress does not reach',
+    external('http://etcd:2379', 'networkPolicy.enabled=true', 'networkPolicy.egress.restricted=true'),
+    'say where it is in networkPolicy.egress.to',
+  ],
+];
+
+/** The words for an etcd that is there already. */
+function external(endpoint: string, ...more: string[]): string[] {
+  const words = ['etcd.enabled=false', `etcd.external.endpoints[0]=${endpoint}`, ...more];
+  return words.flatMap((word) => ['--set', word]);
+}
+
 describe.skipIf(noHelm)('the chart refuses, and names it:', () => {
-  test.for(REFUSED)('%s', ([, words, ...named]) => {
+  test.for([...REFUSED, ...REFUSED_STORES])('%s', ([, words, ...named]) => {
     const { ok, stderr } = helm('template', [CHART, ...words]);
     expect(ok).toBe(false);
     // Values are named by paths with slashes, or with dots.

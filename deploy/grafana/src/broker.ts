@@ -192,9 +192,9 @@ export const broker: DashboardSpec = {
           ],
         }),
         graph({
-          title: 'What the last start found',
+          title: 'What the last start found, and reads since',
           description:
-            'Since the process started: bytes that were scanned and cut, files made again, logs cut and damaged, groups from the journal. "damaged" needs somebody.',
+            'Since the process started: bytes that were scanned and cut, files made again, logs cut and damaged, groups from the journal. "damaged" ones are made anew where others are in sync; think of the disk.',
           unit: 'short',
           targets: [
             { expr: `sum by (kind) (weir_broker_recovery_total{${HERE},kind!~".*_bytes"})`, legend: '{{kind}}' },

@@ -13,6 +13,7 @@ export const overview: DashboardSpec = {
       panels: [
         stat({
           title: 'Active coordinators',
+          width: 3,
           description:
             'One a cluster. With none, producing and reading go on, and nothing can be created, deleted or elected.',
           unit: 'none',
@@ -24,8 +25,9 @@ export const overview: DashboardSpec = {
         }),
         stat({
           title: 'Brokers away',
+          width: 3,
           description:
-            'Registered brokers without a live session. What only they hold can be neither written nor read.',
+            'Registered brokers without a live session. What nobody else holds can be neither written nor read.',
           unit: 'none',
           targets: [
             {
@@ -37,13 +39,36 @@ export const overview: DashboardSpec = {
         }),
         stat({
           title: 'Leaderless partitions',
+          width: 3,
           description: 'Partitions that nobody leads: they take and give no records.',
           unit: 'none',
           targets: [{ expr: `sum(weir_coordinator_leaderless_partitions{${CLUSTER}})`, legend: '' }],
           thresholds: ZERO_IS_GOOD,
         }),
         stat({
+          title: 'Under min ISR',
+          width: 3,
+          description:
+            'Partitions with fewer replicas in sync than min.insync.replicas, leaderless ones among them: acks=all is refused.',
+          unit: 'none',
+          targets: [{ expr: `sum(weir_coordinator_under_min_isr_partitions{${CLUSTER}})`, legend: '' }],
+          thresholds: ZERO_IS_GOOD,
+        }),
+        stat({
+          title: 'Under-replicated',
+          width: 3,
+          description:
+            'Partitions with a replica that is not in sync. It is so for a while whenever a broker restarts.',
+          unit: 'none',
+          targets: [{ expr: `sum(weir_coordinator_under_replicated_partitions{${CLUSTER}})`, legend: '' }],
+          thresholds: [
+            { value: null, color: 'green' },
+            { value: 1, color: 'orange' },
+          ],
+        }),
+        stat({
           title: 'Offline replicas',
+          width: 3,
           description:
             'Replicas that a broker has taken out of service after a fault of their disk or files. Its log says why.',
           unit: 'none',
@@ -52,12 +77,14 @@ export const overview: DashboardSpec = {
         }),
         stat({
           title: 'Topics',
+          width: 3,
           description: 'Topics in the metadata.',
           unit: 'none',
           targets: [{ expr: `sum(weir_coordinator_topics{${CLUSTER}})`, legend: '' }],
         }),
         stat({
           title: 'Partitions',
+          width: 3,
           description: 'Partitions of all topics.',
           unit: 'none',
           targets: [{ expr: `sum(weir_coordinator_partitions{${CLUSTER}})`, legend: '' }],

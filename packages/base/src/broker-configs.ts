@@ -1,6 +1,12 @@
 import { definitionOf, valueProblem } from './config-definition.ts';
 import type { ConfigDefinition } from './config-definition.ts';
-import { CONFIG_VALUE_LENGTH_MAX, PARTITIONS_DEFAULT, TOPIC_PARTITIONS_MAX } from './limits.ts';
+import {
+  CONFIG_VALUE_LENGTH_MAX,
+  PARTITIONS_DEFAULT,
+  REPLICATION_FACTOR_DEFAULT,
+  REPLICATION_FACTOR_MAX,
+  TOPIC_PARTITIONS_MAX,
+} from './limits.ts';
 import { TOPIC_CONFIGS } from './topic-configs.ts';
 
 /** Of one broker or of all of them; `cluster`: of all of them only. */
@@ -26,12 +32,31 @@ export const BROKER_CONFIGS: Readonly<Record<string, BrokerConfigDefinition>> = 
     scope: 'cluster',
     description: "Whether a topic is created when somebody produces to it (the coordinator's --auto-create-topics).",
   },
+  'auto.leader.rebalance.enable': {
+    type: 'boolean',
+    choices: ['true', 'false'],
+    default: 'true',
+    live: true,
+    scope: 'cluster',
+    description: 'Whether partitions go back to their preferred replicas by themselves, once these are in sync.',
+  },
+  'default.replication.factor': {
+    type: 'int',
+    min: 1,
+    max: REPLICATION_FACTOR_MAX,
+    default: String(REPLICATION_FACTOR_DEFAULT),
+    live: true,
+    scope: 'cluster',
+    description: `Replicas of a topic that is created without saying how many (the coordinator's --default-replication-factor). Where nobody sets it: ${REPLICATION_FACTOR_DEFAULT}, or as many as there are brokers when these are fewer.`,
+  },
   'log.retention.bytes': ofTopics('retention.bytes', 'broker'),
   'log.retention.ms': ofTopics('retention.ms', 'broker'),
   'log.roll.ms': ofTopics('segment.ms', 'broker'),
   'log.segment.bytes': ofTopics('segment.bytes', 'broker'),
   // Not of one broker: producers close their batches at this size before they know who will lead.
   'message.max.bytes': ofTopics('max.message.bytes', 'cluster'),
+  // Not of one broker: the coordinator decides by them, whoever leads.
+  'min.insync.replicas': ofTopics('min.insync.replicas', 'cluster'),
   'num.partitions': {
     type: 'int',
     min: 1,
@@ -42,6 +67,7 @@ export const BROKER_CONFIGS: Readonly<Record<string, BrokerConfigDefinition>> = 
     description:
       "Partitions of a topic that is created without saying how many (the coordinator's --default-partitions).",
   },
+  'unclean.leader.election.enable': ofTopics('unclean.leader.election.enable', 'cluster'),
 };
 
 /** The broker config that is a topic config's default, if one is. */

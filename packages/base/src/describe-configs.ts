@@ -1,7 +1,7 @@
 import { BROKER_CONFIGS, synonymOf } from './broker-configs.ts';
 import { definitionOf } from './config-definition.ts';
 import type { ConfigDefinition, ConfigTable } from './config-definition.ts';
-import { TOPIC_CONFIGS } from './topic-configs.ts';
+import { minInSyncReplicas, TOPIC_CONFIGS } from './topic-configs.ts';
 
 /** Who has set a value: the topic, the broker, the cluster-wide default, an option at the start; or nobody. */
 export type ConfigSource = 'topic' | 'broker' | 'cluster' | 'static' | 'default';
@@ -37,26 +37,38 @@ export interface ConfigPlaces {
   readonly statics: Readonly<Record<string, string>>;
 }
 
-/** Every topic config as it is in effect for one topic, in the order of the names. */
-export function describeTopicConfigs(places: ConfigPlaces): DescribedConfig[] {
-  return describe(TOPIC_CONFIGS, places, (name) => synonymOf(name) ?? name);
+/**
+ * Every topic config as it is in effect for one topic, in the order of the names.
+ *
+ * @param replicationFactor - of the topic: a default depends on it
+ */
+export function describeTopicConfigs(places: ConfigPlaces, replicationFactor = 1): DescribedConfig[] {
+  const defaults = { 'min.insync.replicas': String(minInSyncReplicas({}, {}, replicationFactor)) };
+  return describe(TOPIC_CONFIGS, places, { below: (name) => synonymOf(name) ?? name, defaults });
 }
 
 /** Every broker config as it is in effect for one broker, or for all of them. */
 export function describeBrokerConfigs(places: ConfigPlaces): DescribedConfig[] {
-  return describe(BROKER_CONFIGS, places, (name) => name);
+  return describe(BROKER_CONFIGS, places, { below: (name) => name, defaults: {} });
 }
 
-function describe(table: ConfigTable, places: ConfigPlaces, brokerName: (name: string) => string): DescribedConfig[] {
+interface Naming {
+  /** The name that a config has at the places below the topic. */
+  readonly below: (name: string) => string;
+  /** Defaults that are others here than the definitions say. */
+  readonly defaults: Readonly<Record<string, string>>;
+}
+
+function describe(table: ConfigTable, places: ConfigPlaces, { below: nameBelow, defaults }: Naming): DescribedConfig[] {
   return Object.keys(table).map((name) => {
     const definition = definitionOf(table, name)!;
-    const below = brokerName(name);
+    const below = nameBelow(name);
     const synonyms: ConfigSynonym[] = [
       ...found(name, 'topic', places.topic),
       ...found(below, 'broker', places.broker),
       ...found(below, 'cluster', places.cluster),
       ...found(below, 'static', places.statics),
-      { name: below, value: definition.default, source: 'default' },
+      { name: below, value: defaults[name] ?? definition.default, source: 'default' },
     ];
     const { value, source } = synonyms[0]!;
     return { name, value, source, readOnly: !definition.live, definition, synonyms };

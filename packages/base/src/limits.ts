@@ -89,7 +89,9 @@ export const SLABS_USED_BYTES = 256 * MIB;
 export const APPEND_PENDING_BYTES_MAX = 64 * MIB;
 /** A broker that opens logs, because it starts or because the metadata says so, lets others run after so long. */
 export const APPLY_SLICE_MS = 20;
-/** A broker that cannot take up all its partitions is ready after so long all the same. */
+/** Runs of a broker, one after the other, that died before they knew whether they were registered, and have ids of their own. */
+export const UNSETTLED_RUNS_MAX = 64;
+/** A broker that cannot take up all its partitions, or catch up with them, is ready after so long all the same. */
 export const READY_FORCED_MS = 10 * 60_000;
 
 // Streams.
@@ -99,6 +101,8 @@ export const GRPC_MESSAGE_BYTES_MAX = 16 * MIB;
 export const GRPC_WINDOW_BYTES = 8 * MIB;
 /** HTTP/2 frames that a server asks for: the protocol's 16 KiB cost a call for each of them. */
 export const GRPC_FRAME_BYTES = 1 * MIB;
+/** What an HTTP/2 connection may take for itself, beside what it is given to write. */
+export const GRPC_SESSION_MEMORY_MIB = 64;
 /** What a bulk stream writes at once. */
 export const STREAM_WRITE_BYTES = 1 * MIB;
 /** Bytes that wait on a bulk stream before it says that it is full; one more message still goes on top. */
@@ -139,6 +143,48 @@ export const RECONNECT_MS_MAX = 1_000;
 /** HTTP/2 pings find a dead peer. */
 export const KEEPALIVE_MS = 10_000;
 export const KEEPALIVE_TIMEOUT_MS = 5_000;
+
+// Replication.
+/** A follower that did not hold all that its leader had for so long leaves the ISR: Kafka's `replica.lag.time.max.ms`. */
+export const REPLICA_LAG_TIME_MAX_MS = 10_000;
+/** How often a leader looks for such followers. */
+export const REPLICA_LAG_CHECK_MS = 1_000;
+/** A frame of replicated batches is cut after this many bytes (a single larger batch still goes whole). */
+export const REPLICATION_FRAME_BYTES = 512 * KIB;
+/** Bytes of batches that a follower lets a leader send before it has them durably, on each of its two streams. */
+export const REPLICATION_CREDIT_BYTES = 16 * MIB;
+/** Frames that one replication stream sends in one turn of the loop, so that others have theirs. */
+export const REPLICATION_FRAMES_PER_TURN_MAX = 16;
+/** What replicas that are behind are sent a second, over all of them: while nobody writes, and beside writers. */
+export const CATCH_UP_BYTES_PER_SECOND = 400 * MIB;
+export const CATCH_UP_LOADED_BYTES_PER_SECOND = 20 * MIB;
+/** They are sent so much time's worth in one go: for so long at most those in sync wait behind it. */
+export const CATCH_UP_SLICE_MS = 10;
+/** So much a second is written to a broker under load, and so often it is looked at. */
+export const LOADED_BYTES_PER_SECOND = 64 * KIB;
+export const LOAD_LOOK_MS = 200;
+/** A follower is told of a high watermark within so long when there is no data to tell it with. */
+export const WATERMARK_TOLD_MS = 20;
+/** A leader that could not be followed is tried again after so long: from … to, doubling. */
+export const FOLLOW_RETRY_MS_MIN = 20;
+export const FOLLOW_RETRY_MS_MAX = 1_000;
+/** Partitions whose ISR is altered in one request. */
+export const ISR_PARTITIONS_PER_REQUEST_MAX = 1_000;
+/** A change of an ISR that was refused, or nobody took, is asked for again after so long. */
+export const ISR_RETRY_MS = 200;
+/** And one that was written, so the coordinator said, when the metadata does not show it for so long. */
+export const ISR_UNTOLD_MS = 3_000;
+/** Doubtful replicas that one request reports. */
+export const DOUBTS_PER_REQUEST_MAX = 1_000;
+/** What a report did not bring about in so long is reported again. */
+export const DOUBT_RETRY_MS = 1_000;
+/** A leader whose process did nothing for so long resigns. */
+export const LOOP_STALLED_MS = 3_000;
+/** A broker that stops waits so long at most for others to lead what it leads, and asks so often how far that is. */
+export const HAND_OVER_MS_MAX = 5_000;
+export const HAND_OVER_POLL_MS = 20;
+/** Partitions that one follower follows on one stream. */
+export const FOLLOWED_PARTITIONS_MAX = 100_000;
 
 // The Kafka protocol.
 /** One request: Kafka's `socket.request.max.bytes`. */
@@ -194,8 +240,28 @@ export const SESSION_TIMEOUT_MS = 6_000;
 export const HEARTBEATS_PER_TIMEOUT = 6;
 /** After its connection broke a session waits this long to be attached to again. */
 export const SESSION_REATTACH_MS = 800;
+/** A broker that stops waits so long for the coordinator to end its session. */
+export const GOODBYE_MS = 1_000;
 /** A coordinator that has not welcomed a client by then is given up for the next one. */
 export const SESSION_WELCOME_MS = 3_000;
+/** A client that could go to another coordinator does so when no heartbeat was answered for so long. */
+export const SESSION_SILENCE_MS = 2_000;
+/** A coordinator that is offered a session answers at once, or is given up for the next one. */
+export const SESSION_OFFER_MS = 1_000;
+/** The lease of the active coordinator, and how often it is kept alive. Others may take over once it has ended. */
+export const CONTROLLER_LEASE_MS = 2_000;
+export const CONTROLLER_RENEW_MS = 500;
+/**
+ * A lease that may have ended so long ago is given up, though it may live: whoever waits for the coordinator is told, and can
+ * ask another one. A change of etcd's leader takes less.
+ */
+export const CONTROLLER_UNCONFIRMED_MS = 2_000;
+/** One try to keep a lease alive, on one member of etcd: two go into what is left of the lease after a renewal. */
+export const LEASE_CALL_MS = 700;
+/** The active coordinator's address is tried a second time after so long before it is taken for dead. */
+export const HOLDER_RETRY_MS = 100;
+/** What a coordinator follows of the store is behind by no more than this when it takes over, or is loaded anew. */
+export const CLAIM_SEEN_MS = 1_000;
 /** Operations in one transaction of the metadata store: etcd's default. */
 export const TXN_OPERATIONS_MAX = 128;
 /** Keys and values of one transaction: below etcd's request limit of 1.5 MiB. */
@@ -235,6 +301,14 @@ export const TOPIC_PARTITIONS_MAX = 10_000;
 export const CLUSTER_PARTITIONS_MAX = 100_000;
 /** Brokers that are or were registered. */
 export const BROKERS_MAX = 1_000;
+/** How often the coordinator looks whether preferred replicas lead: Kafka's `leader.imbalance.check.interval.seconds`. */
+export const LEADER_BALANCE_CHECK_MS = 300_000;
+/** And so long after a broker or a replica came back: those that come one after another are looked at together. */
+export const LEADER_BALANCE_DELAY_MS = 500;
+/** Leaders that one command elects; past it others have their turn before it goes on. */
+export const LEADERS_ELECTED_MAX = 1_000;
+/** Partitions that an answer names one by one: what a broker still leads, whom nobody can elect. */
+export const PARTITIONS_NAMED_MAX = 1_000;
 /** Clients that follow one coordinator's metadata. */
 export const COORDINATOR_STREAMS_MAX = 10_000;
 /** Data of one node of the namespace: in base64 it still fits a transaction. */
@@ -262,6 +336,10 @@ export const CHILDREN_PAGE_MAX = 10_000;
 export const WATCH_HISTORY_EVENTS_MAX = 50_000;
 /** And the bytes of their data. */
 export const WATCH_HISTORY_BYTES_MAX = 16 * MIB;
+/** How far back a coordinator that starts reads the history that watches resume from, in revisions, where the store has it. */
+export const HISTORY_REVISIONS_READ = 10_000;
+/** So long it takes at most to follow from there; else it begins without a history. */
+export const HISTORY_READ_MS = 5_000;
 /** Watches on one stream, and on all. */
 export const WATCHES_PER_STREAM_MAX = 1_000;
 export const WATCHES_MAX = 20_000;
@@ -279,6 +357,8 @@ export const TOPIC_CONFIGS_MAX = 100;
 export const CONFIG_VALUE_LENGTH_MAX = 1_000;
 /** Partitions of a topic that was created without saying how many. */
 export const PARTITIONS_DEFAULT = 1;
+/** Replicas of a topic that was created without saying how many, as long as there are as many brokers. */
+export const REPLICATION_FACTOR_DEFAULT = 3;
 export const REPLICATION_FACTOR_MAX = 100;
 
 /** Producer ids that a broker is given at a time: Kafka's number. */
@@ -298,8 +378,15 @@ export const PRODUCE_REQUEST_BYTES = 1 * MIB;
 /** Between tries: from … to, doubling, with jitter. */
 export const RETRY_BACKOFF_MS_MIN = 20;
 export const RETRY_BACKOFF_MS_MAX = 1_000;
-/** How long a request waits for metadata that names a leader. */
+/** How long a broker may take to give a producer id before another one is asked. */
+export const PRODUCER_ID_WAIT_MS = 3_000;
+/** How long a request waits for a coordinator, and for metadata that shows what it has done. */
 export const METADATA_WAIT_MS = 5_000;
+/**
+ * How long a request waits for a leader that answers. One that has fallen silent is taken for alive for a session's timeout; then
+ * another one is elected, and has to hear of it.
+ */
+export const LEADER_WAIT_MS = SESSION_TIMEOUT_MS + 4_000;
 
 // HTTP.
 /** A request body that is taken as a whole. */
@@ -364,6 +451,8 @@ export const STREAM_PING_MS = 15_000;
 export const STOP_GRACE_MS = 10_000;
 /** Longest time that a gateway may be told to go on serving after it was told to stop. */
 export const DRAIN_TIME_MS_MAX = 10 * 60_000;
+/** How often the command line asks how far a broker's drain is. */
+export const DRAIN_POLL_MS = 250;
 /** How often a gateway that drains looks whether its clients have gone. */
 export const DRAIN_LOOK_MS = 50;
 /** Spans that wait to be sent have this long at a stop. */
@@ -384,6 +473,7 @@ assert(MESSAGE_BYTES_MAX + 64 * KIB <= GRPC_MESSAGE_BYTES_MAX, 'a batch fits a m
 assert(STREAM_ANSWERS_QUEUED_MAX > SUBSCRIPTIONS_MAX, 'all subscriptions of a stream can be ended at once');
 assert(PRODUCE_WINDOW_BYTES >= GRPC_MESSAGE_BYTES_MAX, 'a message fits the window');
 assert(SESSION_WELCOME_MS < SESSION_TIMEOUT_MS, 'a broker may try another coordinator within its session');
+assert(LEADER_WAIT_MS < DELIVERY_TIMEOUT_MS, 'a record is tried again once another one leads');
 assert(BATCH_BYTES <= MESSAGE_BYTES_MAX, 'a full batch is not too large');
 assert((NODE_DATA_BYTES_MAX * 4) / 3 + 64 * KIB <= TXN_BYTES_MAX, "a node's data fits a transaction in base64");
 assert(NODE_OPERATIONS_MAX < TXN_OPERATIONS_MAX, 'a write of the namespace is one transaction');
@@ -391,4 +481,9 @@ assert(CHILDREN_PAGE_MAX * NODE_PATH_BYTES_MAX < GRPC_MESSAGE_BYTES_MAX, 'a page
 assert(CHILDREN_PAGE_MAX < MESSAGE_FIELDS_MAX, 'a page of children is taken');
 assert(SESSIONS_PER_CLIENT_MAX < GRPC_STREAMS_MAX, "a client's sessions leave room for its calls");
 assert(WATCH_MESSAGE_EVENTS_MAX < MESSAGE_FIELDS_MAX, "a watch's message is taken");
+assert(
+  SESSION_SILENCE_MS + 2 * SESSION_OFFER_MS < SESSION_TIMEOUT_MS,
+  'a session survives a coordinator that hangs, with two others to be asked',
+);
+assert(CONTROLLER_RENEW_MS + 2 * LEASE_CALL_MS < CONTROLLER_LEASE_MS, 'a lease survives a member of etcd that hangs');
 assert(SESSION_REATTACH_MS < SESSION_TIMEOUT_MS, 'reattaching is shorter than the session');

@@ -25,6 +25,11 @@ export class SimulatedDirectory {
     return this.#entries;
   }
 
+  /** Those that no crash takes away. */
+  get durableEntries(): ReadonlyMap<string, SimulatedNode> {
+    return this.#durable;
+  }
+
   /** Makes changes that no crash takes apart. */
   change(step: Step): void {
     apply(this.#entries, step);

@@ -3,7 +3,8 @@ import { present } from './assert.ts';
 import type { DiskError } from './disk.ts';
 import { replaceFile } from './disk.ts';
 import { seededRandom } from './random.ts';
-import { PowerCut, SimulatedDisk } from './simulated-disk.ts';
+import { SimulatedDisk } from './simulated-disk.ts';
+import { PowerCut } from './power-cut.ts';
 
 const SEEDS = Array.from({ length: 200 }, (_, seed) => seed);
 
@@ -164,4 +165,36 @@ test('wherever the power goes in the replacement of a file, one of the two conte
     found.add(`${cut === undefined ? 'replaced' : 'cut'}: ${disk.readFile('f')!.toString()}`);
   }
   expect(found).toEqual(new Set(['cut: first', 'cut: second', 'replaced: second']));
+});
+
+test('the power goes between two operations, and whoever used the disk is told only of a cut in the middle of one', () => {
+  const disk = new SimulatedDisk(seededRandom(4));
+  const told: (string | undefined)[] = [];
+  disk.onPowerCut = ({ mutation }) => told.push(mutation);
+  const file = disk.open('f', 'create');
+  file.sync(() => told.push('synced'));
+  disk.cutPower();
+  expect(cutIn(() => file.append([Buffer.from('a')])).message).toBe('the power went');
+  disk.completeSyncs();
+  expect(told).toEqual([]);
+  disk.kill();
+  disk.crashAfter(0);
+  cutIn(() => disk.open('g', 'create'));
+  expect(told).toEqual(['create']);
+});
+
+test('syncs and reads complete when whoever was handed them calls back, unless the process is gone by then', () => {
+  const due: (() => void)[] = [];
+  const disk = new SimulatedDisk(seededRandom(5), { completion: (complete) => due.push(complete) });
+  const called: string[] = [];
+  const file = disk.open('f', 'create');
+  file.sync(() => called.push('first'));
+  file.sync(() => called.push('second'));
+  file.read(Buffer.alloc(1), 0, () => called.push('read'));
+  due[1]!();
+  due[1]!();
+  expect(called).toEqual(['second']);
+  disk.kill();
+  for (const complete of due) complete();
+  expect(called).toEqual(['second']);
 });

@@ -312,3 +312,36 @@ test('many small appends and syncs to a large file stay cheap', () => {
   expect(disk.readFile('f')!.length).toBe(8 * 1024 * 1024);
   // In time: a copy of the file for each of them would be 32 GiB.
 }, 5_000);
+
+test('a file that is lost is opened by nobody, under whatever name, goes on for who has it open, and can be removed', () => {
+  const disk = new SimulatedDisk(seededRandom(1));
+  disk.makeDirectory('d');
+  const file = disk.open('d/a', 'create');
+  file.append([Buffer.from('one')]);
+  disk.loseFile('d/a');
+  disk.rename('d', 'e');
+  expect(() => disk.open('e/a', 'read')).toThrow(expect.objectContaining({ code: 'EIO' }));
+  expect(() => disk.readFile('e/a')).toThrow(expect.objectContaining({ code: 'EIO' }));
+  file.append([Buffer.from('two')]);
+  expect(disk.contentsOf('e/a')?.toString()).toBe('onetwo');
+  disk.removeFile('e/a');
+  disk.open('e/a', 'create').close();
+  expect(disk.readFile('e/a')).toEqual(Buffer.alloc(0));
+});
+
+test('what is left of a file in any case is what was synced of it, under the name that was', () => {
+  const disk = new SimulatedDisk(seededRandom(1));
+  const old = disk.open('a', 'create');
+  old.append([Buffer.from('old')]);
+  expect(disk.durableContentsOf('a')).toBeUndefined();
+  disk.syncDirectory('');
+  expect(disk.durableContentsOf('a')).toEqual(Buffer.alloc(0));
+  old.syncNow();
+  const next = disk.open('b', 'create');
+  next.append([Buffer.from('new')]);
+  next.syncNow();
+  disk.rename('b', 'a');
+  expect([disk.contentsOf('a')?.toString(), disk.durableContentsOf('a')?.toString()]).toEqual(['new', 'old']);
+  disk.syncDirectory('');
+  expect(disk.durableContentsOf('a')?.toString()).toBe('new');
+});

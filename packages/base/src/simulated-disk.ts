@@ -3,35 +3,8 @@ import { DiskError, type Disk, type DiskFile, type DiskSpace, type OpenMode } fr
 import type { Random } from './random.ts';
 import { SimulatedDirectory, type SimulatedNode } from './simulated-directory.ts';
 import { SimulatedFile } from './simulated-file.ts';
-
-/** An operation that changes what is on the disk. */
-export type Mutation =
-  | 'append'
-  | 'writeAt'
-  | 'truncate'
-  | 'sync'
-  | 'create'
-  | 'rename'
-  | 'remove'
-  | 'makeDirectory'
-  | 'syncDirectory';
-
-/**
- * The power is gone, or the process was killed: thrown by every operation from the one in which `crashAfter` put it
- * until `crash` or `kill`. It is no DiskError, so that nobody takes it for a fault that can be lived with.
- */
-export class PowerCut extends Error {
-  override readonly name = 'PowerCut';
-  /** What was under way when the power went, and on what. */
-  readonly mutation: Mutation;
-  readonly path: string;
-
-  constructor(mutation: Mutation, path: string) {
-    super(`the power went in "${mutation}" of ${path}`);
-    this.mutation = mutation;
-    this.path = path;
-  }
-}
+import { PowerCut } from './power-cut.ts';
+import type { Mutation } from './power-cut.ts';
 
 interface Waiting {
   readonly kind: 'sync' | 'read';
@@ -42,8 +15,11 @@ interface Waiting {
 export interface SimulatedDiskOptions {
   /** A write is torn at multiples of this. */
   readonly blockBytes?: number;
-  /** `manual`: syncs and reads complete when the test says so; `auto`: in the next microtask, unless stalled. */
-  readonly completion?: 'manual' | 'auto';
+  /**
+   * `manual`: syncs and reads complete when the test says so; `auto`: in the next microtask, unless stalled; a function: when
+   * it calls back.
+   */
+  readonly completion?: 'manual' | 'auto' | ((complete: () => void) => void);
 }
 
 /**
@@ -54,12 +30,14 @@ export interface SimulatedDiskOptions {
 export class SimulatedDisk implements Disk {
   readonly #random: Random;
   readonly #blockBytes: number;
-  readonly #automatic: boolean;
+  readonly #completion: NonNullable<SimulatedDiskOptions['completion']>;
   readonly #root = new SimulatedDirectory();
   #boot = 0;
   #waiting: Waiting[] = [];
   #openFiles = 0;
   #mutations = 0;
+  /** Bytes in all files; undefined: to be counted again. */
+  #usedBytes: number | undefined;
   /** The number of the mutation in which the power goes. */
   #fatalMutation = Number.POSITIVE_INFINITY;
   #powerCut: PowerCut | undefined;
@@ -73,11 +51,13 @@ export class SimulatedDisk implements Disk {
   maxOpenFiles = Number.POSITIVE_INFINITY;
   /** While true nothing completes by itself. `settle` completes what was held back. */
   stalled = false;
+  /** The power went in the middle of a mutation. Called before it throws: whoever uses the disk is gone from here on. */
+  onPowerCut: (cut: PowerCut) => void = () => {};
 
   constructor(random: Random, options: SimulatedDiskOptions = {}) {
     this.#random = random;
     this.#blockBytes = options.blockBytes ?? 512;
-    this.#automatic = options.completion === 'auto';
+    this.#completion = options.completion ?? 'manual';
   }
 
   makeDirectory(path: string): void {
@@ -105,7 +85,9 @@ export class SimulatedDisk implements Disk {
   readFile(path: string): Buffer | undefined {
     this.#checkPower();
     const file = this.#node(parts(path));
-    return file?.kind === 'file' ? Buffer.from(file.contents) : undefined;
+    if (file?.kind !== 'file') return undefined;
+    file.checkFound(path);
+    return Buffer.from(file.contents);
   }
 
   open(path: string, mode: OpenMode): DiskFile {
@@ -114,6 +96,7 @@ export class SimulatedDisk implements Disk {
     const found = directory.entries.get(name);
     if (mode !== 'create') {
       if (found?.kind !== 'file') throw new DiskError('ENOENT', `${path} is not there`);
+      found.checkFound(path);
       return this.#handle(path, found, mode);
     }
     if (found !== undefined) throw new DiskError('EEXIST', `${path} exists`);
@@ -167,7 +150,7 @@ export class SimulatedDisk implements Disk {
   space(): DiskSpace {
     this.#checkPower();
     const totalBytes = Math.min(this.capacityBytes, ENDLESS_BYTES);
-    return { freeBytes: Math.max(0, totalBytes - this.#root.usedBytes), totalBytes };
+    return { freeBytes: Math.max(0, totalBytes - this.#used()), totalBytes };
   }
 
   /**
@@ -185,6 +168,7 @@ export class SimulatedDisk implements Disk {
   /** The process dies: the system keeps what was written. Open files are gone, and so are callbacks. */
   kill(): void {
     this.#boot += 1;
+    this.#usedBytes = undefined;
     this.#waiting = [];
     this.#openFiles = 0;
     this.#fatalMutation = Number.POSITIVE_INFINITY;
@@ -201,12 +185,18 @@ export class SimulatedDisk implements Disk {
     this.#fatalMutation = this.#mutations + mutations + 1;
   }
 
+  /** The same between two operations: from now on everything throws. */
+  cutPower(): void {
+    this.#powerCut ??= new PowerCut(undefined, '');
+    this.#waiting = [];
+  }
+
   /** Operations that have changed the disk, or begun to: what `crashAfter` counts. */
   get mutations(): number {
     return this.#mutations;
   }
 
-  /** Set from the power cut that `crashAfter` asked for until `crash` or `kill`. */
+  /** Set from the power cut that was asked for until `crash` or `kill`. */
   get powerCut(): PowerCut | undefined {
     return this.#powerCut;
   }
@@ -259,11 +249,39 @@ export class SimulatedDisk implements Disk {
     this.#readFault = code;
   }
 
+  /**
+   * What a process would read of a file, whatever faults there are, as a view that is good until the next change; undefined
+   * without one. For checks.
+   */
+  contentsOf(path: string): Buffer | undefined {
+    const file = this.#node(parts(path));
+    return file?.kind === 'file' ? file.contents : undefined;
+  }
+
+  /** The same of what is left of a file at the top when the power goes, if nothing is left that was not synced. */
+  durableContentsOf(name: string): Buffer | undefined {
+    const file = this.#root.durableEntries.get(name);
+    return file?.kind === 'file' ? file.durableContents : undefined;
+  }
+
+  /** The names in a directory, whatever faults there are; empty without one. For checks. */
+  namesIn(path: string): string[] {
+    const directory = this.#node(parts(path));
+    return directory?.kind === 'directory' ? [...directory.entries.keys()] : [];
+  }
+
   /** Bit rot: one bit changes, in what is read now and after a crash. */
   flipBit(path: string, byte: number, bit = 0): void {
     const file = this.#node(parts(path));
     assert(file?.kind === 'file' && byte < file.size, `${path} has no byte ${byte}`);
     file.corrupt(byte, Buffer.from([file.contents[byte]! ^ (1 << bit)]));
+  }
+
+  /** A file cannot be opened any more, whatever it is called, and can be removed. Who has it open goes on. */
+  loseFile(path: string): void {
+    const file = this.#node(parts(path));
+    assert(file?.kind === 'file', `${path} is no file`);
+    file.lose();
   }
 
   /** Rot of a whole stretch, as of a block that was lost or was overwritten with another's: zeros or garbage. */
@@ -361,13 +379,20 @@ export class SimulatedDisk implements Disk {
       const fault = this.#appendFault;
       this.#appendFault = undefined;
       // Writing over what is there needs no room.
-      const room = file.size - at + this.capacityBytes - (this.capacityBytes === Infinity ? 0 : this.#root.usedBytes);
+      const room = file.size - at + this.capacityBytes - (this.capacityBytes === Infinity ? 0 : this.#used());
       const powered = Math.floor(part * bytes.length);
       const taken = Math.max(0, Math.min(powered, room, fault?.keptBytes ?? Infinity));
+      const sizeBefore = file.size;
       file.write(at, bytes.subarray(0, taken));
+      if (this.#usedBytes !== undefined) this.#usedBytes += file.size - sizeBefore;
       if (fault !== undefined) throw new DiskError(fault.code, `${mutation} to ${path} failed`);
       if (room < bytes.length) throw new DiskError('ENOSPC', `no space for ${path}`);
     });
+  }
+
+  #used(): number {
+    this.#usedBytes ??= this.#root.usedBytes;
+    return this.#usedBytes;
   }
 
   #remove(directory: SimulatedDirectory, name: string, path: string): void {
@@ -389,6 +414,7 @@ export class SimulatedDisk implements Disk {
   #mutate(mutation: Mutation, path: string, act: (part: number) => void): void {
     this.#checkPower();
     this.#mutations += 1;
+    if (mutation === 'truncate' || mutation === 'remove' || mutation === 'rename') this.#usedBytes = undefined;
     if (this.#mutations < this.#fatalMutation) return act(1);
     this.clearFaults();
     this.#waiting = [];
@@ -399,6 +425,7 @@ export class SimulatedDisk implements Disk {
       // A full disk: there is nobody left to hear of it.
       if (!(error instanceof DiskError)) throw error;
     }
+    this.onPowerCut(this.#powerCut);
     throw this.#powerCut;
   }
 
@@ -409,13 +436,15 @@ export class SimulatedDisk implements Disk {
   #wait(kind: Waiting['kind'], complete: () => void): void {
     const waiting = { kind, complete };
     this.#waiting.push(waiting);
-    if (!this.#automatic) return;
-    queueMicrotask(() => {
+    if (this.#completion === 'manual') return;
+    const due = (): void => {
       const index = this.#waiting.indexOf(waiting);
       if (this.stalled || index < 0) return;
       this.#waiting.splice(index, 1);
       complete();
-    });
+    };
+    if (this.#completion === 'auto') queueMicrotask(due);
+    else this.#completion(due);
   }
 
   #complete(kind: Waiting['kind'], count: number): void {

@@ -1,4 +1,5 @@
 import { assert } from './assert.ts';
+import { DiskError } from './disk.ts';
 import type { Random } from './random.ts';
 
 /** A change to a file that no sync has made durable yet; `number` orders them within the file. */
@@ -18,6 +19,7 @@ export class SimulatedFile {
   readonly #durable = new Image();
   #changes: Change[] = [];
   #changeNumber = 0;
+  #isLost = false;
 
   constructor(random: Random, blockBytes: number) {
     this.#random = random;
@@ -28,9 +30,24 @@ export class SimulatedFile {
     return this.#page.size;
   }
 
+  /** Where it is on the disk cannot be read any more: nobody opens it from now on. */
+  lose(): void {
+    this.#isLost = true;
+  }
+
+  /** @throws DiskError once it is lost */
+  checkFound(path: string): void {
+    if (this.#isLost) throw new DiskError('EIO', `${path} cannot be read`);
+  }
+
   /** What a process reads, as a view. Good until the next change. */
   get contents(): Buffer {
     return this.#page.bytes;
+  }
+
+  /** What is left of it at least when the power goes, as a view. Good until the next change. */
+  get durableContents(): Buffer {
+    return this.#durable.bytes;
   }
 
   /** The latest change; a sync that is asked for now covers it and all before it. */

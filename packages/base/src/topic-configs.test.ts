@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BROKER_CONFIGS, brokerConfigsProblem, synonymOf, topicDefaults } from './broker-configs.ts';
 import { describeBrokerConfigs, describeTopicConfigs } from './describe-configs.ts';
-import { TOPIC_CONFIGS, topicConfigsProblem } from './topic-configs.ts';
+import { electsUncleanly, minInSyncReplicas, TOPIC_CONFIGS, topicConfigsProblem } from './topic-configs.ts';
 
 test('every default is a value that may be set', () => {
   for (const [name, { default: value }] of Object.entries(TOPIC_CONFIGS)) {
@@ -32,7 +32,8 @@ test('what would have no effect is refused, with the reason', () => {
     [{ 'cleanup.policy': 'delete,delete' }, 'cleanup.policy'],
     [{ 'cleanup.policy': `delete${','.repeat(2_000)}` }, 'cleanup.policy'],
     [{ 'compression.type': 'zstd' }, 'not one of producer (batches are stored as they came)'],
-    [{ 'min.insync.replicas': '2' }, 'replication is not built yet'],
+    [{ 'min.insync.replicas': '0' }, 'not a whole number from 1'],
+    [{ 'leader.replication.throttled.replicas': '*' }, 'replication has no throttle'],
     [{ 'min.compaction.lag.ms': '0' }, "unlike Kafka's (compaction is not built yet); there are cleanup.policy"],
     [{ 'flush.ms': '1' }, '"flush" says when records are synced'],
     [{ 'retention.sm': '1' }, '"retention.sm" is not a topic config; there are'],
@@ -72,6 +73,29 @@ test('the value that counts is the one of the topic, then the broker, the cluste
       expect(inEffect).toBe(wanted.slice(0, 3).find((one) => one !== undefined));
     }),
   );
+});
+
+test("the minimum of in-sync replicas is the topic's, else the cluster's, else by the number of replicas, and never above that", () => {
+  const min = (count: number): Record<string, string> => ({ 'min.insync.replicas': String(count) });
+  expect([1, 2, 3, 4].map((factor) => minInSyncReplicas({}, {}, factor))).toEqual([1, 1, 2, 2]);
+  expect([1, 2, 3, 4].map((factor) => minInSyncReplicas({}, min(3), factor))).toEqual([1, 2, 3, 3]);
+  expect([1, 2, 3, 4].map((factor) => minInSyncReplicas(min(1), min(3), factor))).toEqual([1, 1, 1, 1]);
+  expect(topicDefaults(min(3), {})).toEqual(min(3));
+});
+
+test('the default that is described is the one of a topic with so many replicas', () => {
+  const described = (factor?: number) =>
+    describeTopicConfigs({ cluster: {}, statics: {} }, factor).find(({ name }) => name === 'min.insync.replicas');
+  expect([undefined, 1, 2, 3, 4].map((factor) => described(factor)?.value)).toEqual(['1', '1', '1', '2', '2']);
+  expect(described(3)?.synonyms).toEqual([{ name: 'min.insync.replicas', value: '2', source: 'default' }]);
+});
+
+test('an unclean election is allowed by the topic, else by the cluster, else not', () => {
+  const enable = (value: string): Record<string, string> => ({ 'unclean.leader.election.enable': value });
+  expect(electsUncleanly({}, {})).toBe(false);
+  expect(electsUncleanly({}, enable('true'))).toBe(true);
+  expect(electsUncleanly(enable('false'), enable('true'))).toBe(false);
+  expect(electsUncleanly(enable('true'), {})).toBe(true);
 });
 
 test('a synonym has the name of its place', () => {

@@ -4,6 +4,7 @@ import {
   CONFIG_VALUE_LENGTH_MAX,
   GROUP_BYTES_MAX,
   MESSAGE_BYTES_MAX,
+  REPLICATION_FACTOR_MAX,
   RETENTION_MS,
   SEGMENT_BYTES,
   SEGMENT_MS,
@@ -63,11 +64,12 @@ export const TOPIC_CONFIGS = {
   'min.insync.replicas': {
     type: 'int',
     min: 1,
-    max: 1,
-    because: 'replication is not built yet',
+    max: REPLICATION_FACTOR_MAX,
+    // Of a topic with three replicas or more it is another one: see `minInSyncReplicas`.
     default: '1',
     live: true,
-    description: 'How many replicas have to be in sync for a write with acks=all.',
+    description:
+      'How many replicas have to be in sync for a write with acks=all; all of them where it is more than there are. Where nobody sets it: 2 with three replicas or more, else 1.',
   },
   preallocate: {
     type: 'boolean',
@@ -111,11 +113,11 @@ export const TOPIC_CONFIGS = {
   },
   'unclean.leader.election.enable': {
     type: 'boolean',
-    choices: ['false'],
-    because: 'a replica that was not in sync never leads',
+    choices: ['true', 'false'],
     default: 'false',
     live: true,
-    description: 'Whether a replica that is not in sync may lead when no other is left.',
+    description:
+      'Whether a replica that is not in sync may lead when no other is left: acknowledged records that it lacks are lost then.',
   },
 } as const satisfies ConfigTable;
 
@@ -135,7 +137,7 @@ const NOT_THERE: Readonly<Record<string, string>> = {
     'remote.log.delete.on.disable',
     'remote.storage.enable',
   ]),
-  ...because('replication is not built yet', [
+  ...because('replication has no throttle', [
     'follower.replication.throttled.replicas',
     'leader.replication.throttled.replicas',
   ]),
@@ -158,6 +160,34 @@ const NOT_THERE: Readonly<Record<string, string>> = {
     'segment.jitter.ms',
   ]),
 };
+
+/**
+ * How many replicas have to be in sync for something to be committed: `min.insync.replicas` of the topic, else of the
+ * cluster, else 2 with three replicas or more and 1 with fewer; never more than there are.
+ *
+ * Coordinator and leaders have to agree on it at every revision of the metadata: nobody may reckon it in another way.
+ *
+ * @param configs - what was set of the topic
+ * @param defaults - what topics have that set nothing themselves: `topicDefaults` of the cluster-wide default
+ */
+export function minInSyncReplicas(
+  configs: Readonly<Record<string, string>>,
+  defaults: Readonly<Record<string, string>>,
+  replicationFactor: number,
+): number {
+  const set = configs['min.insync.replicas'] ?? defaults['min.insync.replicas'];
+  const wanted = set === undefined ? (replicationFactor >= 3 ? 2 : 1) : Number(set);
+  return Math.min(wanted, replicationFactor);
+}
+
+/** Whether a replica that is not in sync may lead when no other can: `unclean.leader.election.enable`. */
+export function electsUncleanly(
+  configs: Readonly<Record<string, string>>,
+  defaults: Readonly<Record<string, string>>,
+): boolean {
+  const set = configs['unclean.leader.election.enable'] ?? defaults['unclean.leader.election.enable'];
+  return set === 'true';
+}
 
 /** Why a topic's configs are refused, or undefined when they are fine. */
 export function topicConfigsProblem(configs: Readonly<Record<string, string>>): string | undefined {

@@ -23,6 +23,8 @@ export interface TransportFailure {
   readonly kind: 'unreachable' | 'broken' | 'refused' | 'deadline';
   readonly code: ErrorCode;
   readonly message: string;
+  /** Of `unreachable`: the other machine answered that nobody listens there. */
+  readonly nobodyListens?: boolean;
 }
 
 /** A fault of a call as something to throw. */
@@ -60,18 +62,38 @@ export type Metadata = Readonly<Record<string, string>>;
 
 /** A connection that is made when first needed, and again after it broke. */
 export interface Connection {
-  /** @throws TransportError (as a rejection) */
+  /**
+   * @param options.connectMs - without a connection by then it ends as `unreachable`; by default its deadline is all that ends it
+   * @throws TransportError (as a rejection)
+   */
   call<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
-    options: { deadlineMs: number; metadata?: Metadata },
+    options: { deadlineMs: number; connectMs?: number; metadata?: Metadata },
   ): Promise<Response>;
   open<Request, Response>(
     method: Method<Request, Response>,
     handlers: StreamHandlers<Response>,
     metadata?: Metadata,
   ): Stream<Request>;
+  /**
+   * The same for a stream that carries payload, by the two rules of `onBulkStream`.
+   *
+   * @param slabs - what comes in lies in pieces of them; a transport that has its own memory for messages may ignore them
+   */
+  openBulk<Request, Response>(
+    method: Method<Request, Response>,
+    slabs: Slabs,
+    handlers: StreamHandlers<Response>,
+    metadata?: Metadata,
+  ): Stream<Request>;
+  /** Nothing new is begun on it; calls and streams that are under way end as they end. */
   close(): void;
+  /**
+   * Closes it, and ends the calls and bulk streams that are under way as `broken`: nothing is expected of the other side
+   * any more.
+   */
+  cut(): void;
 }
 
 /** A method with what answers it. */

@@ -73,6 +73,13 @@ test('what cannot be brought back is not deleted by a command line that lacks so
   }
 });
 
+test('records are not given up by a command line that does not say yes, nor is a partition named by a word', async () => {
+  const unclean = await run(['topic', 'elect-leaders', '--topic', 'orders', '--unclean'], {}, commands);
+  expect(unclean).toMatchObject({ code: 2, errors: expect.stringContaining('--yes is missing: partitions of orders') });
+  const described = await run(['partition', 'describe', 'orders', 'first'], {}, commands);
+  expect(described).toMatchObject({ code: 2, errors: expect.stringContaining('"first" is not the index') });
+});
+
 test('a command line that does not say what of whose configs changes ends with 2', async () => {
   const wrong: readonly [string[], string][] = [
     [['config', 'set', 'a=1'], 'Say --topic TOPIC, --broker ID or --cluster'],
@@ -103,7 +110,9 @@ test('what is no command is answered with the commands that there are', async ()
   const result = await run(['group', 'list'], {}, commands);
   expect(result.code).toBe(2);
   expect(result.errors).toContain('"group"');
-  expect(result.errors).toContain('dev, coordinator, broker, gateway, topic, config, produce, consume, bench, cluster');
+  expect(result.errors).toContain(
+    'dev, coordinator, broker, gateway, topic, partition, config, produce, consume, bench, cluster',
+  );
   expect(result.errors).not.toContain('dev-service');
   expect((await run([], {}, commands)).code).toBe(2);
   expect((await run(['toString'], {}, commands)).code).toBe(2);
@@ -119,6 +128,24 @@ test('help is there on every level and goes to standard output', async () => {
   expect(output).toContain('short: -n');
   expect(output).toContain('weir say hello Ada');
   expect((await run(['--version'])).output).toMatch(/^weir \d+\.\d+\.\d+\n$/);
+});
+
+test('below the name of a service are commands about such services; all else is for the service', async () => {
+  const wrong = await run(['broker', 'drian', '1'], {}, commands);
+  expect([wrong.code, wrong.errors]).toEqual([
+    2,
+    expect.stringContaining('weir broker has no command "drian". There are: list, drain, undrain, unregister'),
+  ]);
+  expect((await run(['broker', 'help'], {}, commands)).output).toContain('  drain ');
+  for (const [words, why] of [
+    [['drain'], 'ID is missing'],
+    [['drain', 'one'], '"one" is not a broker\'s number'],
+    [['drain', '1', '--timeout', '0s'], '--timeout: "0s" is not 1 to 3600 seconds, as 60 or 60s'],
+    [['unregister', '1', '2'], '"2" is not expected here'],
+  ] as const) {
+    const { code, errors } = await run(['broker', ...words], {}, commands);
+    expect([code, errors]).toEqual([2, expect.stringContaining(why)]);
+  }
 });
 
 test('what stands after -- is no option, and no call for help', async () => {
@@ -140,6 +167,13 @@ test('every client command describes itself', async () => {
     ['produce'],
     ['consume'],
     ['cluster', 'info'],
+    ['topic', 'elect-leaders'],
+    ['partition', 'list'],
+    ['partition', 'describe'],
+    ['broker', 'list'],
+    ['broker', 'drain'],
+    ['broker', 'undrain'],
+    ['broker', 'unregister'],
   ]) {
     const { code, output } = await run([...words, '--help'], {}, commands);
     expect(code).toBe(0);

@@ -6,7 +6,7 @@ import { runMain } from '@weir/runtime/run-main.ts';
 import { VERSION } from '@weir/runtime/run-service.ts';
 import { EXIT, UsageError } from './command.ts';
 import type { Command, CommandTree } from './command.ts';
-import { commandHelp, commandNames, groupHelp } from './help.ts';
+import { childrenHelp, commandHelp, commandNames, groupHelp } from './help.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What a command line runs in. */
@@ -58,9 +58,17 @@ async function runIn(
   switch (node.kind) {
     case 'group':
       return runIn([...path, word], rest, node.children, context);
-    case 'service':
+    case 'service': {
+      const { children } = node;
+      if (children !== undefined && rest[0]?.startsWith('-') === false) {
+        return runIn([...path, word], rest, children, context);
+      }
       await runMain(await node.load(), rest);
+      if (children !== undefined && (rest.includes('--help') || rest.includes('-h'))) {
+        terminal.out(`\n${childrenHelp([...path, word], children, terminal)}`);
+      }
       return undefined;
+    }
     case 'hidden':
       await node.run(rest);
       return undefined;

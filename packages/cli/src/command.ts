@@ -54,7 +54,13 @@ export function defineCommand<const Specs extends OptionSpecs>(command: Command<
 /** A place in the tree of commands. What runs is loaded when it is asked for: most command lines need little. */
 export type CommandNode =
   | { readonly kind: 'command'; readonly summary: string; readonly load: () => Promise<Command<any>> }
-  | { readonly kind: 'service'; readonly summary: string; readonly load: () => Promise<ServiceKind<any>> }
+  | {
+      readonly kind: 'service';
+      readonly summary: string;
+      readonly load: () => Promise<ServiceKind<any>>;
+      /** Commands about such services, below the same name: the service's own words all begin with dashes. */
+      readonly children?: CommandTree;
+    }
   | { readonly kind: 'group'; readonly summary: string; readonly children: CommandTree }
   /** What `weir dev --separate` starts its services by. */
   | { readonly kind: 'hidden'; readonly run: (words: readonly string[]) => Promise<void> };

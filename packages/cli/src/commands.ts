@@ -14,8 +14,30 @@ export const commands: CommandTree = {
   },
   broker: {
     kind: 'service',
-    summary: 'run a broker',
+    summary: 'run a broker; list, drain and unregister brokers',
     load: async () => (await import('@weir/broker/service.ts')).broker,
+    children: {
+      list: {
+        kind: 'command',
+        summary: 'list the brokers, where they stand and what they hold',
+        load: async () => (await import('./broker/list.ts')).brokerList,
+      },
+      drain: {
+        kind: 'command',
+        summary: 'move leadership away from a broker that is going to stop',
+        load: async () => (await import('./broker/drain.ts')).brokerDrain,
+      },
+      undrain: {
+        kind: 'command',
+        summary: 'take the drain of a broker back',
+        load: async () => (await import('./broker/undrain.ts')).brokerUndrain,
+      },
+      unregister: {
+        kind: 'command',
+        summary: 'make the cluster forget a broker that is gone for good',
+        load: async () => (await import('./broker/unregister.ts')).brokerUnregister,
+      },
+    },
   },
   gateway: {
     kind: 'service',
@@ -46,6 +68,11 @@ export const commands: CommandTree = {
         summary: 'add partitions to a topic, and alter its configs',
         load: async () => (await import('./topic/alter.ts')).topicAlter,
       },
+      'elect-leaders': {
+        kind: 'command',
+        summary: 'bring leadership back to preferred replicas now, or elect whoever is there',
+        load: async () => (await import('./topic/elect-leaders.ts')).topicElectLeaders,
+      },
       trim: {
         kind: 'command',
         summary: "delete a topic's oldest records",
@@ -55,6 +82,22 @@ export const commands: CommandTree = {
         kind: 'command',
         summary: 'delete topics with all their records',
         load: async () => (await import('./topic/delete.ts')).topicDelete,
+      },
+    },
+  },
+  partition: {
+    kind: 'group',
+    summary: 'look at partitions: who leads them, and who is in sync',
+    children: {
+      list: {
+        kind: 'command',
+        summary: 'list partitions, who leads them, who is in sync and which are short of replicas',
+        load: async () => (await import('./partition/list.ts')).partitionList,
+      },
+      describe: {
+        kind: 'command',
+        summary: 'show a partition: its replicas and how they stand, its leader and its offsets',
+        load: async () => (await import('./partition/describe.ts')).partitionDescribe,
       },
     },
   },
@@ -159,6 +202,11 @@ export const commands: CommandTree = {
         kind: 'command',
         summary: 'delete a node',
         load: async () => (await import('./tree/rm.ts')).treeRm,
+      },
+      multi: {
+        kind: 'command',
+        summary: 'do several operations, all or none',
+        load: async () => (await import('./tree/multi.ts')).treeMulti,
       },
       watch: {
         kind: 'command',

@@ -6,17 +6,19 @@ import type { Terminal } from './terminal.ts';
 
 /** The `--help` text of `weir` itself or of a group of commands. */
 export function groupHelp(path: readonly string[], tree: CommandTree, terminal: Pick<Terminal, 'colour'>): string {
-  const { bold } = styles(terminal);
   const name = ['weir', ...path].join(' ');
+  const intro = path.length === 0 ? 'Weir: a distributed commit log that you can talk to with curl.\n\n' : '';
+  const start = path.length === 0 ? '\nTo begin, run "weir dev" and do as it says.\n' : '';
+  return `${intro}Usage: ${name} COMMAND [--option value]…\n\n${childrenHelp(path, tree, terminal)}${start}`;
+}
+
+/** The commands below a name, and how to ask for more. */
+export function childrenHelp(path: readonly string[], tree: CommandTree, terminal: Pick<Terminal, 'colour'>): string {
+  const { bold } = styles(terminal);
   const rows = rowsOf(tree);
   const width = Math.max(...rows.map(([left]) => left.length));
   const list = rows.map(([left, right]) => `  ${bold(left.padEnd(width))}  ${right}`).join('\n');
-  const intro = path.length === 0 ? 'Weir: a distributed commit log that you can talk to with curl.\n\n' : '';
-  const start = path.length === 0 ? '\nTo begin, run "weir dev" and do as it says.\n' : '';
-  return (
-    `${intro}Usage: ${name} COMMAND [--option value]…\n\n` +
-    `Commands:\n${list}\n\n"${name} COMMAND --help" says more.\n${start}`
-  );
+  return `Commands:\n${list}\n\n"${['weir', ...path].join(' ')} COMMAND --help" says more.\n`;
 }
 
 function rowsOf(tree: CommandTree): (readonly [name: string, summary: string])[] {

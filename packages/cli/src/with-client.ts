@@ -44,10 +44,23 @@ export async function withNamespace<T>(
   try {
     return await work(client);
   } catch (error) {
-    throw error instanceof WeirError ? new Error(`${error.message} (${error.code})`, { cause: error }) : error;
+    throw inWords(error);
   } finally {
     await client.close();
   }
+}
+
+/** What was asked for; refusals are thrown with their code in the message. */
+export async function refusedInWords<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    throw inWords(error);
+  }
+}
+
+function inWords(error: unknown): unknown {
+  return error instanceof WeirError ? new Error(`${error.message} (${error.code})`, { cause: error }) : error;
 }
 
 /**

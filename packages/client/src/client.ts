@@ -2,6 +2,9 @@ import { refusal, isErrorCode } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { sleep } from '@weir/base/clock.ts';
 import { METADATA_WAIT_MS, STOP_GRACE_MS } from '@weir/base/limits.ts';
+import { ElectionType } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
+import { drainProgressOf, leadersElectedOf } from './administer-brokers.ts';
+import type { DrainProgress, LeadersElected } from './administer-brokers.ts';
 import { alterationMessage } from './alter-configs.ts';
 import type { AlteredConfigs, ConfigAlteration } from './alter-configs.ts';
 import { Connections } from './connections.ts';
@@ -239,6 +242,50 @@ export class Client {
   }
 
   /**
+   * Moves leadership away from a broker that is going to stop, as far as other in-sync replicas can take it; asked again, it
+   * says how far that is. The drain ends with `undrainBroker`, or with the registration that has this epoch.
+   *
+   * @throws WeirError (as a rejection): BROKER_ID_NOT_REGISTERED, BROKER_NOT_AVAILABLE, STALE_BROKER_EPOCH,
+   *   COORDINATOR_UNAVAILABLE
+   */
+  async drainBroker({ id, epoch }: Pick<BrokerInfo, 'id' | 'epoch'>): Promise<DrainProgress> {
+    const answer = await this.#metadata.drainBroker({ brokerId: id, brokerEpoch: BigInt(epoch) });
+    await this.#untilKnown([answer]);
+    return drainProgressOf(answer);
+  }
+
+  /** Takes a drain back. Rejects as `drainBroker` does. */
+  async undrainBroker({ id, epoch }: Pick<BrokerInfo, 'id' | 'epoch'>): Promise<void> {
+    await this.#untilKnown([await this.#metadata.undrainBroker({ brokerId: id, brokerEpoch: BigInt(epoch) })]);
+  }
+
+  /**
+   * Makes the cluster forget a broker that is gone for good.
+   *
+   * @throws WeirError (as a rejection): BROKER_ID_NOT_REGISTERED, BROKER_ACTIVE, BROKER_HOLDS_REPLICAS,
+   *   COORDINATOR_UNAVAILABLE
+   */
+  async unregisterBroker(id: number): Promise<void> {
+    await this.#untilKnown([await this.#metadata.unregisterBroker({ brokerId: id })]);
+  }
+
+  /**
+   * Elects the preferred replicas, the first in replica order, of all topics or of some, where they are in sync. With
+   * `unclean` any replica that lives, where nobody leads: acknowledged records that it lacks are lost.
+   *
+   * @throws WeirError (as a rejection): UNKNOWN_TOPIC_OR_PARTITION, COORDINATOR_UNAVAILABLE
+   */
+  async electLeaders(
+    topics: readonly string[] = [],
+    { unclean = false }: { readonly unclean?: boolean } = {},
+  ): Promise<LeadersElected> {
+    const type = unclean ? ElectionType.UNCLEAN : ElectionType.PREFERRED;
+    const answer = await this.#metadata.electLeaders({ topics: [...topics], type });
+    await this.#untilKnown([answer]);
+    return leadersElectedOf(answer);
+  }
+
+  /**
    * Deletes the oldest records of a topic's partitions, each on its own: their first offset moves up, durably.
    *
    * @returns what became of each, in the order given
@@ -305,8 +352,10 @@ export class Client {
   }
 
   #dropConnections(): void {
-    const inUse = new Set<string>();
-    for (const broker of this.#metadata.image.brokers()) inUse.add(broker.grpcAddress);
+    const [inUse, silent] = [new Set<string>(), new Set<string>()];
+    for (const { active, grpcAddress } of this.#metadata.image.brokers()) (active ? inUse : silent).add(grpcAddress);
+    // Whoever waits there for an answer that may never come is to ask whoever leads now.
+    for (const address of silent) if (!inUse.has(address)) this.#connections.cut(address);
     this.#connections.keepOnly(inUse);
   }
 }

@@ -8,7 +8,7 @@ test('an address has one connection until that is dropped, and those that are no
     connect(address) {
       const one = { address, closed: 0 };
       made.push(one);
-      return { close: () => one.closed++ } as unknown as Connection;
+      return { close: () => one.closed++, cut: () => (one.closed += 10) } as unknown as Connection;
     },
     listen: () => Promise.reject(new Error('it only connects')),
   });
@@ -23,6 +23,8 @@ test('an address has one connection until that is dropped, and those that are no
   connections.to('c');
   connections.keepOnly(new Set(['b']));
   expect(shown()).toEqual(['a 1', 'a 1', 'b 0', 'c 1']);
+  connections.to('d');
+  connections.cut('d');
   connections.close();
-  expect(shown()).toEqual(['a 1', 'a 1', 'b 1', 'c 1']);
+  expect(shown()).toEqual(['a 1', 'a 1', 'b 1', 'c 1', 'd 10']);
 });

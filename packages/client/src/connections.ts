@@ -24,6 +24,12 @@ export class Connections {
     this.#byAddress.delete(address);
   }
 
+  /** The same of one that leads nowhere any more: who waits for an answer on it is told. */
+  cut(address: string): void {
+    this.#byAddress.get(address)?.cut();
+    this.#byAddress.delete(address);
+  }
+
   /** Closes those that lead nowhere any more. */
   keepOnly(addresses: ReadonlySet<string>): void {
     for (const address of this.#byAddress.keys()) if (!addresses.has(address)) this.drop(address);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ErrorCode } from '@weir/base/errors.ts';
-import { METADATA_WAIT_MS } from '@weir/base/limits.ts';
+import { LEADER_WAIT_MS } from '@weir/base/limits.ts';
 import { BatchBuilder } from '@weir/records/batch-builder.ts';
 import { codeOf } from './test-kit/code-of.ts';
 import { FakeCluster } from './test-kit/fake-cluster.ts';
@@ -131,7 +131,7 @@ test('records of a partition or a topic that is not there, or that nobody leads,
   const unknown = codeOf(client.deleteRecords('nope', [{ partition: 0, before: 1 }]));
   const noPartition = codeOf(client.deleteRecords('t', [{ partition: 1, before: 1 }]));
   const leaderless = client.deleteRecords('t', [{ partition: 0, before: 1 }]);
-  await cluster.clock.advance(METADATA_WAIT_MS);
+  await cluster.clock.advance(LEADER_WAIT_MS);
   expect(await unknown).toBe('UNKNOWN_TOPIC_OR_PARTITION');
   expect(await noPartition).toBe('UNKNOWN_TOPIC_OR_PARTITION');
   expect(await leaderless).toMatchObject([{ partition: 0, refusal: { code: 'LEADER_NOT_AVAILABLE' } }]);
@@ -145,6 +145,6 @@ test('records are not deleted of a topic that took the name while the call was b
   cluster.broker(1).refusals = [];
   cluster.coordinator.deleteTopic('t');
   cluster.coordinator.topic('t', [1]);
-  await cluster.clock.advance(METADATA_WAIT_MS);
+  await cluster.clock.advance(LEADER_WAIT_MS);
   expect(await deleting).toMatchObject([{ partition: 0, refusal: { code: 'UNKNOWN_TOPIC_ID' } }]);
 });

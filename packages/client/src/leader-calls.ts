@@ -1,7 +1,7 @@
 import { ERRORS, errorCodeOf, refusal, WeirError } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { sleep } from '@weir/base/clock.ts';
-import { METADATA_WAIT_MS, RETRY_BACKOFF_MS_MAX, RETRY_BACKOFF_MS_MIN } from '@weir/base/limits.ts';
+import { LEADER_WAIT_MS, RETRY_BACKOFF_MS_MAX, RETRY_BACKOFF_MS_MIN } from '@weir/base/limits.ts';
 import { TransportError } from '@weir/base/transport.ts';
 import type { Connection } from '@weir/base/transport.ts';
 import { backoffMs } from './backoff.ts';
@@ -46,7 +46,7 @@ export type LeaderOutcome<Result> =
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 /**
- * Asks the leaders, all at a time, and again while that may help: METADATA_WAIT_MS at most.
+ * Asks the leaders, all at a time, and again while that may help: LEADER_WAIT_MS at most.
  *
  * @returns the outcomes in the order asked
  * @throws WeirError (as a rejection) UNKNOWN_TOPIC_OR_PARTITION, COORDINATOR_UNAVAILABLE: there is no such topic, or no
@@ -59,7 +59,7 @@ export async function askLeaders<Query extends { readonly partition: number }, R
   call: LeaderCall<Query, Result>,
 ): Promise<readonly LeaderOutcome<Result>[]> {
   const { clock, random } = parts.world;
-  const deadlineMs = clock.monotonicMs() + METADATA_WAIT_MS;
+  const deadlineMs = clock.monotonicMs() + LEADER_WAIT_MS;
   const { id } = await parts.metadata.findTopic(name);
   const outcomes: (LeaderOutcome<Result> | undefined)[] = queries.map(() => undefined);
   for (let tries = 1; ; tries++) {

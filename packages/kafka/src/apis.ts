@@ -9,6 +9,7 @@ import { describeCluster } from './apis/describe-cluster.ts';
 import { describeConfigs } from './apis/describe-configs.ts';
 import { describeLogDirs } from './apis/describe-log-dirs.ts';
 import { describeTopicPartitions } from './apis/describe-topic-partitions.ts';
+import { electLeaders } from './apis/elect-leaders.ts';
 import { fetch } from './apis/fetch.ts';
 import { findCoordinator } from './apis/find-coordinator.ts';
 import { incrementalAlterConfigs } from './apis/incremental-alter-configs.ts';
@@ -36,6 +37,7 @@ export const ALL_APIS: readonly Api[] = [
   alterConfigs,
   describeLogDirs,
   createPartitions,
+  electLeaders,
   incrementalAlterConfigs,
   describeCluster,
   listConfigResources,

@@ -1,7 +1,16 @@
 import { DiskError, type DiskFile } from '@weir/base/disk.ts';
 import { WeirError } from '@weir/base/errors.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
-import { BATCH_HEADER_BYTES, baseOffsetOf, batchBytesOf, lastOffsetOf, magicOf } from '@weir/records/batch-header.ts';
+import {
+  BATCH_HEADER_BYTES,
+  baseOffsetOf,
+  batchBytesOf,
+  lastOffsetOf,
+  leaderEpochOf,
+  magicOf,
+} from '@weir/records/batch-header.ts';
+import { BAD_BYTES } from './log-errors.ts';
+import type { LeaderEpochs } from './leader-epochs.ts';
 
 /** Decides over the batches of a walk. `chunk` holds the batch at `at`; it is slab memory: who keeps it, retains it. */
 export interface BatchVisitor {
@@ -22,6 +31,8 @@ export interface BatchWalk {
   readonly chunkBytes: number;
   readonly batchBytesMax: number;
   readonly slabs: Slabs;
+  /** Which leader epoch each of the batches has. */
+  readonly epochs: LeaderEpochs;
 }
 
 /** What follows from a chunk. */
@@ -42,7 +53,7 @@ export function walkBatches(
   visitor: BatchVisitor,
   done: (error: DiskError | undefined) => void,
 ): void {
-  const { file, to, chunkBytes, batchBytesMax, slabs } = walk;
+  const { file, to, chunkBytes, batchBytesMax, slabs, epochs } = walk;
 
   const readOn = (position: number, wanted: number): void => {
     if (position >= to) return done(undefined);
@@ -59,7 +70,7 @@ export function walkBatches(
   let expected: number | undefined;
 
   const step = (chunk: Buffer, start: number, read: number): Step => {
-    if (read < chunk.length) return over(new DiskError('EIO', `the file ends before position ${to}`));
+    if (read < chunk.length) return over(new DiskError(BAD_BYTES, `the file ends before position ${to}`));
     let at = 0;
     while (start + at < to) {
       const position = start + at;
@@ -73,6 +84,8 @@ export function walkBatches(
       const verdict = verdictOn(visitor, chunk, at, expected);
       if (verdict === 'bad') return notABatch(position);
       if (verdict === 'stop') return OVER;
+      // Not of those behind the stop: their epochs may be about to be recorded.
+      if (epochs.contradict(leaderEpochOf(chunk, at), baseOffsetOf(chunk, at))) return notABatch(position);
       if (verdict === 'take') {
         if (at + bytes > chunk.length) return { kind: 'on', position, wanted: bytes };
         const goesOn = visitor.batch(chunk, at, position);
@@ -107,7 +120,7 @@ function verdictOn(
 }
 
 function notABatch(position: number): Step {
-  return over(new DiskError('EBADMSG', `there is no sound batch at position ${position}`));
+  return over(new DiskError(BAD_BYTES, `there is no sound batch at position ${position}`));
 }
 
 function over(error: DiskError): Step {

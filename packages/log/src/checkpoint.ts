@@ -16,18 +16,23 @@ export interface Checkpoint {
   readonly damaged: boolean;
 }
 
-/** Replaces the checkpoint file, durably. */
-export function writeCheckpoint(disk: Disk, directory: string, offsets: ReadonlyMap<string, Offset>): void {
-  replaceFile(disk, directory, NAME, encodeCheckpoint(offsets));
+/** Replaces the checkpoint file, or another one in its format, durably. */
+export function writeCheckpoint(
+  disk: Disk,
+  directory: string,
+  offsets: ReadonlyMap<string, Offset>,
+  name = NAME,
+): void {
+  replaceFile(disk, directory, name, encodeCheckpoint(offsets));
 }
 
 /**
- * Reads the checkpoint file; no file is no points.
+ * Reads the checkpoint file, or another one in its format; no file is no points.
  *
  * @throws Error when a newer Weir wrote it
  */
-export function readCheckpoint(disk: Disk, directory: string): Checkpoint {
-  const path = `${directory}/${NAME}`;
+export function readCheckpoint(disk: Disk, directory: string, name = NAME): Checkpoint {
+  const path = `${directory}/${name}`;
   const bytes = disk.readFile(path);
   if (bytes === undefined) return { offsets: new Map(), damaged: false };
   const offsets = decodeCheckpoint(path, bytes);

@@ -2,7 +2,7 @@ import { DiskError } from '@weir/base/disk.ts';
 import type { Offset } from '@weir/base/ids.ts';
 import { COLD_READ_BYTES } from '@weir/base/limits.ts';
 import { BatchRun, splitRun, type ColdRun } from './batch-run.ts';
-import { closedError } from './log-errors.ts';
+import { BAD_BYTES, closedError } from './log-errors.ts';
 import type { ColdRead } from './log-read.ts';
 import type { AheadChunk, ReadAhead } from './read-ahead.ts';
 import type { SegmentReader } from './segment-reader.ts';
@@ -34,6 +34,8 @@ export class ColdReader {
   readonly #resumePoints = new Map<Offset, ResumePoint>();
   /** By the offset of its first batch. */
   readonly #chunks = new Map<Offset, AheadChunk>();
+  /** How often the log was cut: a read that began before the last time may have seen what is gone. */
+  #cuts = 0;
   #closed = false;
 
   constructor(segments: Segments, reader: SegmentReader, ahead: ReadAhead) {
@@ -43,15 +45,16 @@ export class ColdReader {
   }
 
   /**
-   * Hands over the batches as one view, or none: when the first reaches `upTo`, or when the log begins behind it by now.
-   * A read ends with its segment.
+   * Hands over the batches as one view, or none: when the first reaches `upTo`, when the log begins behind it by now, or
+   * was cut meanwhile, wherever that was. A read ends with its segment.
    */
   read(plan: ColdRead, done: ColdReadDone): void {
     if (this.#closed) return done(closedError(), [], plan.from);
     const chunk = this.#chunks.get(plan.from);
+    const cuts = this.#cuts;
     switch (chunk?.state.kind) {
       case 'reading':
-        chunk.waiting.push(() => this.read(plan, done));
+        chunk.waiting.push(() => (cuts === this.#cuts ? this.read(plan, done) : done(undefined, [], plan.from)));
         return;
       case 'ready':
         return this.#serve(chunk, chunk.state.run, plan, done);
@@ -65,6 +68,13 @@ export class ColdReader {
   dropBefore(start: Offset): void {
     for (const [at, chunk] of this.#chunks) if (at < start) this.#drop(at, chunk);
     for (const at of this.#resumePoints.keys()) if (at < start) this.#resumePoints.delete(at);
+  }
+
+  /** The log ends here now: what was read ahead may be gone, and what is being read. */
+  truncate(end: Offset): void {
+    this.#cuts += 1;
+    for (const [at, chunk] of this.#chunks) this.#drop(at, chunk);
+    for (const at of this.#resumePoints.keys()) if (at > end) this.#resumePoints.delete(at);
   }
 
   /** The log is closed: reads under way still complete. */
@@ -133,12 +143,17 @@ export class ColdReader {
     if (this.#segments.count === 0 || from < this.#segments.at(0).baseOffset) return done(undefined, undefined);
     const segment = this.#segments.at(this.#segments.indexOf(from));
     const batches = new BatchRun(plan, this.#reader.slabs);
+    const cuts = this.#cuts;
     const readFrom = (position: number, slackBytes: number): void => {
       const chunkBytes = Math.min(Math.max(maxBytes + slackBytes, CHUNK_BYTES_MIN), COLD_READ_BYTES);
       this.#reader.walk(segment, { position, chunkBytes }, batches, (walkError) => {
+        if (cuts !== this.#cuts) {
+          batches.drop();
+          return done(undefined, undefined);
+        }
         // Batches that end before they should are stepped over, down to the segment's end.
         const isLost = walkError === undefined && !batches.found && from < segment.endOffset;
-        const error = isLost ? new DiskError('EBADMSG', `there is no sound batch with offset ${from}`) : walkError;
+        const error = isLost ? new DiskError(BAD_BYTES, `there is no sound batch with offset ${from}`) : walkError;
         if (error !== undefined) batches.drop();
         done(error, batches.take(segment.baseOffset));
       });

@@ -1,5 +1,5 @@
 import { assert } from '@weir/base/assert.ts';
-import { DiskError, replaceFile, type Disk, type DiskFile } from '@weir/base/disk.ts';
+import { replaceFile, type Disk } from '@weir/base/disk.ts';
 import { leaderEpoch, offset, type LeaderEpoch, type Offset } from '@weir/base/ids.ts';
 import { crc32c } from '@weir/records/crc32c.ts';
 import { decodeStored, encodeStored, STORED_FRAME_BYTES } from './stored-file.ts';
@@ -23,8 +23,14 @@ interface EpochStart {
  */
 export class LeaderEpochs {
   #entries: EpochStart[] = [];
+  /** So many of the last ones have no record in the log's files yet, and are not in the file either. */
+  #ahead = 0;
+  /** There is a file, and entries may be appended to it. */
+  #whole = false;
   /** Entries in the file; those that a later one has replaced are among them. */
   #stored = 0;
+  /** Where the last of them starts; -1 without any. */
+  #storedStart = -1;
 
   /**
    * Reads the file: the frame of a stored file without a body, and behind it the entries, each an epoch (4), the offset
@@ -43,9 +49,12 @@ export class LeaderEpochs {
     for (let at = STORED_FRAME_BYTES; at < bytes.length; at += ENTRY_BYTES) {
       if (at + ENTRY_BYTES > bytes.length) return broken;
       if (crc32c(bytes.subarray(at, at + 12)) !== bytes.readUInt32LE(at + 12)) return broken;
-      epochs.note(leaderEpoch(bytes.readUInt32LE(at)), offset(Number(bytes.readBigInt64LE(at + 4))));
+      const startOffset = offset(Number(bytes.readBigInt64LE(at + 4)));
+      epochs.note(leaderEpoch(bytes.readUInt32LE(at)), startOffset);
       epochs.#stored += 1;
+      epochs.#storedStart = startOffset;
     }
+    epochs.#whole = true;
     return { epochs, whole: true };
   }
 
@@ -69,6 +78,12 @@ export class LeaderEpochs {
     return -1;
   }
 
+  /** Whether a batch of an epoch at an offset is of another epoch than is known of that offset. */
+  contradict(epoch: number, base: Offset): boolean {
+    const known = this.at(base);
+    return known !== -1 && known !== epoch;
+  }
+
   /**
    * Where an epoch ended: the largest epoch up to it that there was, and the offset at which the next one begins. -1
    * twice: no epoch that late has begun here (KIP-101).
@@ -85,8 +100,37 @@ export class LeaderEpochs {
   note(epoch: LeaderEpoch, startOffset: Offset): void {
     assert(epoch > this.latest, `epoch ${epoch} begins after epoch ${this.latest}`);
     assert(startOffset >= this.latestStart, `epoch ${epoch} starts at ${startOffset}, before the epoch in front of it`);
-    if (this.#entries.at(-1)?.startOffset === startOffset) this.#entries.pop();
+    if (this.#entries.at(-1)?.startOffset === startOffset) this.#pop();
     this.#entries.push({ epoch, startOffset });
+  }
+
+  /** Adds an epoch that a batch brings which is not written yet. The disk has it before the batch: see `record`. */
+  noteAhead(epoch: LeaderEpoch, startOffset: Offset): void {
+    this.note(epoch, startOffset);
+    this.#ahead += 1;
+  }
+
+  /** Whether the batch at an offset may not be written before `record` was called for it. */
+  isAhead(base: Offset): boolean {
+    return this.#ahead > 0 && this.#entries.at(-this.#ahead)!.startOffset <= base;
+  }
+
+  /**
+   * Brings the epochs that begin at or below an offset to the disk, durably. All in front of that offset is durable: a
+   * log that ends below the start of its latest epoch reads as damage.
+   *
+   * @throws DiskError; what was not recorded can be tried again
+   */
+  record(base: Offset, disk: Disk, directory: string): void {
+    while (this.isAhead(base)) {
+      this.#ahead -= 1;
+      try {
+        this.#store(disk, directory);
+      } catch (error) {
+        this.#ahead += 1;
+        throw error;
+      }
+    }
   }
 
   /**
@@ -97,12 +141,33 @@ export class LeaderEpochs {
    */
   begin(epoch: LeaderEpoch, startOffset: Offset, disk: Disk, directory: string): void {
     const before = [...this.#entries];
+    assert(this.#ahead === 0, 'a leader begins its epoch behind all that is written');
     this.note(epoch, startOffset);
     try {
-      const replaced = this.#stored - before.length;
-      if (replaced >= REPLACED_ENTRIES_MAX || !this.#append(disk, directory)) this.write(disk, directory);
+      this.#store(disk, directory);
     } catch (error) {
       this.#entries = before;
+      throw error;
+    }
+  }
+
+  /**
+   * Forgets the epochs that start at or behind an offset, durably: the log ends there now, and who leads it next may
+   * begin with an earlier one. Costs nothing when there are none. When the disk refuses, nothing has changed.
+   *
+   * @throws DiskError
+   */
+  truncate(end: Offset, disk: Disk, directory: string): void {
+    const before = this.#entries;
+    const ahead = this.#ahead;
+    this.#entries = before.filter(({ startOffset }) => startOffset < end);
+    this.#ahead = Math.max(0, ahead - (before.length - this.#entries.length));
+    if (this.#storedStart < end) return;
+    try {
+      this.write(disk, directory);
+    } catch (error) {
+      this.#entries = before;
+      this.#ahead = ahead;
       throw error;
     }
   }
@@ -126,35 +191,57 @@ export class LeaderEpochs {
     }
   }
 
+  /** The log was made anew, and its file with it. */
+  clear(): void {
+    this.#entries = [];
+    this.#ahead = 0;
+    this.#whole = true;
+    this.#stored = 0;
+    this.#storedStart = -1;
+  }
+
   /** Forgets the epochs that start behind an offset. Tells whether there were any. */
   cutTo(end: Offset): boolean {
     const before = this.#entries.length;
-    while (this.latestStart > end) this.#entries.pop();
+    while (this.latestStart > end) this.#pop();
     return this.#entries.length < before;
   }
 
   /** Writes the file, durably. */
   write(disk: Disk, directory: string): void {
-    const parts = [encodeStored(KIND, NO_BODY), ...this.#entries.map(encodeEntry)];
-    replaceFile(disk, directory, NAME, Buffer.concat(parts));
-    this.#stored = this.#entries.length;
+    const entries = this.#recorded;
+    replaceFile(disk, directory, NAME, Buffer.concat([encodeStored(KIND, NO_BODY), ...entries.map(encodeEntry)]));
+    this.#whole = true;
+    this.#stored = entries.length;
+    this.#storedStart = entries.at(-1)?.startOffset ?? -1;
   }
 
-  /** Appends the latest entry. False: there is no file yet. */
-  #append(disk: Disk, directory: string): boolean {
-    let file: DiskFile;
-    try {
-      file = disk.open(`${directory}/${NAME}`, 'append');
-    } catch (error) {
-      if (error instanceof DiskError && error.code === 'ENOENT') return false;
-      throw error;
-    }
+  /** Those that are in the file, or ought to be. */
+  get #recorded(): readonly EpochStart[] {
+    return this.#ahead === 0 ? this.#entries : this.#entries.slice(0, -this.#ahead);
+  }
+
+  #pop(): void {
+    this.#entries.pop();
+    this.#ahead = Math.max(0, this.#ahead - 1);
+  }
+
+  /** Brings the last of the recorded ones to the disk. */
+  #store(disk: Disk, directory: string): void {
+    const recorded = this.#recorded;
+    const replaced = this.#stored + 1 - recorded.length;
+    if (this.#whole && replaced < REPLACED_ENTRIES_MAX) this.#append(recorded.at(-1)!, disk, directory);
+    else this.write(disk, directory);
+  }
+
+  #append(entry: EpochStart, disk: Disk, directory: string): void {
+    const file = disk.open(`${directory}/${NAME}`, 'append');
     const { size } = file;
     try {
-      file.append([encodeEntry(this.#entries.at(-1)!)]);
+      file.append([encodeEntry(entry)]);
       file.syncNow();
       this.#stored += 1;
-      return true;
+      this.#storedStart = entry.startOffset;
     } catch (error) {
       // Half an entry would make the next start look at every batch.
       file.truncate(size);

@@ -13,6 +13,14 @@ export function lacksResources(error: DiskError): boolean {
   return LACKS_RESOURCES.has(error.code);
 }
 
+/** The code of a read that found something else than batches. */
+export const BAD_BYTES = 'EBADMSG';
+
+/** Whether a file is not, or not all there, as it was written: that is no better the next time. */
+export function isDamage(error: DiskError): boolean {
+  return error.code === BAD_BYTES || error.code === 'ENOENT';
+}
+
 /** Whether a write failed for want of something that may be there again later: nothing is lost, and it can be repeated. */
 export function passesByItself(error: DiskError): boolean {
   if (error.duringSync) return false;

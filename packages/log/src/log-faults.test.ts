@@ -3,7 +3,8 @@ import { leaderEpoch, offset } from '@weir/base/ids.ts';
 import { seededRandom } from '@weir/base/random.ts';
 import { SimulatedDisk } from '@weir/base/simulated-disk.ts';
 import type { Log } from './log.ts';
-import { makeBatch, openForAppends, openLog } from './test-kit.ts';
+import { BATCH_BYTES, contents, follower, newDisk, replicate, replicated } from './test-follower.ts';
+import { makeBatch, openForAppends, openLog, testCache } from './test-kit.ts';
 
 /** What a log reports, in order. */
 function faultsOf(log: Log): string[] {
@@ -122,5 +123,70 @@ test('a failed sync of a directory or a small file ends the process, whatever it
       expect.objectContaining({ duringSync: true }),
     );
     expect([faults, log.appendable]).toEqual([[`sync ${code}`], false]);
+  }
+});
+
+test('a leader epoch that has rotted in a batch is found by who reads it, as no CRC covers it', () => {
+  for (const [offsets, epochs] of [
+    [[1], [1, 1, 2, 2]],
+    [
+      [0, 1, 2, 3],
+      [1, 2, 3, 4],
+    ],
+  ] as const) {
+    for (const rotten of offsets) {
+      for (let bit = 0; bit < 32; bit++) {
+        const { disk, log } = follower(epochs, {});
+        const faults = faultsOf(log);
+        disk.flipBit('logs/p/00000000000000000000.log', rotten * BATCH_BYTES + 12 + (bit >> 3), bit & 7);
+        const found: unknown[] = [];
+        log.readCold({ from: offset(rotten), maxBytes: 1, upTo: offset(4) }, (error) => found.push(error?.code));
+        disk.settle();
+        expect([found, faults]).toEqual([['EBADMSG'], ['damage']]);
+      }
+    }
+  }
+});
+
+test('a leader epoch that has rotted is found by who cuts the log behind it, and by a search by timestamp', () => {
+  const epochByte = 12 + 3;
+  const cut = follower([1, 1, 2, 2], {});
+  const faults = faultsOf(cut.log);
+  cut.disk.flipBit('logs/p/00000000000000000000.log', BATCH_BYTES + epochByte);
+  expect(() => cut.log.truncateTo(offset(3))).toThrow(expect.objectContaining({ code: 'EBADMSG' }));
+  expect([faults, cut.log.endOffset]).toEqual([['damage'], 4]);
+  const searched = follower([1, 1, 2, 2], {});
+  searched.disk.flipBit('logs/p/00000000000000000000.log', epochByte);
+  let code: string | undefined;
+  searched.log.offsetForTimestamp(2, offset(4), (error) => (code = error?.code));
+  searched.disk.settle();
+  expect(code).toBe('EBADMSG');
+});
+
+test('a read does not mind epochs that were forgotten with what lies before the start', () => {
+  const disk = newDisk();
+  const { log } = openLog(disk);
+  log.appendReplicated(replicated(0, 1, { records: 4 }));
+  replicate(log, disk, [3, 4]);
+  log.deleteRecords(offset(2));
+  expect(contents(log, disk)).toEqual(['0@1', '4@3', '5@4']);
+  const { log: again } = openLog(disk, { cache: testCache(1) });
+  expect(contents(again, disk)).toEqual(['0@1', '4@3', '5@4']);
+});
+
+test('a segment that is gone or ends too early is damage to who reads it', () => {
+  for (const spoil of ['remove', 'shorten'] as const) {
+    const { disk, log } = follower([1, 1, 1, 1], { segmentBytes: 2 * BATCH_BYTES, groupBytesMax: BATCH_BYTES });
+    log.close(true);
+    const { log: again } = openLog(disk, { cleanShutdown: true, cache: testCache(1) });
+    const faults = faultsOf(again);
+    const path = 'logs/p/00000000000000000000.log';
+    if (spoil === 'remove') disk.removeFile(path);
+    else disk.open(path, 'update').truncate(BATCH_BYTES);
+    const found: unknown[] = [];
+    again.readCold({ from: offset(1), maxBytes: 1, upTo: offset(4) }, (error) => found.push(error !== undefined));
+    disk.settle();
+    expect([found, faults]).toEqual([[true], ['damage']]);
+    expect(openLog(disk, { cleanShutdown: true }).recovery.damage?.why).toContain('an earlier run found damage');
   }
 });

@@ -1,8 +1,15 @@
 import { strict as assert } from 'node:assert';
+import { present } from '@weir/base/assert.ts';
 import { offset, type LeaderEpoch } from '@weir/base/ids.ts';
 import { PRODUCER_ID_EXPIRATION_MS } from '@weir/base/limits.ts';
 import type { SimulatedDisk } from '@weir/base/simulated-disk.ts';
-import { BATCH_HEADER_BYTES, batchBytesOf, leaderEpochOf, writeLeaderEpoch } from '@weir/records/batch-header.ts';
+import {
+  BATCH_HEADER_BYTES,
+  baseOffsetOf,
+  batchBytesOf,
+  leaderEpochOf,
+  writeLeaderEpoch,
+} from '@weir/records/batch-header.ts';
 import { isValidBatchAt } from '@weir/records/check-batch.ts';
 import { readRecords } from '@weir/records/read-records.ts';
 import type { Log } from './log.ts';
@@ -34,9 +41,13 @@ export class ModelReplica {
   readonly flush: LogConfig['flush'];
   readonly #world: ModelReplicaWorld;
   readonly #cache: TailCache;
-  /** In offset order, from offset 0 on: deleted ones too. */
+  /** Whose batches it takes over; it has none of its own then. */
+  readonly leader: ModelReplica | undefined;
+  /** Where the log began when it was made, or made anew. */
+  origin = 0;
+  /** In offset order, from there on: deleted ones too. */
   batches: ModelBatch[] = [];
-  readonly producers = [new ModelProducer(0), new ModelProducer(1), new ModelProducer(2)];
+  readonly producers: readonly ModelProducer[];
   /** All that the log has said counts. */
   counted = 0;
   /** No crash may take what lies below. */
@@ -46,7 +57,13 @@ export class ModelReplica {
   /** Where the log begins, and up to where a deletion that was cut short may have moved that. */
   start = 0;
   startTried = 0;
-  /** What the checkpoint on the disk says, at least. */
+  /** A cut to that offset is under way: no crash need leave more. */
+  cutting = Number.POSITIVE_INFINITY;
+  /** The log is being made anew at that offset. */
+  restarting: number | undefined;
+  /** Below it the checkpoint, and where an epoch starts, prove nothing: the log was cut. */
+  doubtUntil = -1;
+  /** What the checkpoint on the disk proves, at least. */
   checkpointed = 0;
   /** The latest epoch that was begun, and the latest one that may have been. */
   epoch: LeaderEpoch | -1 = -1;
@@ -56,8 +73,15 @@ export class ModelReplica {
   /** Set by every start. */
   log!: Log;
 
-  constructor(name: string, flush: LogConfig['flush'], world: ModelReplicaWorld, cache: TailCache) {
+  constructor(
+    name: string,
+    { flush, leader }: { readonly flush: LogConfig['flush']; readonly leader: ModelReplica | undefined },
+    world: ModelReplicaWorld,
+    cache: TailCache,
+  ) {
     this.name = name;
+    this.leader = leader;
+    this.producers = leader?.producers ?? [new ModelProducer(0), new ModelProducer(1), new ModelProducer(2)];
     this.flush = flush;
     this.#world = world;
     this.#cache = cache;
@@ -68,7 +92,12 @@ export class ModelReplica {
   }
 
   get end(): number {
-    return this.batches.at(-1)?.end ?? 0;
+    return this.batches.at(-1)?.end ?? this.origin;
+  }
+
+  /** Whether batches of its own may be appended. */
+  get leads(): boolean {
+    return this.leader === undefined && this.log.appendable && this.log.latestEpoch !== -1;
   }
 
   /** Takes over a log that was opened without damage: nothing durable was lost, nothing was invented. */
@@ -78,6 +107,11 @@ export class ModelReplica {
       assert.ok(end > this.counted);
       this.counted = end;
     };
+    if (this.restarting !== undefined && log.endOffset === this.restarting && log.startOffset === log.endOffset) {
+      this.#restarted(log.startOffset);
+    }
+    this.restarting = undefined;
+    this.cutting = Number.POSITIVE_INFINITY;
     const kept = Math.max(this.mustKeep, this.inMemory);
     assert.ok(log.endOffset >= kept, `ends at ${log.endOffset}, ${this.mustKeep} was durable, ${kept} written`);
     assert.ok(log.endOffset <= this.end, `ends at ${log.endOffset}, only ${this.end} were appended`);
@@ -94,17 +128,20 @@ export class ModelReplica {
     this.mustKeep = log.endOffset;
     this.checkContents(this.start, 1_000_000);
     if (this.#world.rotten) return;
+    this.#checkEpochs();
     for (const producer of this.producers) {
       const found = this.#foundOf(producer);
       if (found.length > 0) this.#world.saw('producers kept over a start');
       if (producer.sentCount > found.length) this.#world.saw('batches lost');
-      producer.checkKnown(log, found);
+      // Of one whose first batches it never had the log knows less.
+      if (found[0]?.sent?.index === 0) producer.checkKnown(log, found);
     }
   }
 
   /** A producer sends a batch; what is there already, or does not follow, is not appended. */
   produce(producer: ModelProducer, { back, count }: { readonly back: number; readonly count: number }): void {
     const found = this.#foundOf(producer);
+    if (found.length > 0 && found[0]!.sent!.index > 0) return;
     const sent = producer.choose(back, count, found);
     if (sent === undefined) return;
     const { batch, records } = producer.build(sent);
@@ -133,7 +170,7 @@ export class ModelReplica {
   #foundOf(producer: ModelProducer): readonly ModelBatch[] {
     const found = this.batches.filter(({ sent }) => sent !== undefined && producer.isMine(sent));
     assert.ok(
-      found.every(({ sent }, i) => sent!.index === i),
+      found.every(({ sent }, i) => sent!.index === found[0]!.sent!.index + i),
       'each batch is there once, in order',
     );
     return found;
@@ -152,15 +189,16 @@ export class ModelReplica {
 
   /** The process ends here, perhaps in the middle of a step. */
   settle(): void {
-    this.mustKeep = Math.max(this.mustKeep, this.flush === 'commit' ? this.counted : this.log.checkpointable());
-    this.inMemory = this.counted;
+    const durable = this.flush === 'commit' ? this.counted : this.log.checkpointable();
+    this.mustKeep = Math.max(this.mustKeep, Math.min(durable, this.cutting));
+    this.inMemory = Math.min(this.counted, this.cutting);
   }
 
   beginEpoch(epoch: LeaderEpoch): void {
     this.epochTried = epoch;
     this.log.beginEpoch(epoch);
     this.epoch = epoch;
-    this.epochStart = this.log.endOffset;
+    if (this.log.endOffset > this.doubtUntil) this.epochStart = this.log.endOffset;
   }
 
   /** The latest epoch need not outlast the run. */
@@ -180,6 +218,113 @@ export class ModelReplica {
       this.batches.push({ base, end: base + records, bytes: Buffer.from(piece), sent });
       this.#cache.slabs.release(piece);
     }
+  }
+
+  /** Takes over a batch of its leader. */
+  appendReplicated(batch: ModelBatch): void {
+    const piece = this.#cache.slabs.allocate(batch.bytes.length);
+    piece.set(batch.bytes);
+    this.epochTried = Math.max(this.epochTried, leaderEpochOf(piece, 0));
+    try {
+      this.log.appendReplicated(piece);
+    } finally {
+      this.batches.push(batch);
+      this.#cache.slabs.release(piece);
+    }
+  }
+
+  /**
+   * Takes over so many batches of its leader; first it forgets what that does not have, and where they have nothing in
+   * common, all.
+   */
+  mirror(count: number, act: (write: () => void) => boolean): void {
+    const leader = present(this.leader, 'a follower has a leader');
+    const from = Math.max(leader.start, this.start);
+    const theirs = new Map(leader.batches.map((batch) => [batch.base, batch]));
+    const other = this.batches.find(
+      ({ base, end, bytes }) => end > from && theirs.get(base)?.bytes.equals(bytes) !== true,
+    );
+    const end = other?.base ?? this.end;
+    if (end < from || this.end < leader.start) return this.restartAt(leader.start, act);
+    this.truncateTo(end, act);
+    for (let left = count; left > 0 && this.log.appendable; left--) {
+      const next = theirs.get(this.end);
+      // A batch that reaches below the leader's start is one that is not there any more.
+      if (next === undefined || next.base < leader.start) return;
+      // What the leader has deleted cannot be compared.
+      if (leaderEpochOf(next.bytes, 0) < this.log.latestEpoch) return this.restartAt(leader.start, act);
+      this.appendReplicated(next);
+      this.#world.saw('batches replicated');
+    }
+  }
+
+  /** Cuts the log; `act` tells whether the disk took that. */
+  truncateTo(end: number, act: (write: () => void) => boolean): void {
+    const before = this.end;
+    const boundary = this.batches.find((batch) => batch.end > end)?.base ?? before;
+    // Of a batch that begins below the start nothing can stay.
+    if (boundary < this.start) return this.#makeAnew(this.start, () => act(() => this.log.truncateTo(offset(end))));
+    this.#forgetFrom(boundary);
+    const done = act(() => this.log.truncateTo(offset(end)));
+    // Another fault than one that passes ends the run, and the next start says what is there.
+    if (!this.log.appendable) return;
+    assert.ok(this.log.endOffset === boundary || (!done && this.log.endOffset === before));
+    this.batches = this.batches.filter((batch) => batch.end <= this.log.endOffset);
+    this.counted = this.log.durableEnd;
+    this.cutting = Number.POSITIVE_INFINITY;
+    if (!done) return;
+    if (boundary < before) this.#world.saw('cuts');
+    this.#checkEpochs();
+    assert.ok(this.log.latestEpoch === -1 || this.log.epochAt(boundary - 1) === this.log.latestEpoch);
+    for (const producer of this.producers) {
+      const found = this.#foundOf(producer);
+      if (found[0]?.sent?.index === 0) producer.checkKnown(this.log, found);
+    }
+  }
+
+  /** Makes the log anew; `act` tells whether the disk took that. */
+  restartAt(start: number, act: (write: () => void) => boolean): void {
+    this.#makeAnew(start, () => act(() => this.log.restartAt(offset(start))));
+  }
+
+  #makeAnew(start: number, act: () => boolean): void {
+    this.#forgetFrom(0);
+    this.start = Math.min(this.start, start);
+    this.startTried = Math.max(this.startTried, start);
+    this.restarting = start;
+    if (!act()) return;
+    this.#restarted(start);
+    this.restarting = undefined;
+    this.cutting = Number.POSITIVE_INFINITY;
+    this.#world.saw('logs made anew');
+  }
+
+  /** No crash need leave what lies behind an offset, and nothing that was said of it counts. */
+  #forgetFrom(end: number): void {
+    this.doubtUntil = Math.max(this.doubtUntil, this.end);
+    this.cutting = end;
+    this.counted = Math.min(this.counted, end);
+    this.mustKeep = Math.min(this.mustKeep, end);
+    this.checkpointed = Math.min(this.checkpointed, end);
+    this.forgetEpoch();
+  }
+
+  #restarted(start: number): void {
+    this.batches = [];
+    this.origin = start;
+    this.start = start;
+    this.startTried = start;
+    this.counted = start;
+  }
+
+  /** Each record is of the epoch that the log says. */
+  #checkEpochs(): void {
+    for (const { base, bytes } of this.batches) {
+      if (base >= this.start) assert.equal(this.log.epochAt(base), leaderEpochOf(bytes, 0), `the epoch at ${base}`);
+    }
+    const last = this.batches.at(-1);
+    const expected = last === undefined || last.end <= this.start ? -1 : leaderEpochOf(last.bytes, 0);
+    assert.equal(this.log.lastRecordEpoch, expected);
   }
 
   deleteBefore(before: number, act: () => void): void {
@@ -265,9 +410,10 @@ export class ModelReplica {
         return;
       }
       const batch = Buffer.from(found.subarray(at, at + batchBytesOf(found, at)));
-      // No CRC covers a batch's leader epoch.
-      writeLeaderEpoch(batch, 0, leaderEpochOf(bytes, 0));
-      assert.equal(batch.equals(bytes), true, 'rot that no CRC shows');
+      // No CRC covers a batch's leader epoch: where the file of them is lost as well, the batch is believed.
+      if (this.log.epochAt(baseOffsetOf(batch, 0)) === leaderEpochOf(batch, 0))
+        writeLeaderEpoch(batch, 0, leaderEpochOf(bytes, 0));
+      assert.equal(batch.equals(bytes), true, 'rot that nobody notices');
       at += bytes.length;
     }
   }

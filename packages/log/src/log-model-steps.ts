@@ -35,7 +35,7 @@ const append = fc
   })
   .map(({ log, timestamps, valueBytes, fill }) =>
     logStep(`append [${timestamps.join()}] of ${valueBytes} bytes`, log, (replica) => {
-      if (replica.log.appendable) replica.append(makeBatch(timestamps, { valueBytes, fill }), timestamps.length);
+      if (replica.leads) replica.append(makeBatch(timestamps, { valueBytes, fill }), timestamps.length);
     }),
   );
 
@@ -43,13 +43,13 @@ const produce = fc
   .record({ log: logs, producer: fc.nat(2), back: fc.nat(7), count: fc.integer({ min: 1, max: 3 }) })
   .map(({ log, producer, back, count }) =>
     logStep(`producer ${producer} sends ${count} records, or what was ${back} before`, log, (replica) => {
-      if (replica.log.appendable) replica.produce(replica.producers[producer]!, { back, count });
+      if (replica.leads) replica.produce(replica.producers[producer]!, { back, count });
     }),
   );
 
 const produceNext = fc.record({ log: logs, producer: fc.nat(2) }).map(({ log, producer }) =>
   logStep(`producer ${producer} sends the next`, log, (replica) => {
-    if (replica.log.appendable) replica.produce(replica.producers[producer]!, { back: 0, count: 1 });
+    if (replica.leads) replica.produce(replica.producers[producer]!, { back: 0, count: 1 });
   }),
 );
 
@@ -61,7 +61,7 @@ const bumpEpoch = fc
 
 const forgetProducers = logs.map((log) =>
   logStep('producers are silent for long', log, (replica) => {
-    if (replica.log.appendable) replica.forgetProducers();
+    if (replica.leads) replica.forgetProducers();
   }),
 );
 
@@ -125,6 +125,54 @@ const retain = fc
         const { segments } = replica.log.retain({ nowMs: 10_000, retentionMs: -1, retentionBytes, segmentMs });
         if (segments > 0) world.saw('segments expired');
       });
+    }),
+  );
+
+/** Behind rot nobody cuts: the start of an epoch that goes is what may have proved that the rot is none that a write left. */
+function mayCut(replica: ModelReplica, world: ModelWorld): boolean {
+  return replica.log.appendable && !world.rotten;
+}
+
+function mayFollow(replica: ModelReplica, world: ModelWorld): boolean {
+  return replica.leader?.log.appendable === true && mayCut(replica, world);
+}
+
+const mirror = fc.record({ log: logs, count: fc.nat(4) }).map(({ log, count }) =>
+  logStep(`take over ${count} batches`, log, (replica, world) => {
+    if (mayFollow(replica, world)) replica.mirror(count, (write) => world.tryWrite(write));
+  }),
+);
+
+const mirrorAll = fc.constant(
+  step('take over all batches', (world) => {
+    for (const replica of world.replicas) {
+      if (mayFollow(replica, world)) replica.mirror(1_000, (write) => world.tryWrite(write));
+    }
+  }),
+);
+
+/** What a disk says to the next write. */
+const refusal = fc.constantFrom(undefined, undefined, undefined, 'EIO', 'ENOSPC');
+
+const truncate = fc.record({ log: logs, share: place, fails: refusal }).map(({ log, share, fails }) =>
+  logStep(`cut at ${share}${fails === undefined ? '' : `, with ${fails}`}`, log, (replica, world) => {
+    if (!mayCut(replica, world)) return;
+    const { start, end } = replica;
+    if (fails !== undefined) world.disk.failNextAppend(fails, 10);
+    // Mostly near the end.
+    replica.truncateTo(end - Math.floor(share * share * (end - start)), (write) => world.tryWrite(write));
+    if (replica.log.appendable) world.beginEpoch(replica);
+  }),
+);
+
+const makeAnew = fc
+  .record({ log: logs, share: place, beyond: fc.constantFrom(0, 0, 7), fails: refusal })
+  .map(({ log, share, beyond, fails }) =>
+    logStep(`begin anew at ${share} and ${beyond}`, log, (replica, world) => {
+      if (!mayCut(replica, world)) return;
+      if (fails !== undefined) world.disk.failNextAppend(fails, 10);
+      replica.restartAt(Math.floor(share * replica.end) + beyond, (write) => world.tryWrite(write));
+      if (replica.log.appendable) world.beginEpoch(replica);
     }),
   );
 
@@ -200,6 +248,12 @@ export const STEPS: readonly fc.Arbitrary<ModelStep>[] = [
   fill,
   makeRoom,
   beginEpoch,
+  mirror,
+  mirror,
+  mirrorAll,
+  truncate,
+  truncate,
+  makeAnew,
   checkpoint,
   deleteRecords,
   retain,

@@ -2,7 +2,8 @@ import { AssertionError, strict as assert } from 'node:assert';
 import { DiskError } from '@weir/base/disk.ts';
 import { leaderEpoch, offset } from '@weir/base/ids.ts';
 import { seededRandom, type Random } from '@weir/base/random.ts';
-import { SimulatedDisk, type PowerCut } from '@weir/base/simulated-disk.ts';
+import { SimulatedDisk } from '@weir/base/simulated-disk.ts';
+import type { PowerCut } from '@weir/base/power-cut.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { takeCleanMarker, writeCleanMarker } from './clean-marker.ts';
 import { Journal } from './journal/journal.ts';
@@ -30,6 +31,8 @@ export interface ModelSetting {
   readonly cacheBytes: number;
   readonly openFilesMax: number;
   readonly journalFileBytes: number;
+  /** The last log follows the first. */
+  readonly follows?: boolean;
 }
 
 /** What happened over all histories, so that a generator that no longer reaches something is noticed. */
@@ -63,7 +66,12 @@ export class ModelWorld {
     this.#random = seededRandom(setting.seed + 1);
     this.disk = new SimulatedDisk(seededRandom(setting.seed), { blockBytes: 64 });
     this.#cache = testCache(setting.cacheBytes);
-    this.replicas = setting.flushes.map((flush, i) => new ModelReplica(`p${i}`, flush, this, this.#cache));
+    const replicas: ModelReplica[] = [];
+    for (const [i, flush] of setting.flushes.entries()) {
+      const leader = setting.follows === true && i === setting.flushes.length - 1 ? replicas[0] : undefined;
+      replicas.push(new ModelReplica(`p${i}`, { flush, leader }, this, this.#cache));
+    }
+    this.replicas = replicas;
     this.start();
   }
 
@@ -152,11 +160,15 @@ export class ModelWorld {
   writeCheckpoint(): boolean {
     const ends = new Map(this.replicas.map(({ name, log }) => [name, log.checkpointable()]));
     const written = this.tryWrite(() => writeCheckpoint(this.disk, ROOT, ends));
-    if (written) for (const replica of this.replicas) replica.checkpointed = ends.get(replica.name)!;
+    for (const replica of written ? this.replicas : []) {
+      const end = ends.get(replica.name)!;
+      if (end > replica.doubtUntil) replica.checkpointed = end;
+    }
     return written;
   }
 
   beginEpoch(replica: ModelReplica): void {
+    if (replica.leader !== undefined) return;
     const epoch = leaderEpoch(replica.epochTried + 1);
     if (this.tryWrite(() => replica.beginEpoch(epoch))) this.saw('epochs');
   }

@@ -18,6 +18,7 @@ const setting = fc.record({
   cacheBytes: fc.constantFrom(1, 30_000, 1_000_000),
   openFilesMax: fc.constantFrom(1, 4, 100),
   journalFileBytes: fc.constantFrom(1, 700, 100_000),
+  follows: fc.boolean(),
 });
 
 const COMMITS: ModelSetting = {
@@ -48,13 +49,16 @@ test(
       'append faults',
       'append of a producer',
       'batches lost',
+      'batches replicated',
       'clean starts',
       'cold reads',
+      'cuts',
       'duplicate of a producer',
       'empty logs',
       'epochs',
       'full disks',
       'groups restored',
+      'logs made anew',
       'out of order of a producer',
       'power cuts as an epoch began',
       'power cuts in a roll',

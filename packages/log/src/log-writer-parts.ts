@@ -8,9 +8,10 @@ import type { ResolvedLogConfig } from './log-config.ts';
 import type { LogProducers } from './producers/log-producers.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import type { Segments } from './segments.ts';
+import type { TruncationMark } from './truncation-mark.ts';
 
-/** What a log was doing when the disk failed. */
-export type LogFault = 'append' | 'sync' | 'read';
+/** What a log was doing when the disk failed; `damage`: it read, and what is there is not what was written. */
+export type LogFault = 'append' | 'sync' | 'read' | 'damage';
 
 /** What a writer is made of. */
 export interface LogWriterParts {
@@ -27,6 +28,8 @@ export interface LogWriterParts {
   readonly journal: Journal | undefined;
   /** All below it is durable. */
   readonly durableFrom: Offset;
+  /** Of the last cut; undefined: there was none, or nothing is left that could be older. */
+  readonly truncation: TruncationMark | undefined;
 }
 
 /** What a writer tells its log. */

@@ -1,19 +1,23 @@
 import { assert, present } from '@weir/base/assert.ts';
 import type { Cancel } from '@weir/base/clock.ts';
-import { DiskError } from '@weir/base/disk.ts';
+import { DiskError, type DiskFile } from '@weir/base/disk.ts';
 import { offset, type LeaderEpoch, type Offset } from '@weir/base/ids.ts';
 import { FLUSH_INTERVAL_MS, JOURNAL_GROUP_BYTES_MAX } from '@weir/base/limits.ts';
+import { baseOffsetOf, leaderEpochOf } from '@weir/records/batch-header.ts';
+import { ActiveFile } from './active-file.ts';
 import { AppendQueue } from './append-queue.ts';
 import { cutUnsynced } from './cut-unsynced.ts';
+import { DiskSteps } from './disk-steps.ts';
 import type { JournalGroup, JournalMember } from './journal/journal.ts';
 import { passesByItself } from './log-errors.ts';
 import type { LogFault, LogWriterEvents, LogWriterParts, Mark } from './log-writer-parts.ts';
-import type { HeldFile } from './open-files.ts';
 import { closeSegment, sealSegment } from './seal-segment.ts';
-import type { ActiveSegment } from './segment.ts';
 import { SettleWaiters } from './settle-waiters.ts';
-import { stampBatch } from './stamp-batch.ts';
-import { WriteRetry } from './write-retry.ts';
+import { restartLog } from './restart-log.ts';
+import { emptySegment, type ActiveSegment } from './segment.ts';
+import { planTruncation, truncateSegments } from './truncate-segments.ts';
+import { writeTruncationMark, type TruncationMark } from './truncation-mark.ts';
+import { WriteProgress } from './write-progress.ts';
 
 /**
  * The end of a log that is written: what was appended waits in a queue, goes to the active segment in groups, and counts
@@ -26,74 +30,61 @@ import { WriteRetry } from './write-retry.ts';
 export class LogWriter implements JournalMember {
   readonly #parts: LogWriterParts;
   readonly #events: LogWriterEvents;
-  readonly #queue = new AppendQueue();
+  readonly #queue: AppendQueue;
   #state: 'open' | 'damaged' | 'faulted' | 'closed';
-  #endOffset: Offset;
-  #durableEnd: Offset;
-  #writtenBytes = 0;
-  #countedBytes = 0;
-  /** What a returned sync covers, the journal's or the file's own. */
-  #synced: Mark;
-  /** What the active segment's own file has durably. */
-  #settled: Mark;
+  readonly #progress: WriteProgress;
   /** The group is in the journal's round: what that will cover, and its memory, which the journal has yet to write. */
   #inJournal: { readonly mark: Mark; readonly batches: readonly Buffer[] } | undefined;
-  /** Since when a sync of the own file is under way; never two, as a failure is reported to one of them alone. */
-  #syncingSinceMs: number | undefined;
+  readonly #file: ActiveFile;
   /** A sync that was made while another one was under way counts once that one is back without an error. */
   #syncedMeanwhile: Mark | undefined;
   /** Who waits for the own file. */
   readonly #settling = new SettleWaiters();
-  /** The active segment's file, held as long as it has something unsettled. */
-  #held: HeldFile | undefined;
   #cancelTimer: Cancel | undefined;
-  readonly #retry: WriteRetry;
+  readonly #steps: DiskSteps;
   #discarded = false;
+  /** Of the last cut. */
+  #truncation: TruncationMark | undefined;
 
   constructor(parts: LogWriterParts, damaged: boolean, events: LogWriterEvents) {
     const { segments, durableFrom } = parts;
     this.#parts = parts;
-    this.#retry = new WriteRetry(parts.clock);
+    const fault = (error: DiskError, what: LogFault): void => this.fault(error, what);
+    this.#steps = new DiskSteps(parts.clock, fault, () => this.#goOn());
     this.#events = events;
     this.#state = damaged ? 'damaged' : 'open';
-    this.#endOffset = segments.count === 0 ? offset(0) : segments.at(segments.count - 1).endOffset;
-    this.#durableEnd = this.#endOffset;
+    this.#truncation = parts.truncation;
+    this.#file = new ActiveFile(parts.clock, parts.files);
+    const end = segments.count === 0 ? offset(0) : segments.at(segments.count - 1).endOffset;
+    this.#queue = new AppendQueue(parts, end);
     // A damaged log ends below its checkpoint: that must not come down, or the next start would take it for torn.
-    this.#synced = {
-      end: offset(Math.max(this.#endOffset, durableFrom)),
-      writtenBytes: 0,
-      position: segments.active?.bytes ?? 0,
-    };
-    this.#settled = this.#synced;
+    const syncedEnd = damaged ? offset(Math.max(end, durableFrom)) : end;
+    this.#progress = new WriteProgress(end, syncedEnd, segments.active?.bytes ?? 0);
   }
 
   get endOffset(): Offset {
-    return this.#endOffset;
+    return this.#queue.endOffset;
   }
 
   get durableEnd(): Offset {
-    return this.#durableEnd;
+    return this.#progress.durableEnd;
   }
 
   /** All below it is covered by a sync that returned. */
   get syncedEnd(): Offset {
-    return this.#synced.end;
+    return this.#progress.synced.end;
   }
 
   get pendingBytes(): number {
-    return this.#writtenBytes + this.#queue.bytes - this.#countedBytes;
+    return this.#progress.uncountedBytes + this.#queue.bytes;
   }
 
   get syncing(): boolean {
-    return this.#syncUnderWay || this.#inJournal !== undefined;
+    return this.#file.syncing || this.#inJournal !== undefined;
   }
 
   get syncingSinceMs(): number | undefined {
-    return this.#syncingSinceMs;
-  }
-
-  get #syncUnderWay(): boolean {
-    return this.#syncingSinceMs !== undefined;
+    return this.#file.syncingSinceMs;
   }
 
   get state(): 'open' | 'damaged' | 'faulted' | 'closed' {
@@ -102,21 +93,19 @@ export class LogWriter implements JournalMember {
 
   /** Why nothing can be written for now, though nothing is lost: it goes on by itself. */
   get stuck(): string | undefined {
-    return this.#retry.why;
+    return this.#steps.stuckOn;
   }
 
-  /** Gives a batch its offsets and queues it; see `Log.append`. */
+  /** See `Log.append`. */
   append(batch: Buffer): Offset {
-    const { config, epochs, slabs } = this.#parts;
     assert(this.#state === 'open', 'batches go to a log that takes appends');
-    assert(batch.length <= config.groupBytesMax, 'a batch fits a group');
-    const epoch = epochs.latest;
-    assert(epoch !== -1, 'an epoch begins before the first append');
-    const base = this.#endOffset;
-    this.#endOffset = stampBatch(batch, base, epoch);
-    slabs.retain(batch);
-    this.#queue.push(batch);
-    return base;
+    return this.#queue.append(batch);
+  }
+
+  /** See `Log.appendReplicated`. */
+  appendReplicated(batch: Buffer): void {
+    assert(this.#state === 'open', 'batches go to a log that takes appends');
+    this.#queue.appendReplicated(batch);
   }
 
   flush(): void {
@@ -131,7 +120,7 @@ export class LogWriter implements JournalMember {
     assert(this.#state === 'open', 'an epoch begins in a log that takes appends');
     if (epoch === epochs.latest) return;
     this.writeAllAndSync();
-    this.#guard('append', () => epochs.begin(epoch, this.#endOffset, disk, directory));
+    this.#steps.guard('append', () => epochs.begin(epoch, this.endOffset, disk, directory));
   }
 
   /**
@@ -140,11 +129,42 @@ export class LogWriter implements JournalMember {
    * @throws DiskError, after `fault` unless it is for want of room or descriptors: then it can be tried again
    */
   writeAllAndSync(): void {
-    if (this.#settled.writtenBytes < this.#writtenBytes) this.#syncNow();
+    if (this.#progress.unsettledBytes > 0) this.#syncNow();
     while (this.#queue.first !== undefined) {
-      this.#guard('append', () => this.#parts.slabs.releaseAll(this.#writeGroup()));
+      this.#steps.guard('append', () => this.#parts.slabs.releaseAll(this.#writeGroup()));
       this.#syncNow();
     }
+  }
+
+  /**
+   * See `Log.truncateTo`. False, and nothing has changed: the batch that contains `end` begins below the log's start.
+   *
+   * @throws DiskError, after `fault` unless it is for want of room or descriptors: then nothing has changed
+   */
+  truncate(end: Offset, start: Offset): boolean {
+    assert(this.#state === 'open', 'only a log that takes appends is cut');
+    if (end < this.#active().endOffset) return this.#truncateWritten(end, start);
+    this.#queue.truncate(end);
+    return true;
+  }
+
+  /**
+   * See `Log.restartAt`.
+   *
+   * @throws DiskError, after `fault`
+   */
+  restartAt(start: Offset): void {
+    const { config, directory, disk, epochs, files, segments } = this.#parts;
+    assert(this.#state === 'open' || this.#state === 'damaged', 'only a log that is open begins anew');
+    const truncation = { durable: start, until: this.#writtenUntil };
+    for (const { baseOffset } of segments.snapshot()) files.forget(baseOffset);
+    this.#truncation = this.#steps.once(() => restartLog(disk, directory, truncation));
+    segments.restart(emptySegment(start, config.indexIntervalBytes));
+    epochs.clear();
+    this.#queue.clear(start);
+    this.#state = 'open';
+    this.#progress.restart(this.#mark());
+    this.#cutUnderWay();
   }
 
   /**
@@ -155,18 +175,18 @@ export class LogWriter implements JournalMember {
    */
   sealActive(): boolean {
     if (!this.#mayWrite || this.#active().bytes === 0) return false;
-    if (this.#settled.writtenBytes < this.#writtenBytes) {
+    if (this.#progress.unsettledBytes > 0) {
       this.#startSync();
       return false;
     }
-    return this.#attempt(() => this.#roll());
+    return this.#steps.attempt(() => this.#roll()) !== undefined;
   }
 
   /** A disk fault, met here or by a reader. */
   fault(error: DiskError, what: LogFault): void {
     if (what === 'sync' || error.duringSync) return this.#syncFailed(error);
     if (this.#state !== 'open') return;
-    this.#state = 'faulted';
+    this.#state = what === 'damage' ? 'damaged' : 'faulted';
     this.#letGo();
     this.#events.fault(error, what);
   }
@@ -182,9 +202,9 @@ export class LogWriter implements JournalMember {
       if (clean && this.#state === 'open') {
         this.writeAllAndSync();
         // While an older sync is under way it is not certain that all is durable: then the next start scans.
-        if (!this.#syncUnderWay) this.#guard('append', () => closeSegment(this.#parts, this.#active()));
+        if (!this.#file.syncing) this.#steps.guard('append', () => closeSegment(this.#parts, this.#active()));
       }
-      return !this.#syncUnderWay && this.#settled.writtenBytes === this.#writtenBytes;
+      return !this.#file.syncing && this.#progress.unsettledBytes === 0;
     } finally {
       this.#state = 'closed';
       this.#letGo();
@@ -199,31 +219,23 @@ export class LogWriter implements JournalMember {
   }
 
   takeGroup(): JournalGroup | undefined {
-    const { directory, epochs } = this.#parts;
+    const { directory } = this.#parts;
     const first = this.#queue.first;
     if (!this.#mayWrite || first === undefined) return undefined;
     // It has grown, or needs a new segment: that is not the round's business.
-    if (this.#queue.bytes > JOURNAL_GROUP_BYTES_MAX || !this.#hasRoom(first)) {
+    if (!this.#mayJournal(first)) {
       this.#flushOwn();
       return undefined;
     }
-    const active = this.#active();
-    const { bytes: position, endOffset: base } = active;
-    const batches = this.#tryGroup();
+    const { baseOffset: segmentBase, bytes: position, endOffset: base } = this.#active();
+    const batches = this.#steps.attempt(() => this.#writeGroup());
     if (batches === undefined) return undefined;
     const mark = this.#mark();
     this.#inJournal = { mark, batches };
+    const { end } = mark;
+    const epoch = leaderEpochOf(batches[0]!, 0);
     const bytes = mark.position - position;
-    const place = {
-      directory,
-      segmentBase: active.baseOffset,
-      position,
-      base,
-      end: mark.end,
-      epoch: epochs.latest,
-      bytes,
-    };
-    return { place, batches };
+    return { place: { directory, segmentBase, position, base, end, epoch, bytes }, batches };
   }
 
   journaled(error: DiskError | undefined): void {
@@ -244,10 +256,44 @@ export class LogWriter implements JournalMember {
   }
 
   settle(end: Offset, done: () => void): void {
-    if (this.#settled.end >= end || this.#discarded || this.#parts.segments.active === undefined) return done();
+    // What has been cut off since is not waited for.
+    const upTo = offset(Math.min(end, this.#parts.segments.active?.endOffset ?? 0));
+    if (this.#progress.settled.end >= upTo || this.#discarded) return done();
     // Of a log that was closed before all of it was synced the journal keeps what it has.
-    this.#settling.add(end, done);
+    this.#settling.add(upTo, done);
     if (this.#state !== 'closed') this.#startSync();
+  }
+
+  #truncateWritten(end: Offset, start: Offset): boolean {
+    const { directory, disk } = this.#parts;
+    const cut = planTruncation(this.#parts, end);
+    if (cut.endOffset < start) return false;
+    // Behind the mark nothing counts that the journal has of this log.
+    if (this.#progress.settled.end < cut.endOffset) this.#steps.guard('sync', () => this.#hold().syncNow());
+    // Should the sync under way fail, then this one may have been no good.
+    const durable = this.#file.syncing ? Math.min(cut.endOffset, this.#progress.synced.end) : cut.endOffset;
+    const truncation = { durable: offset(durable), until: this.#writtenUntil };
+    this.#truncation = this.#steps.guard('append', () => writeTruncationMark(disk, directory, truncation));
+    const goneBytes = this.#steps.once(() => truncateSegments(this.#parts, cut));
+    const mark = this.#mark();
+    this.#queue.clear(mark.end);
+    this.#progress.truncate(mark, goneBytes, { synced: !this.#file.syncing });
+    this.#cutUnderWay();
+    if (!this.#file.syncing) this.#count(mark);
+    return true;
+  }
+
+  /** What is under way when the log is cut covers no more than the cut did; and the journal needs nothing of the rest. */
+  #cutUnderWay(): void {
+    if (this.#file.syncing) this.#syncedMeanwhile = this.#mark();
+    if (this.#inJournal !== undefined) this.#inJournal = { ...this.#inJournal, mark: this.#progress.synced };
+    this.#file.release();
+    this.#settling.release();
+  }
+
+  /** Nothing was ever written at or behind it, by this run or one before. */
+  get #writtenUntil(): Offset {
+    return offset(Math.max(this.endOffset, this.#progress.synced.end, this.#truncation?.until ?? 0));
   }
 
   /**
@@ -256,68 +302,71 @@ export class LogWriter implements JournalMember {
    */
   get #mayWrite(): boolean {
     return (
-      this.#state === 'open' && this.#retry.why === undefined && !this.#syncUnderWay && this.#inJournal === undefined
+      this.#state === 'open' &&
+      this.#steps.stuckOn === undefined &&
+      !this.#file.syncing &&
+      this.#inJournal === undefined
     );
   }
 
   #flushGroup(): void {
     const first = this.#queue.first;
     if (first === undefined) return;
-    const { journal } = this.#parts;
-    if (journal?.accepting === true && this.#queue.bytes <= JOURNAL_GROUP_BYTES_MAX && this.#hasRoom(first)) {
-      journal.want(this);
-    } else {
-      this.#flushOwn();
-    }
+    if (this.#parts.journal?.accepting === true && this.#mayJournal(first)) this.#parts.journal.want(this);
+    else this.#flushOwn();
+  }
+
+  /** Groups that are large, need a new segment, or have offsets that were cut before (see TruncationMark) stay out of it. */
+  #mayJournal(first: Buffer): boolean {
+    const isFresh = baseOffsetOf(first, 0) >= (this.#truncation?.until ?? 0);
+    return isFresh && this.#queue.bytes <= JOURNAL_GROUP_BYTES_MAX && this.#hasRoom(first);
   }
 
   /** The next group with a sync of its own. */
   #flushOwn(): void {
     const first = present(this.#queue.first, 'a group has a batch');
     // A segment is sealed without a wait: what the journal alone has of it is synced before, in the background.
-    if (!this.#hasRoom(first) && this.#settled.writtenBytes < this.#writtenBytes) return this.#startSync();
-    const batches = this.#tryGroup();
+    if (!this.#hasRoom(first) && this.#progress.unsettledBytes > 0) return this.#startSync();
+    const batches = this.#steps.attempt(() => this.#writeGroup());
     if (batches === undefined) return;
     this.#parts.slabs.releaseAll(batches);
     this.#startSync();
   }
 
   #flushThrough(): void {
-    const { groupBytesMax, flushIntervalBytes } = this.#parts.config;
-    while (this.#queue.first !== undefined) {
-      const unsynced = this.#writtenBytes - this.#synced.writtenBytes;
-      if (unsynced > 0 && (unsynced + groupBytesMax > flushIntervalBytes || !this.#hasRoom(this.#queue.first))) break;
-      const batches = this.#tryGroup();
+    const { config, epochs } = this.#parts;
+    const { groupBytesMax, flushIntervalBytes } = config;
+    for (let first = this.#queue.first; first !== undefined; first = this.#queue.first) {
+      const unsynced = this.#progress.unsyncedBytes;
+      // A segment is sealed, and an epoch begins, behind what is durable.
+      const waits = !this.#hasRoom(first) || epochs.isAhead(baseOffsetOf(first, 0));
+      if (unsynced > 0 && (waits || unsynced + groupBytesMax > flushIntervalBytes)) break;
+      const batches = this.#steps.attempt(() => this.#writeGroup());
       if (batches === undefined) break;
       this.#parts.slabs.releaseAll(batches);
     }
     if (this.#state !== 'open') return;
-    const unsynced = this.#writtenBytes - this.#synced.writtenBytes;
+    const unsynced = this.#progress.unsyncedBytes;
     if (unsynced * 2 >= flushIntervalBytes || this.#queue.first !== undefined) this.#startSync();
     else this.#armTimer();
     this.#count(this.#mark());
   }
 
-  /** `#writeGroup`; undefined when the disk did not take it. */
-  #tryGroup(): readonly Buffer[] | undefined {
-    let batches: readonly Buffer[] | undefined;
-    this.#attempt(() => (batches = this.#writeGroup()));
-    return batches;
-  }
-
   /** Writes the next group, into a new segment when the active one has no room for its first batch. */
   #writeGroup(): readonly Buffer[] {
-    const { config } = this.#parts;
+    const { config, directory, disk, epochs } = this.#parts;
     const first = present(this.#queue.first, 'a group has a batch');
     // While a sync is under way (an epoch begins meanwhile) the segment grows past its size instead: should the sync fail,
     // all that did not count has to lie in one file to be cut.
-    if (!this.#hasRoom(first) && !this.#syncUnderWay) this.#roll();
+    if (!this.#hasRoom(first) && !this.#file.syncing) this.#roll();
+    // No record is on the disk without its epoch: what recovery finds of another one than is recorded is not believed.
+    epochs.record(baseOffsetOf(first, 0), disk, directory);
     const active = this.#active();
     const before = active.bytes;
     const count = this.#queue.count(config.groupBytesMax, (batch, groupBytes) =>
       active.hasRoomFor(batch, before + groupBytes, config.segmentBytes),
     );
-    const { file } = this.#hold();
+    const file = this.#hold();
     try {
       active.append(file, this.#queue.peek(count));
     } catch (error) {
@@ -325,7 +374,7 @@ export class LogWriter implements JournalMember {
       if (error instanceof DiskError && passesByItself(error)) file.truncate(before);
       throw error;
     }
-    this.#writtenBytes += active.bytes - before;
+    this.#progress.wrote(active.bytes - before);
     return this.#queue.take(count);
   }
 
@@ -334,79 +383,64 @@ export class LogWriter implements JournalMember {
     return active.hasRoomFor(batch, active.bytes, this.#parts.config.segmentBytes);
   }
 
-  /** Seals the active segment, which is durable before the next one exists. */
-  #roll(): void {
-    const { files, segments } = this.#parts;
-    assert(!this.#syncUnderWay, 'a segment is not sealed while a sync of it is under way');
+  /** Seals the active segment, which is durable before the next one exists: that is returned. */
+  #roll(): ActiveSegment {
+    assert(!this.#file.syncing, 'a segment is not sealed while a sync of it is under way');
     // Whatever has been written: a group that was cut back for want of room is not to come back in a sealed segment.
     this.#syncNow();
     const next = sealSegment(this.#parts, this.#active());
-    if (this.#held !== undefined) files.release(this.#held);
-    this.#held = undefined;
-    segments.roll(next);
-    this.#synced = { ...this.#synced, position: 0 };
-    this.#settled = this.#synced;
+    this.#file.release();
+    this.#parts.segments.roll(next);
+    this.#progress.rolled();
+    return next;
   }
 
-  #hold(): HeldFile {
-    this.#held ??= this.#parts.files.acquire(this.#active().baseOffset, 'append');
-    return this.#held;
+  #hold(): DiskFile {
+    return this.#file.hold(this.#active().baseOffset);
   }
 
   #startSync(): void {
-    const { clock, files } = this.#parts;
-    if (this.#syncUnderWay) return;
+    if (this.#file.syncing) return;
     const mark = this.#mark();
-    if (mark.writtenBytes === this.#settled.writtenBytes) return this.#settle(mark);
-    if (!this.#attempt(() => this.#hold())) return;
+    const bytes = this.#progress.unsettledBytes;
+    if (bytes === 0) return this.#settle(mark);
+    if (this.#steps.attempt(() => this.#hold()) === undefined) return;
     // To open a file may make other logs settle, and this one as well.
-    if (this.#syncUnderWay) return;
-    const held = files.acquire(this.#active().baseOffset, 'append');
-    const startedMs = clock.monotonicMs();
-    this.#syncingSinceMs = startedMs;
-    const bytes = mark.writtenBytes - this.#settled.writtenBytes;
-    held.file.sync((error) => {
-      files.release(held);
-      this.#syncingSinceMs = undefined;
+    if (this.#file.syncing) return;
+    this.#file.sync(this.#active().baseOffset, (error, durationMs) => {
       if (error !== undefined) return this.#syncFailed(error);
-      this.#events.synced(clock.monotonicMs() - startedMs, bytes);
+      this.#events.synced(durationMs, bytes);
       const covered = this.#syncedMeanwhile ?? mark;
       this.#syncedMeanwhile = undefined;
       if (this.#state === 'open') this.#cover(covered);
       this.#settle(covered);
       if (this.#state !== 'open') return;
       this.flush();
-      if (this.#synced.writtenBytes < this.#writtenBytes) this.#armTimer();
+      if (this.#progress.unsyncedBytes > 0) this.#armTimer();
     });
   }
 
   #syncNow(): void {
-    const { file } = this.#guard('append', () => this.#hold());
-    this.#guard('sync', () => file.syncNow());
+    const file = this.#steps.guard('append', () => this.#hold());
+    this.#steps.guard('sync', () => file.syncNow());
     // A failed sync is reported once. Should it be the one under way that gets the report, then this one was no good.
-    if (this.#syncUnderWay) {
-      this.#syncedMeanwhile = this.#mark();
-      return;
+    const mark = this.#mark();
+    if (this.#file.syncing) {
+      this.#syncedMeanwhile = mark;
+    } else {
+      this.#cover(mark);
+      this.#settle(mark);
     }
-    this.#cover(this.#mark());
-    this.#settle(this.#synced);
   }
 
-  /** A sync that returned covers this. */
   #cover(mark: Mark): void {
-    if (mark.writtenBytes > this.#synced.writtenBytes) this.#synced = mark;
-    this.#count(mark);
+    if (this.#progress.cover(mark)) this.#count(mark);
   }
 
-  /** So does the segment's own file. */
   #settle(mark: Mark): void {
-    // A segment that was sealed meanwhile was synced before that.
-    if (mark.writtenBytes > this.#settled.writtenBytes) this.#settled = mark;
-    if (this.#held !== undefined && this.#settled.writtenBytes === this.#writtenBytes) {
-      this.#parts.files.release(this.#held);
-      this.#held = undefined;
-    }
-    this.#settling.settled(this.#settled.end);
+    this.#progress.settle(mark);
+    if (this.#progress.unsettledBytes === 0) this.#file.release();
+    this.#settling.settled(this.#progress.settled.end);
     if (this.#settling.size > 0) this.#startSync();
   }
 
@@ -419,8 +453,7 @@ export class LogWriter implements JournalMember {
 
   #armTimer(): void {
     const { clock, config } = this.#parts;
-    if (config.flush === 'commit' || this.#syncUnderWay) return;
-    if (this.#synced.writtenBytes === this.#writtenBytes) return;
+    if (config.flush === 'commit' || this.#file.syncing || this.#progress.unsyncedBytes === 0) return;
     this.#cancelTimer ??= clock.after(FLUSH_INTERVAL_MS, () => {
       this.#cancelTimer = undefined;
       if (this.#state === 'open') this.#startSync();
@@ -428,57 +461,29 @@ export class LogWriter implements JournalMember {
   }
 
   #mark(): Mark {
-    const active = this.#active();
-    return { end: active.endOffset, writtenBytes: this.#writtenBytes, position: active.bytes };
+    return this.#progress.mark(this.#active());
   }
 
-  #count({ end, writtenBytes }: Mark): void {
-    if (end <= this.#durableEnd) return;
-    this.#durableEnd = end;
-    this.#countedBytes = writtenBytes;
-    this.#events.advanced(end);
+  #count(mark: Mark): void {
+    if (this.#progress.count(mark)) this.#events.advanced(mark.end);
   }
 
   #active(): ActiveSegment {
     return present(this.#parts.segments.active, 'a log that takes appends has an active segment');
   }
 
-  /**
-   * Runs a step that can be taken again as it was. For want of room or descriptors it is, after a while; any other disk
-   * fault is this log's end. False when it was not done.
-   */
-  #attempt(act: () => void): boolean {
-    try {
-      act();
-      return true;
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      if (!passesByItself(error)) this.fault(error, 'append');
-      else if (this.#state !== 'closed') this.#retry.after(error, () => this.#goOn());
-      return false;
-    }
-  }
-
   #goOn(): void {
-    const uncovered = this.#parts.config.flush === 'commit' && this.#synced.writtenBytes < this.#writtenBytes;
+    if (this.#state === 'closed') return;
+    const uncovered = this.#parts.config.flush === 'commit' && this.#progress.unsyncedBytes > 0;
     if (uncovered || this.#settling.size > 0) this.#startSync();
     this.flush();
-  }
-
-  #guard<T>(what: LogFault, act: () => T): T {
-    try {
-      return act();
-    } catch (error) {
-      if (error instanceof DiskError && !(what === 'append' && passesByItself(error))) this.fault(error, what);
-      throw error;
-    }
   }
 
   /** Told even of a log that is offline or closed by now: whoever goes on after it reads back what is not on the disk. */
   #syncFailed(error: DiskError): void {
     if (this.#state !== 'closed') {
       this.#state = 'faulted';
-      if (this.#parts.config.flush === 'commit') cutUnsynced(this.#parts, this.#synced);
+      if (this.#parts.config.flush === 'commit') cutUnsynced(this.#parts, this.#progress.synced);
       this.#letGo();
     }
     this.#events.fault(error, 'sync');
@@ -487,10 +492,9 @@ export class LogWriter implements JournalMember {
   #letGo(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    this.#retry.cancel();
-    this.#parts.slabs.releaseAll(this.#queue.clear());
-    if (this.#held !== undefined) this.#parts.files.release(this.#held);
-    this.#held = undefined;
+    this.#steps.cancel();
+    this.#queue.clear();
+    this.#file.release();
     this.#events.over();
   }
 }

@@ -309,7 +309,7 @@ test('a fault of the disk while it is read puts the log out of use', () => {
   disk.flipBit(`logs/p/${'0'.repeat(20)}.log`, 16);
   log.readCold(read.plan, (error) => faults.push(error!.code));
   disk.settle();
-  expect(faults).toEqual(['read EBADMSG', 'EBADMSG']);
+  expect(faults).toEqual(['damage EBADMSG', 'EBADMSG']);
 });
 
 test('an epoch begins behind durable records, and twice is once', () => {

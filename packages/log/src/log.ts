@@ -5,7 +5,7 @@ import { lastOffsetOf } from '@weir/records/batch-header.ts';
 import { ColdReader } from './cold-reader.ts';
 import { writeDamageMark } from './damage-mark.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
-import { closedError, lacksResources, passesByItself } from './log-errors.ts';
+import { BAD_BYTES, closedError, isDamage, lacksResources, passesByItself } from './log-errors.ts';
 import { resolveLogConfig, SEGMENT_BYTES_MAX, unsyncedBytesMax } from './log-config.ts';
 import type { LogOptions, ResolvedLogConfig } from './log-config.ts';
 import { writeLogStart } from './log-start.ts';
@@ -13,6 +13,7 @@ import { LogWriter } from './log-writer.ts';
 import type { LogFault } from './log-writer-parts.ts';
 import type { Admission } from './producers/admission.ts';
 import type { LogProducers } from './producers/log-producers.ts';
+import { ProducerStates } from './producers/producer-states.ts';
 import type { ColdRead, LogRead, TimestampedOffset } from './log-read.ts';
 import { recoverLog, type RecoveredLog, type RecoveryReport } from './recovery.ts';
 import { expiredSegments, isActiveExpired, type RetentionReport, type RetentionRules } from './retention.ts';
@@ -21,10 +22,7 @@ import { SegmentReader } from './segment-reader.ts';
 import { removeSegment } from './segment.ts';
 import type { Segments } from './segments.ts';
 import type { TailWindow } from './tail-cache.ts';
-import { searchMaxTimestamp, searchTimestamp } from './timestamp-search.ts';
-
-/** The code of a read that found something else than batches. */
-const BAD_BYTES = 'EBADMSG';
+import { searchMaxTimestamp, searchTimestamp, type Search, type SearchDone } from './timestamp-search.ts';
 
 /** An opened log with what recovery did. */
 export interface OpenedLog {
@@ -52,12 +50,14 @@ export class Log {
   readonly #window: TailWindow;
   readonly #writer: LogWriter;
   #startOffset: Offset;
+  /** How often it was cut. */
+  #cuts = 0;
 
-  /** The durable end moved. Called from within `flush`, `beginEpoch` and `close` as well as between turns. */
+  /** The durable end moved up. Called from within `flush`, `beginEpoch`, `truncateTo` and `close`, and between turns. */
   onAdvance: (durableEnd: Offset) => void = () => {};
   /**
-   * The disk failed. After `append` or `read`, at most once a log, this replica is offline; after `sync`, which may
-   * follow them, the process must end.
+   * The disk failed. After `append`, `read` or `damage`, at most once a log until it begins anew, this replica is offline;
+   * after `sync`, which may follow them, the process must end.
    */
   onFault: (error: DiskError, what: LogFault) => void = () => {};
   /** A sync of its own file came back: how long it took and how much was written for it. */
@@ -75,6 +75,7 @@ export class Log {
       disk,
       directory,
       durableFrom: offset(Math.max(checkpoint, journalEnd ?? 0)),
+      inJournal: journalEnd !== undefined,
       cleanShutdown,
       batchBytesMax: resolved.groupBytesMax,
       unsyncedBytesMax: unsyncedBytesMax({ ...resolved, flush: options.lastFlush ?? resolved.flush }),
@@ -83,7 +84,8 @@ export class Log {
     return { log: new Log(options, recovered), recovery: recovered.report };
   }
 
-  private constructor(options: LogOptions, { segments, epochs, producers, startOffset, report }: RecoveredLog) {
+  private constructor(options: LogOptions, recovered: RecoveredLog) {
+    const { segments, epochs, producers, startOffset, truncation, report } = recovered;
     const { disk, clock, directory, cache, checkpoint, journalEnd, journal } = options;
     const config = resolveLogConfig(options.config);
     this.#config = config;
@@ -94,14 +96,27 @@ export class Log {
     this.#producers = producers;
     this.#startOffset = startOffset;
     this.#files = new SegmentFiles(options.files, directory);
-    const reads = { disk, directory, files: this.#files, indexes: cache.indexes, slabs: cache.slabs };
+    const reads = { disk, directory, epochs, files: this.#files, indexes: cache.indexes, slabs: cache.slabs };
     this.#reader = new SegmentReader({ ...reads, batchBytesMax: config.groupBytesMax });
     this.#coldReader = new ColdReader(segments, this.#reader, cache.readAhead);
     this.#window = cache.window();
     const durableFrom = offset(Math.max(checkpoint, journalEnd ?? 0));
     const { slabs } = cache;
     this.#writer = new LogWriter(
-      { disk, clock, directory, config, segments, epochs, producers, files: this.#files, slabs, journal, durableFrom },
+      {
+        disk,
+        clock,
+        directory,
+        config,
+        segments,
+        epochs,
+        producers,
+        files: this.#files,
+        slabs,
+        journal,
+        durableFrom,
+        truncation,
+      },
       report.damage !== undefined,
       {
         advanced: (durableEnd) => this.onAdvance(durableEnd),
@@ -133,7 +148,12 @@ export class Log {
     return this.#writer.durableEnd;
   }
 
-  /** -1 before the first `beginEpoch`. */
+  /** The epoch of the last record, -1 when there is none: the latest epoch need not have one. */
+  get lastRecordEpoch(): LeaderEpoch | -1 {
+    return this.endOffset === this.#startOffset ? -1 : this.#epochs.at(this.endOffset - 1);
+  }
+
+  /** -1 before the first `beginEpoch` or `appendReplicated`. */
   get latestEpoch(): LeaderEpoch | -1 {
     return this.#epochs.latest;
   }
@@ -200,6 +220,11 @@ export class Log {
     return this.#producers.admit(batch);
   }
 
+  /** The idempotent producers as of an offset: what it remembers of their batches that end before it. */
+  producersBelow(end: Offset): ProducerStates {
+    return this.#producers.below(end);
+  }
+
   /**
    * Gives a batch its offsets and the leader epoch, which it writes into the batch's header, and queues it. The caller
    * has checked the batch and hands its memory over for good; memory of a slab is retained as long as it is needed.
@@ -212,6 +237,58 @@ export class Log {
     this.#producers.appended(batch, this.#writtenEnd);
     this.#window.add(batch);
     return base;
+  }
+
+  /**
+   * Queues a batch of another replica's log as it is: a whole one, which the caller has checked, with the offsets and the
+   * leader epoch that it has there. It begins at the log's end, and its epoch is not below the latest. A later epoch
+   * begins with it, durably before the batch counts, and without a sync of the log. Memory is as with `append`.
+   */
+  appendReplicated(batch: Buffer): void {
+    this.#writer.appendReplicated(batch);
+    this.#producers.appended(batch, this.#writtenEnd);
+    this.#window.add(batch);
+  }
+
+  /**
+   * Forgets the records at and behind an offset, from `startOffset` to `endOffset`, and with them the whole batch that
+   * contains it and all epochs that begin there: `endOffset` says where the log ends then, not below `startOffset`. Durable
+   * before it returns (it blocks); it costs nothing when there is nothing to forget. `onAdvance` is not called for an end
+   * that comes down; `checkpointable` comes down as well. A cold read that is under way finds nothing, without an error.
+   *
+   * A power cut in it leaves the log as it was, or as it is to be, or with some of the segments in between gone.
+   *
+   * @throws DiskError, after `onFault` unless it is for want of room or descriptors: then it can be tried again
+   */
+  truncateTo(end: Offset): void {
+    const [disk, directory, before] = [this.#disk, this.#directory, this.endOffset];
+    assert(end >= this.#startOffset && end <= before, `a log from ${this.#startOffset} to ${before} is cut at ${end}`);
+    this.#guard(() => {
+      if (!this.#writer.truncate(end, this.#startOffset)) return this.restartAt(this.#startOffset);
+      if (this.endOffset < before) this.#forgetReads(this.endOffset);
+      const [segments, batchBytesMax] = [this.#segments.snapshot(), this.#config.groupBytesMax];
+      this.#producers.truncate(this.endOffset, { disk, directory, segments, batchBytesMax });
+      this.#epochs.truncate(this.endOffset, disk, directory);
+    });
+  }
+
+  /**
+   * Deletes everything and begins anew, empty, at an offset: `startOffset`, `endOffset` and `durableEnd`. Durable before
+   * it returns (it blocks). For a follower that ends below its leader's log start, or whose log is damaged: what is gone
+   * is not missed by any later start. A power cut in it leaves the log as it was, or a start goes on with it, and may know
+   * no producers.
+   *
+   * @param producers - of batches below its start, which another replica remembers
+   * @throws DiskError, after `onFault`; a damaged log stays as offline as it was, and may be told to again
+   */
+  restartAt(start: Offset, producers = new ProducerStates()): void {
+    this.#guard(() => {
+      this.#writer.restartAt(start);
+      this.#startOffset = start;
+      this.#forgetReads(offset(0));
+      this.#producers.restart(start, producers);
+      if (producers.size > 0) this.#disk.syncDirectory(this.#directory);
+    });
   }
 
   /**
@@ -241,13 +318,15 @@ export class Log {
 
   /**
    * Reads from the disk what `read` planned. At most COLD_READ_BYTES at a time unless the first batch is larger, and a
-   * read ends with its segment; no buffers when the first batch reaches `upTo`, or when the log begins behind it by now.
-   * An error was reported to `onFault`. The buffers are the receiver's, who releases them.
+   * read ends with its segment; no buffers when the first batch reaches `upTo`, or when the log begins behind it by now,
+   * or was cut meanwhile. An error was reported to `onFault`. The buffers are the receiver's, who releases them.
    */
   readCold(plan: ColdRead, done: (error: DiskError | undefined, buffers: Buffer[], nextOffset: Offset) => void): void {
     if (this.#writer.state === 'closed') return done(closedError(), [], plan.from);
-    if (plan.from < this.#startOffset) return done(undefined, [], plan.from);
-    this.#coldReader.read(plan, (error, buffers, nextOffset) => {
+    // The log may have been cut since.
+    const upTo = offset(Math.min(plan.upTo, this.durableEnd));
+    if (plan.from < this.#startOffset || plan.from >= upTo) return done(undefined, [], plan.from);
+    this.#coldReader.read({ ...plan, upTo }, (error, buffers, nextOffset) => {
       // Its segment may have been removed meanwhile.
       if (error !== undefined && plan.from < this.#startOffset) return done(undefined, [], plan.from);
       if (error !== undefined) this.#readFault(error);
@@ -264,32 +343,22 @@ export class Log {
     upTo: Offset,
     done: (error: DiskError | undefined, found: TimestampedOffset | undefined) => void,
   ): void {
-    if (this.#writer.state === 'closed') return done(closedError(), undefined);
-    const from = this.#startOffset;
-    const log = { segments: this.#segments.snapshot(), reader: this.#reader };
-    searchTimestamp(log, { timestampMs, from, upTo }, (error, found) => {
-      // Segments may have been removed under the search: then what it found may be gone as well.
-      if (from !== this.#startOffset) return this.offsetForTimestamp(timestampMs, upTo, done);
-      if (error !== undefined) this.#readFault(error);
-      done(error, found);
-    });
+    const search: Search<TimestampedOffset | undefined> = (log, range, found) =>
+      searchTimestamp(log, { timestampMs, ...range }, found);
+    this.#search(search, { upTo, none: undefined }, done);
   }
 
   /** Finds the latest timestamp of the batches below `upTo` (at most `durableEnd`); -1 without any. */
   maxTimestamp(upTo: Offset, done: (error: DiskError | undefined, timestampMs: number) => void): void {
-    if (this.#writer.state === 'closed') return done(closedError(), -1);
-    const from = this.#startOffset;
-    const log = { segments: this.#segments.snapshot(), reader: this.#reader };
-    searchMaxTimestamp(log, { from, upTo }, (error, found) => {
-      if (from !== this.#startOffset) return this.maxTimestamp(upTo, done);
-      if (error !== undefined) this.#readFault(error);
-      done(error, found);
-    });
+    this.#search(searchMaxTimestamp, { upTo, none: -1 }, done);
   }
 
   /**
    * Deletes the records below an offset (at most `durableEnd`): the start moves up, durably, before it returns, and
    * segments that lie below it are removed. It never moves down.
+   *
+   * A follower takes over its leader's log start with it, as far as it has come: up to the lesser of that start and
+   * `durableEnd`, and the rest later. One that ends below that start takes `restartAt`.
    *
    * @throws DiskError, after `onFault` unless it is for want of room or descriptors: then it can be tried again
    */
@@ -327,7 +396,7 @@ export class Log {
     this.#producers.expire(nowMs, this.#writtenEnd);
   }
 
-  /** All below it is covered by a sync that returned. It never decreases. */
+  /** All below it is covered by a sync that returned. Only a cut takes it down (see truncation-mark.ts). */
   checkpointable(): Offset {
     return this.#writer.syncedEnd;
   }
@@ -362,6 +431,26 @@ export class Log {
     return this.#segments.active?.endOffset ?? offset(0);
   }
 
+  #search<T>(search: Search<T>, what: { readonly upTo: Offset; readonly none: T }, done: SearchDone<T>): void {
+    if (this.#writer.state === 'closed') return done(closedError(), what.none);
+    const from = this.#startOffset;
+    const cuts = this.#cuts;
+    const log = { segments: this.#segments.snapshot(), reader: this.#reader };
+    search(log, { from, upTo: offset(Math.min(what.upTo, this.durableEnd)) }, (error, found) => {
+      // What was under the search may be gone: then what it found may be as well.
+      if (from !== this.#startOffset || cuts !== this.#cuts) return this.#search(search, what, done);
+      if (error !== undefined) this.#readFault(error);
+      done(error, found);
+    });
+  }
+
+  /** The log was cut: nobody is served what is gone. */
+  #forgetReads(end: Offset): void {
+    this.#cuts += 1;
+    this.#window.truncate(end);
+    this.#coldReader.truncate(end);
+  }
+
   #letGo(): void {
     this.#coldReader.close();
     for (const { baseOffset } of this.#segments.snapshot()) this.#files.forget(baseOffset);
@@ -394,23 +483,16 @@ export class Log {
     try {
       act();
     } catch (error) {
-      if (error instanceof DiskError && !passesByItself(error)) this.#writer.fault(error, 'append');
+      if (!(error instanceof DiskError)) throw error;
+      if (error.code === BAD_BYTES) this.#readFault(error);
+      else if (!passesByItself(error)) this.#writer.fault(error, 'append');
       throw error;
     }
   }
 
   #readFault(error: DiskError): void {
     if (lacksResources(error)) return;
-    if (error.code === BAD_BYTES) this.#markDamaged(error);
-    this.#writer.fault(error, 'read');
-  }
-
-  #markDamaged(error: DiskError): void {
-    try {
-      writeDamageMark(this.#disk, this.#directory, error.message);
-    } catch (thrown) {
-      // As true without it, only shorter-lived.
-      if (!(thrown instanceof DiskError)) throw thrown;
-    }
+    if (isDamage(error)) writeDamageMark(this.#disk, this.#directory, error.message);
+    this.#writer.fault(error, isDamage(error) ? 'damage' : 'read');
   }
 }

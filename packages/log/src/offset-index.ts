@@ -26,6 +26,20 @@ export class OffsetIndex {
     this.#bytes += ENTRY_BYTES;
   }
 
+  /** The last entry; undefined without any. */
+  get last(): { readonly relativeOffset: number; readonly position: number } | undefined {
+    const at = this.#bytes - ENTRY_BYTES;
+    if (at < 0) return undefined;
+    return { relativeOffset: this.#buffer.readUInt32LE(at), position: this.#buffer.readUInt32LE(at + 4) };
+  }
+
+  /** A copy with the entries up to a position. */
+  upTo(position: number): OffsetIndex {
+    let bytes = this.#bytes;
+    while (bytes > 0 && this.#buffer.readUInt32LE(bytes - ENTRY_BYTES + 4) > position) bytes -= ENTRY_BYTES;
+    return new OffsetIndex(Buffer.from(this.#buffer.subarray(0, bytes)));
+  }
+
   /** A position at or before the batch that contains the offset; batches in front of it may have to be stepped over. */
   positionOf(relativeOffset: number): number {
     let low = 0;

@@ -52,6 +52,30 @@ test('a tail of zeros is torn, and only the latest torn tail is kept', () => {
   expect(disk.list('logs/p')!.filter((name) => name.endsWith('.torn'))).toEqual([`${'3'.padStart(20, '0')}.torn`]);
 });
 
+test('what a failed sync left in memory is written again by the next start, so that no power failure takes it later', () => {
+  const config = { flush: 'interval', groupBytesMax: 400, flushIntervalBytes: 800, indexIntervalBytes: 300 } as const;
+  for (let seed = 0; seed < 40; seed++) {
+    const disk = new SimulatedDisk(seededRandom(seed), { blockBytes: 64 });
+    const log = openForAppends(disk, { config });
+    for (let i = 0; i < 5; i++) {
+      log.append(makeBatch([i], { valueBytes: 300, fill: 7 }));
+      log.flush();
+      if (i === 2) disk.settle();
+    }
+    const checkpoint = log.checkpointable();
+    disk.failNextSync();
+    disk.settle();
+    // The process ends over it. The system reads it back as if it were written, and no later sync would say otherwise.
+    disk.kill();
+    const again = openLog(disk, { config, checkpoint });
+    const end = again.log.endOffset;
+    expect([again.recovery.damage, end > checkpoint, again.log.checkpointable()]).toEqual([undefined, true, end]);
+    disk.crash();
+    const { recovery } = openLog(disk, { config, checkpoint: end });
+    expect([recovery.damage, recovery.tornBytesCut]).toEqual([undefined, 0]);
+  }
+});
+
 test('a full disk that tore the tail does not keep the log from opening', () => {
   const disk = diskWith(2);
   addBytes(disk, path(0, '.log'), Buffer.alloc(40));

@@ -1,6 +1,5 @@
 import { present } from '@weir/base/assert.ts';
 import type { Disk, DiskFile } from '@weir/base/disk.ts';
-import { BATCH_HEADER_BYTES, hasSoundTimestamps, maxTimestampOf } from '@weir/records/batch-header.ts';
 import { leaderEpoch, offset, type Offset } from '@weir/base/ids.ts';
 import {
   decodeIndexFile,
@@ -16,12 +15,14 @@ import { LOG_START_FILE, readLogStart, writeLogStart } from './log-start.ts';
 import { OffsetIndex } from './offset-index.ts';
 import { LogProducers } from './producers/log-producers.ts';
 import { ProducerStates } from './producers/producer-states.ts';
-import { recoverProducers } from './producers/recover-producers.ts';
+import { findProducers } from './producers/recover-producers.ts';
 import { SnapshotFiles } from './producers/snapshot-files.ts';
+import { restartLog } from './restart-log.ts';
 import { findValidBatch, scanSegment, type SegmentScan } from './segment-scan.ts';
 import {
   ActiveSegment,
   emptySegment,
+  firstTimestampOf,
   removeSegment,
   segmentName,
   segmentPath,
@@ -30,6 +31,14 @@ import {
 } from './segment.ts';
 import { Segments } from './segments.ts';
 import { TimeIndex } from './time-index.ts';
+import {
+  provenEnd,
+  readTruncationMark,
+  TRUNCATION_MARK,
+  writeTruncationMark,
+  type TruncationMark,
+} from './truncation-mark.ts';
+import { writeAgain } from './write-again.ts';
 
 /** What opening a log found. */
 export interface RecoveryReport {
@@ -62,6 +71,8 @@ export interface RecoveryOptions {
   readonly directory: string;
   /** All below it was covered by a sync that returned, a file's own or the journal's. */
   readonly durableFrom: Offset;
+  /** The last run's journal, which is still there, has groups of it. */
+  readonly inJournal: boolean;
   /** The broker stopped in order: the active segment's index files tell its end. */
   readonly cleanShutdown: boolean;
   readonly batchBytesMax: number;
@@ -81,6 +92,8 @@ export interface RecoveredLog {
   readonly producers: LogProducers;
   /** The first offset that may be read. */
   readonly startOffset: Offset;
+  /** Of the last cut, as long as anything may be older than it. */
+  readonly truncation: TruncationMark | undefined;
   readonly report: RecoveryReport;
 }
 
@@ -90,7 +103,7 @@ export interface RecoveredLog {
  * What the journal held is in the files by now (see journal/replay-journal.ts). A bad byte is *damage* when it lies below
  * what is known to have been durable (the checkpoint, the journal's end, the log's start, the start of the latest leader
  * epoch, everything in a sealed segment), or when a valid batch starts more than `unsyncedBytesMax` behind it:
- * then nothing is cut. Otherwise it is the torn tail of the last write: it is cut off and kept aside. In the end all
+ * then nothing is cut. Of a log that was truncated not all that is said counts (see truncation-mark.ts). Otherwise it is the torn tail of the last write: it is cut off and kept aside. In the end all
  * that is left is durable.
  *
  * @throws DiskError; Error when a newer Weir wrote one of the files
@@ -108,8 +121,11 @@ class Recovery {
   /** The leader-epoch file is missing, damaged or torn: the batches tell the epochs behind those that it has. */
   #epochsLost: boolean;
   readonly #start: Offset;
+  /** The log was cut. */
+  #truncation: TruncationMark | undefined;
   /** There is a log-start file, and it is damaged. */
   readonly #startLost: boolean;
+  readonly #truncationLost: boolean;
   /** Everything below was durable. */
   readonly #floor: Offset;
   #scannedBytes = 0;
@@ -119,6 +135,10 @@ class Recovery {
   constructor(options: RecoveryOptions) {
     const { disk, directory, durableFrom } = options;
     this.#options = options;
+    const mark = readTruncationMark(disk, directory);
+    this.#truncationLost = mark === 'damaged';
+    this.#truncation = mark === 'damaged' ? undefined : mark;
+    if (this.#truncation?.restartAt !== undefined) this.#truncation = restartLog(disk, directory, this.#truncation);
     this.#folder = LogFolder.open(disk, directory);
     const { epochs, whole } = LeaderEpochs.read(disk, directory);
     const start = this.#folder.has(LOG_START_FILE) ? readLogStart(disk, directory) : offset(0);
@@ -127,7 +147,8 @@ class Recovery {
     this.#epochs = epochs;
     this.#startLost = start === undefined;
     this.#start = start ?? this.#folder.segmentBases[0] ?? offset(0);
-    this.#floor = offset(Math.max(durableFrom, this.#epochs.latestStart, this.#start));
+    const proven = [durableFrom, this.#epochs.latestStart].map((said) => provenEnd(this.#truncation, said));
+    this.#floor = offset(Math.max(...proven, this.#truncation?.durable ?? 0, this.#start));
   }
 
   run(): RecoveredLog {
@@ -140,6 +161,10 @@ class Recovery {
     if (marked !== undefined) {
       return this.#damaged({ segment: `${segmentName(firstBase)}.log`, position: 0, offset: firstBase, why: marked });
     }
+    if (this.#truncationLost) {
+      const why = `the file "${TRUNCATION_MARK}" is damaged: nobody knows what is older than the last cut`;
+      return this.#damaged({ segment: `${segmentName(firstBase)}.log`, position: 0, offset: firstBase, why });
+    }
     if (firstBase > this.#start) {
       const why = `the segment that has offset ${this.#start} is missing; the first one begins at ${firstBase}`;
       return this.#damaged({ segment: `${segmentName(this.#start)}.log`, position: 0, offset: this.#start, why });
@@ -150,6 +175,7 @@ class Recovery {
     }
     const recovered = this.#recoverActive(activeBase);
     if (recovered.report.damage !== undefined) return recovered;
+    this.#goOnWithTruncation(present(recovered.segments.active, 'a sound log has an active segment').endOffset);
     return this.#restoreFiles(recovered);
   }
 
@@ -190,7 +216,22 @@ class Recovery {
       writeLogStart(disk, directory, this.#start);
       this.#rebuiltFiles += 1;
     }
-    return { ...recovered, report: this.#report(undefined) };
+    return { ...recovered, truncation: this.#truncation, report: this.#report(undefined) };
+  }
+
+  /** A cut may have come as far as the segments and not as far as the epochs. */
+  #goOnWithTruncation(end: Offset): void {
+    if (this.#truncation === undefined) return;
+    const { disk, directory, inJournal } = this.#options;
+    if (this.#epochs.cutTo(end)) this.#epochs.write(disk, directory);
+    const { durable, until } = this.#truncation;
+    if (!inJournal && end >= until) {
+      // All that the checkpoint may say is true again.
+      disk.removeFile(`${directory}/${TRUNCATION_MARK}`);
+      this.#truncation = undefined;
+    } else if (end !== durable) {
+      this.#truncation = writeTruncationMark(disk, directory, { durable: end, until });
+    }
   }
 
   #createLog(): RecoveredLog {
@@ -259,9 +300,20 @@ class Recovery {
     // Before others can have the offsets that they know of.
     this.#snapshots.removeBeyond(scan.good.endOffset);
     // What survived a dead process (names, bytes, a cut) may still be in memory alone, and from here on it counts.
+    this.#writeAgain(scan);
     file.syncNow();
     disk.syncDirectory(directory);
     return this.#sound(this.#activate(file, scan.good, scan), producers);
+  }
+
+  /** Writes what no sync is known to cover once more: one that failed over it has left it in memory, as if it were written. */
+  #writeAgain({ good, offsets }: SegmentScan): void {
+    const { disk, directory, unsyncedBytesMax } = this.#options;
+    const { baseOffset, endOffset, bytes } = good;
+    if (this.#floor >= endOffset) return;
+    const known = offsets.positionOf(Math.max(0, this.#floor - baseOffset));
+    const from = Math.max(known, bytes - unsyncedBytesMax);
+    writeAgain(disk, segmentPath(directory, baseOffset, '.log'), { from, to: bytes });
   }
 
   #damageOf({ good, bad }: SegmentScan, file: DiskFile): LogDamage | undefined {
@@ -302,7 +354,7 @@ class Recovery {
     const known = this.#epochs.at(base);
     if (known === epoch) return undefined;
     // Which epochs there were below the start has been forgotten.
-    if (known === -1 && latest !== -1 && base < this.#start) return undefined;
+    if (known === -1 && base < this.#start && (latest !== -1 || !this.#epochsLost)) return undefined;
     if (this.#epochsLost && base >= latestStart && epoch >= 0) return this.#learnEpoch(epoch, base);
     return `a batch of leader epoch ${epoch} at an offset of leader epoch ${known}`;
   }
@@ -379,12 +431,17 @@ class Recovery {
   /** @param scanned the producers of the active segment, when it was scanned */
   #sound(active: ActiveSegment, scanned: ProducerStates | undefined): RecoveredLog {
     const { disk, directory, batchBytesMax } = this.#options;
-    const producers = { files: this.#snapshots, sealed: this.#sealed, active, scanned };
+    const files = this.#snapshots;
+    const segments = [...this.#sealed, active];
     return {
-      producers: recoverProducers({ disk, directory, batchBytesMax, ...producers }),
+      producers: new LogProducers(
+        findProducers({ disk, directory, batchBytesMax, files, segments, scanned }),
+        this.#snapshots,
+      ),
       segments: new Segments(this.#sealed, active),
       epochs: this.#epochs,
       startOffset: this.#start,
+      truncation: this.#truncation,
       report: this.#report(undefined),
     };
   }
@@ -395,6 +452,7 @@ class Recovery {
       segments: new Segments(this.#sealed, undefined),
       epochs: this.#epochs,
       startOffset: this.#start,
+      truncation: this.#truncation,
       report: this.#report(damage),
     };
   }
@@ -408,11 +466,4 @@ class Recovery {
       rebuiltFiles: this.#rebuiltFiles,
     };
   }
-}
-
-/** Of the first batch in a segment file, its largest; -1 without one, or when what is there is no timestamp. */
-function firstTimestampOf(file: DiskFile): number {
-  const header = Buffer.allocUnsafe(BATCH_HEADER_BYTES);
-  if (file.readNow(header, 0) < BATCH_HEADER_BYTES || !hasSoundTimestamps(header, 0)) return -1;
-  return maxTimestampOf(header, 0);
 }

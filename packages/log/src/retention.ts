@@ -12,6 +12,8 @@ export interface RetentionRules {
   readonly retentionBytes: number;
   /** The active segment is sealed when its first records are older, so that slow topics are removed in time as well. */
   readonly segmentMs: number;
+  /** Nothing at or past it is removed, as it is not committed; absent: all that counts is. */
+  readonly upTo?: Offset;
 }
 
 /** What was removed. */
@@ -34,7 +36,7 @@ export function expiredSegments(
   const expired: SegmentSummary[] = [];
   for (const segment of segments) {
     const tooMuch = rules.retentionBytes >= 0 && bytes - segment.bytes >= rules.retentionBytes;
-    if (segment instanceof ActiveSegment || segment.endOffset > durableEnd) break;
+    if (segment instanceof ActiveSegment || segment.endOffset > Math.min(durableEnd, rules.upTo ?? durableEnd)) break;
     if (!tooMuch && !isOlder(segment.maxTimestampMs, rules.retentionMs, rules.nowMs)) break;
     expired.push(segment);
     bytes -= segment.bytes;

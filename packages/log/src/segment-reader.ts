@@ -4,6 +4,7 @@ import type { Slabs } from '@weir/base/slabs.ts';
 import { walkBatches, type BatchVisitor } from './batch-walk.ts';
 import type { IndexCache } from './index-cache.ts';
 import type { SegmentSummary } from './index-file.ts';
+import type { LeaderEpochs } from './leader-epochs.ts';
 import { OffsetIndex } from './offset-index.ts';
 import { ActiveSegment } from './segment.ts';
 import type { SegmentFiles } from './segment-files.ts';
@@ -13,6 +14,8 @@ import { TimeIndex } from './time-index.ts';
 export interface SegmentReaderOptions {
   readonly disk: Disk;
   readonly directory: string;
+  /** Of the log: no CRC covers those in the batches. */
+  readonly epochs: LeaderEpochs;
   readonly files: SegmentFiles;
   readonly indexes: IndexCache;
   readonly batchBytesMax: number;
@@ -58,7 +61,7 @@ export class SegmentReader {
     visitor: BatchVisitor,
     done: (error: DiskError | undefined) => void,
   ): void {
-    const { files, batchBytesMax, slabs } = this.#options;
+    const { epochs, files, batchBytesMax, slabs } = this.#options;
     let held: ReturnType<SegmentFiles['acquire']>;
     try {
       held = files.acquire(segment.baseOffset);
@@ -66,7 +69,7 @@ export class SegmentReader {
       if (error instanceof DiskError) return done(error);
       throw error;
     }
-    const walk = { file: held.file, from: position, to: segment.bytes, chunkBytes, batchBytesMax, slabs };
+    const walk = { file: held.file, from: position, to: segment.bytes, chunkBytes, batchBytesMax, slabs, epochs };
     walkBatches(walk, visitor, (error) => {
       files.release(held);
       done(error);

@@ -78,6 +78,8 @@ export function scanSegment(options: {
 /**
  * Goes through the headers of a segment that need not be checked: of each batch no more is looked at.
  *
+ * @param visit sees each batch; false ends it
+ * @param from where one of the batches begins
  * @returns false: from somewhere on its bytes are no batches
  * @throws DiskError
  */
@@ -85,18 +87,19 @@ export function scanHeaders(
   file: DiskFile,
   segment: SegmentSummary,
   batchBytesMax: number,
-  visit: (buffer: Buffer, at: number) => void,
+  visit: (buffer: Buffer, at: number) => boolean,
+  from: { readonly position: number; readonly offset: Offset } = { position: 0, offset: segment.baseOffset },
 ): boolean {
   const window = new FileWindow(file, HEADER_SCAN_BYTES);
-  let { baseOffset: expected } = segment;
-  for (let position = 0; position < segment.bytes;) {
+  let { position, offset: expected } = from;
+  while (position < segment.bytes) {
     if (!window.fill(position, BATCH_HEADER_BYTES)) return false;
     const { buffer } = window;
     const at = window.locate(position);
     const bytes = batchBytesOf(buffer, at);
     if (magicOf(buffer, at) !== BATCH_MAGIC || bytes < BATCH_HEADER_BYTES || bytes > batchBytesMax) return false;
     if (placeProblem(buffer, at, expected) !== undefined) return false;
-    visit(buffer, at);
+    if (!visit(buffer, at)) return true;
     expected = offset(lastOffsetOf(buffer, at) + 1);
     position += bytes;
   }

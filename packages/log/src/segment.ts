@@ -1,7 +1,15 @@
 import { assert } from '@weir/base/assert.ts';
 import type { Disk, DiskFile } from '@weir/base/disk.ts';
 import { offset, type Offset } from '@weir/base/ids.ts';
-import { baseOffsetOf, lastOffsetOf, leaderEpochOf, maxTimestampOf } from '@weir/records/batch-header.ts';
+import {
+  BATCH_HEADER_BYTES,
+  baseOffsetOf,
+  batchBytesOf,
+  hasSoundTimestamps,
+  lastOffsetOf,
+  leaderEpochOf,
+  maxTimestampOf,
+} from '@weir/records/batch-header.ts';
 import { writeIndexFile, type IndexKind, type SegmentSummary } from './index-file.ts';
 import { OffsetIndex } from './offset-index.ts';
 import { TimeIndex } from './time-index.ts';
@@ -96,20 +104,23 @@ export class ActiveSegment implements SegmentSummary {
    */
   append(file: DiskFile, batches: readonly Buffer[]): void {
     file.append(batches);
-    for (const batch of batches) {
-      const base = baseOffsetOf(batch, 0);
-      assert(base === this.#endOffset, `a batch at ${base} follows offset ${this.#endOffset}`);
-      if (this.#bytes - this.#indexed >= this.#indexIntervalBytes) {
-        noteBatch(this.indexes, { relativeOffset: base - this.baseOffset, position: this.#bytes, before: this });
-        this.#indexed = this.#bytes;
-      }
-      this.#bytes += batch.length;
-      this.#endOffset = offset(lastOffsetOf(batch, 0) + 1);
-      const timestampMs = maxTimestampOf(batch, 0);
-      if (this.#firstTimestampMs === -1) this.#firstTimestampMs = timestampMs;
-      this.#maxTimestampMs = Math.max(this.#maxTimestampMs, timestampMs);
-      this.#lastEpoch = leaderEpochOf(batch, 0);
+    for (const batch of batches) this.grow(batch, 0);
+  }
+
+  /** Counts the batch that lies behind the others in its file; no more than the header is looked at. */
+  grow(buffer: Buffer, at: number): void {
+    const base = baseOffsetOf(buffer, at);
+    assert(base === this.#endOffset, `a batch at ${base} follows offset ${this.#endOffset}`);
+    if (this.#bytes - this.#indexed >= this.#indexIntervalBytes) {
+      noteBatch(this.indexes, { relativeOffset: base - this.baseOffset, position: this.#bytes, before: this });
+      this.#indexed = this.#bytes;
     }
+    this.#bytes += batchBytesOf(buffer, at);
+    this.#endOffset = offset(lastOffsetOf(buffer, at) + 1);
+    const timestampMs = maxTimestampOf(buffer, at);
+    if (this.#firstTimestampMs === -1) this.#firstTimestampMs = timestampMs;
+    this.#maxTimestampMs = Math.max(this.#maxTimestampMs, timestampMs);
+    this.#lastEpoch = leaderEpochOf(buffer, at);
   }
 
   /** A snapshot of the numbers. */
@@ -154,9 +165,20 @@ export function emptySegment(baseOffset: Offset, indexIntervalBytes: number): Ac
   });
 }
 
+/** Of the first batch in a segment file, its largest; -1 without one, or when what is there is no timestamp. */
+export function firstTimestampOf(file: DiskFile): number {
+  const header = Buffer.allocUnsafe(BATCH_HEADER_BYTES);
+  if (file.readNow(header, 0) < BATCH_HEADER_BYTES || !hasSoundTimestamps(header, 0)) return -1;
+  return maxTimestampOf(header, 0);
+}
+
+/** Removes a segment's index files. */
+export function removeIndexes(disk: Disk, directory: string, baseOffset: Offset): void {
+  for (const kind of ['.index', '.timeindex'] as const) disk.removeFile(segmentPath(directory, baseOffset, kind));
+}
+
 /** Removes a segment's files: the log file first, as indexes alone mean nothing. */
 export function removeSegment(disk: Disk, directory: string, baseOffset: Offset): void {
-  for (const ending of ['.log', '.index', '.timeindex'] as const) {
-    disk.removeFile(segmentPath(directory, baseOffset, ending));
-  }
+  disk.removeFile(segmentPath(directory, baseOffset, '.log'));
+  removeIndexes(disk, directory, baseOffset);
 }

@@ -67,6 +67,21 @@ export class Segments {
     this.#sealed = this.#sealed.slice(count);
   }
 
+  /** The log ends in this segment now, which was one of them; those behind it are gone. */
+  truncate(active: ActiveSegment): void {
+    const kept = this.#sealed.filter(({ baseOffset }) => baseOffset < active.baseOffset);
+    for (const segment of this.#sealed.slice(kept.length)) this.#sealedBytes -= segment.bytes;
+    this.#sealed = kept;
+    this.#active = active;
+  }
+
+  /** The log is made anew. */
+  restart(active: ActiveSegment): void {
+    this.#sealed = [];
+    this.#sealedBytes = 0;
+    this.#active = active;
+  }
+
   /** All of them, oldest first, as they are now: for who goes through them while the log goes on. */
   snapshot(): SegmentSummary[] {
     return this.#active === undefined ? [...this.#sealed] : [...this.#sealed, this.#active];

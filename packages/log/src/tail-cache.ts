@@ -72,6 +72,19 @@ export class TailCache {
     this.slabs.release(batch);
   }
 
+  /** Called by a window whose newest batches have left, so many of them. */
+  withdrew(window: TailWindow, count: number): void {
+    let left = count;
+    const kept: TailWindow[] = [];
+    for (let i = this.#order.length - 1; i >= this.#first; i--) {
+      const other = this.#order[i]!;
+      if (other === window && left > 0) left -= 1;
+      else kept.push(other);
+    }
+    this.#order = kept.toReversed();
+    this.#first = 0;
+  }
+
   /** Called by a window that is over, after its batches have left. */
   forget(window: TailWindow): void {
     this.#order = this.#order.slice(this.#first).filter((other) => other !== window);
@@ -110,6 +123,20 @@ export class TailWindow {
       this.#bases = this.#bases.slice(this.#first);
       this.#first = 0;
     }
+  }
+
+  /** Lets go of the batches that reach an offset or lie behind it: the log was cut there. */
+  truncate(end: Offset): void {
+    let dropped = 0;
+    for (;;) {
+      const batch = this.#batches.at(-1);
+      if (this.#batches.length === this.#first || batch === undefined || lastOffsetOf(batch, 0) < end) break;
+      this.#batches.pop();
+      this.#bases.pop();
+      this.#cache.left(batch);
+      dropped += 1;
+    }
+    if (dropped > 0) this.#cache.withdrew(this, dropped);
   }
 
   /** Lets go of everything. */

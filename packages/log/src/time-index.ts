@@ -34,6 +34,20 @@ export class TimeIndex {
     this.#bytes += ENTRY_BYTES;
   }
 
+  /** The last entry; undefined without any. */
+  get last(): { readonly maxTimestampMs: number; readonly position: number } | undefined {
+    const at = this.#bytes - ENTRY_BYTES;
+    if (at < 0) return undefined;
+    return { maxTimestampMs: this.#buffer.readDoubleLE(at), position: this.#buffer.readUInt32LE(at + 8) };
+  }
+
+  /** A copy with the entries up to a position. */
+  upTo(position: number): TimeIndex {
+    let bytes = this.#bytes;
+    while (bytes > 0 && this.#buffer.readUInt32LE(bytes - ENTRY_BYTES + 8) > position) bytes -= ENTRY_BYTES;
+    return new TimeIndex(Buffer.from(this.#buffer.subarray(0, bytes)));
+  }
+
   /** A position before which every batch is older than the timestamp. */
   positionOf(timestampMs: number): number {
     let low = 0;

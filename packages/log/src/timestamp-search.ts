@@ -11,14 +11,26 @@ import type { SegmentReader } from './segment-reader.ts';
 /** A search reads so much at a time: mostly it ends in the first batches. */
 const SEARCH_BYTES = 64 * 1024;
 
+/** What is searched: segments as they were when it began. */
+export interface SearchedLog {
+  readonly segments: readonly SegmentSummary[];
+  readonly reader: SegmentReader;
+}
+
+/** Told once, with an error or what was found. */
+export type SearchDone<T> = (error: DiskError | undefined, found: T) => void;
+
+/** A search in the batches that lie at or above `from` and below `upTo`. */
+export type Search<T> = (log: SearchedLog, range: { from: Offset; upTo: Offset }, done: SearchDone<T>) => void;
+
 /**
  * Finds the first record (by offset) whose timestamp is at or after the one asked for and whose offset is from `from` to
  * below `upTo`: Kafka's rule. The batch that has it is opened to find it.
  */
 export function searchTimestamp(
-  { segments, reader }: { segments: readonly SegmentSummary[]; reader: SegmentReader },
+  { segments, reader }: SearchedLog,
   { timestampMs, from, upTo }: { timestampMs: number; from: Offset; upTo: Offset },
-  done: (error: DiskError | undefined, found: TimestampedOffset | undefined) => void,
+  done: SearchDone<TimestampedOffset | undefined>,
 ): void {
   const searchFrom = (first: number): void => {
     let index = first;
@@ -60,9 +72,9 @@ export function searchTimestamp(
  * lie in between as a whole are not read.
  */
 export function searchMaxTimestamp(
-  { segments, reader }: { segments: readonly SegmentSummary[]; reader: SegmentReader },
+  { segments, reader }: SearchedLog,
   { from, upTo }: { from: Offset; upTo: Offset },
-  done: (error: DiskError | undefined, timestampMs: number) => void,
+  done: SearchDone<number>,
 ): void {
   const latestFirst = segments.toSorted((a, b) => b.maxTimestampMs - a.maxTimestampMs);
   const search = (index: number, known: number): void => {

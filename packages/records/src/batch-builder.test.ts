@@ -2,8 +2,16 @@ import { InvariantViolation } from '@weir/base/assert.ts';
 import { RECORD_HEADERS_MAX } from '@weir/base/limits.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { BatchBuilder, singleRecordBatchBytes } from './batch-builder.ts';
-import { compressionOf, lastOffsetOf, maxTimestampOf, recordCountOf } from './batch-header.ts';
+import { BatchBuilder, singleRecordBatchBytes, stampProducer } from './batch-builder.ts';
+import {
+  baseSequenceOf,
+  compressionOf,
+  lastOffsetOf,
+  maxTimestampOf,
+  producerEpochOf,
+  producerIdOf,
+  recordCountOf,
+} from './batch-header.ts';
 import { checkBatch } from './check-batch.ts';
 import { COMPRESSIONS } from './compression.ts';
 import { listRecords } from './read-records.ts';
@@ -47,6 +55,19 @@ function expected({ key, value, headers, timestampMs }: NewRecord, index: number
     headers: (headers ?? []).map((header) => ({ key: header.key, value: header.value && Buffer.from(header.value) })),
   };
 }
+
+test('a batch is the producer’s that it is built for, or stamped for later, under a CRC of its own', () => {
+  const builder = new BatchBuilder({ maxBytes: 1_000 });
+  builder.append({ key: null, value: Buffer.from('a'), timestampMs: 1 });
+  const batch = builder.build({ id: 2 ** 40 + 7, epoch: 0, baseSequence: 0x7fff_ffff });
+  const producer = (): number[] => [producerIdOf(batch, 0), producerEpochOf(batch, 0), baseSequenceOf(batch, 0)];
+  expect(producer()).toEqual([2 ** 40 + 7, 0, 0x7fff_ffff]);
+  expect(checkBatch(batch, { maxBytes: 1_000 })).toBeUndefined();
+  stampProducer(batch, { id: 9, epoch: 0x7fff, baseSequence: 0 });
+  expect(producer()).toEqual([9, 0x7fff, 0]);
+  expect(checkBatch(batch, { maxBytes: 1_000 })).toBeUndefined();
+  expect(listRecords(batch).map(({ value }) => String(value))).toEqual(['a']);
+});
 
 test('a batch never grows past its limit, and a record that does not fit leaves it as it was', () => {
   fc.assert(

@@ -1,5 +1,13 @@
 import { assert } from '@weir/base/assert.ts';
-import { BATCH_CRC_FROM, BATCH_HEADER_BYTES, writeCrc, writePlainHeader } from './batch-header.ts';
+import {
+  BATCH_CRC_FROM,
+  BATCH_HEADER_BYTES,
+  NO_PRODUCER,
+  writeCrc,
+  writePlainHeader,
+  writeProducer,
+} from './batch-header.ts';
+import type { BatchProducer } from './batch-header.ts';
 import { compress, COMPRESSIONS } from './compression.ts';
 import type { Compression } from './compression.ts';
 import { crc32c } from './crc32c.ts';
@@ -76,8 +84,8 @@ export class BatchBuilder {
     return true;
   }
 
-  /** The batch: base offset 0, no leader epoch, no producer id. Uncompressed if compression would not make it smaller. */
-  build(): Buffer {
+  /** The batch: base offset 0, no leader epoch. Uncompressed if compression would not make it smaller. */
+  build(producer: BatchProducer = NO_PRODUCER): Buffer {
     assert(!this.#built && this.#count > 0, 'a builder makes one batch, of at least one record');
     this.#built = true;
     let batch = this.#buffer.subarray(0, this.#at);
@@ -98,7 +106,7 @@ export class BatchBuilder {
       baseTimestampMs: this.#baseTimestampMs,
       maxTimestampMs: this.#maxTimestampMs,
     });
-    writeCrc(batch, 0, crc32c(batch.subarray(BATCH_CRC_FROM)));
+    stampProducer(batch, producer);
     return batch;
   }
 
@@ -109,6 +117,12 @@ export class BatchBuilder {
     larger.set(this.#buffer.subarray(0, this.#at));
     this.#buffer = larger;
   }
+}
+
+/** Makes a batch a producer's, with the CRC that it has then. Nobody else may be looking at it. */
+export function stampProducer(batch: Buffer, producer: BatchProducer): void {
+  writeProducer(batch, 0, producer);
+  writeCrc(batch, 0, crc32c(batch.subarray(BATCH_CRC_FROM)));
 }
 
 /** Bytes of an uncompressed batch that holds nothing but this record: what decides whether any batch can. */

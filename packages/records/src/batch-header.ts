@@ -165,6 +165,24 @@ export function writeLeaderEpoch(buffer: Buffer, at: number, epoch: number): voi
   buffer.writeInt32BE(epoch, at + LEADER_EPOCH_AT);
 }
 
+/** Whose batch it is, and where its first record stands among those that the producer sends to the partition (KIP-98). */
+export interface BatchProducer {
+  /** -1, with epoch and sequence: a producer without idempotence. */
+  readonly id: number;
+  readonly epoch: number;
+  readonly baseSequence: number;
+}
+
+/** Of a batch that no idempotent producer wrote. */
+export const NO_PRODUCER: BatchProducer = { id: -1, epoch: -1, baseSequence: -1 };
+
+/** Writes whose batch it is. The CRC covers it. */
+export function writeProducer(buffer: Buffer, at: number, producer: BatchProducer): void {
+  writeInt64(buffer, at + PRODUCER_ID_AT, producer.id);
+  buffer.writeInt16BE(producer.epoch, at + PRODUCER_EPOCH_AT);
+  buffer.writeInt32BE(producer.baseSequence, at + BASE_SEQUENCE_AT);
+}
+
 /** What a producer without idempotence puts into a header. */
 export interface PlainHeader {
   readonly batchBytes: number;
@@ -185,9 +203,7 @@ export function writePlainHeader(buffer: Buffer, header: PlainHeader): void {
   buffer.writeInt32BE(header.recordCount - 1, LAST_OFFSET_DELTA_AT);
   writeInt64(buffer, BASE_TIMESTAMP_AT, header.baseTimestampMs);
   writeInt64(buffer, MAX_TIMESTAMP_AT, header.maxTimestampMs);
-  writeInt64(buffer, PRODUCER_ID_AT, -1);
-  buffer.writeInt16BE(-1, PRODUCER_EPOCH_AT);
-  buffer.writeInt32BE(-1, BASE_SEQUENCE_AT);
+  writeProducer(buffer, 0, NO_PRODUCER);
   buffer.writeInt32BE(header.recordCount, RECORD_COUNT_AT);
 }
 

@@ -1,8 +1,8 @@
 import { constants } from 'node:http2';
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Handler } from '@weir/base/transport.ts';
-import { serveBulkStream } from './grpc-bulk-stream.ts';
-import type { BulkHandler } from './grpc-bulk-stream.ts';
+import { serveBulkStream } from './grpc-bulk-server-stream.ts';
+import type { BulkHandler } from './grpc-bulk-server-stream.ts';
 import { SessionMemory } from './http2-session-memory.ts';
 
 type StreamListener = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: unknown[]) => void;
@@ -36,7 +36,7 @@ export function takeBulkStreams(server: Http2Server, handlers: readonly Handler[
     if (session === undefined) return;
     let memory = memories.get(session as ServerHttp2Session);
     if (memory === undefined) {
-      memory = new SessionMemory(session as ServerHttp2Session);
+      memory = new SessionMemory(session);
       memories.set(session as ServerHttp2Session, memory);
     }
     serveBulkStream(stream, headers, handler, memory);

@@ -1,5 +1,8 @@
+import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
+import { connect as connectTcp, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Slabs } from '@weir/base/slabs.ts';
 import { onBulkStream, onCall } from '@weir/base/transport.ts';
@@ -145,6 +148,45 @@ export class WireCall {
   }
 }
 
+/** Passes bytes between a client and a server; what either says is held back while its socket is paused. */
+export class Dam {
+  readonly port: number;
+  readonly passed: Buffer[] = [];
+  /** To the server, and to the client. */
+  upstream!: Socket;
+  downstream!: Socket;
+
+  private constructor(server: ReturnType<typeof createServer>) {
+    this.port = (server.address() as AddressInfo).port;
+  }
+
+  static async before(address: string): Promise<Dam> {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const dam = new Dam(server);
+    server.on('connection', (client) => {
+      const [host, port] = address.split(':');
+      const upstream = connectTcp(Number(port), host);
+      dam.upstream = upstream;
+      dam.downstream = client;
+      for (const socket of [client, upstream]) socket.on('error', () => {});
+      client.on('data', (chunk) => upstream.write(chunk));
+      upstream.on('close', () => client.end());
+      upstream.on('data', (chunk) => {
+        dam.passed.push(chunk);
+        client.write(chunk);
+      });
+      closers.push(() => {
+        client.destroy();
+        upstream.destroy();
+      });
+    });
+    closers.push(() => void server.close());
+    return dam;
+  }
+}
+
 /** A message as gRPC sends it. */
 export function framed(message: Uint8Array, flag = 0): Buffer {
   const prefix = Buffer.from([flag, 0, 0, 0, 0]);
@@ -155,6 +197,11 @@ export function framed(message: Uint8Array, flag = 0): Buffer {
 /** Lets sockets go on until it is so. */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await turn();
+}
+
+/** Lets sockets go on for a while: what was to happen then has happened. */
+export async function someTurns(): Promise<void> {
+  for (let i = 0; i < 50; i++) await turn();
 }
 
 /** All that was sent before it has been seen by the other side. */

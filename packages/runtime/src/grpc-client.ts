@@ -2,7 +2,8 @@ import { Client, credentials } from '@grpc/grpc-js';
 import type { ChannelOptions, ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import * as limits from '@weir/base/limits.ts';
 import { TransportError } from '@weir/base/transport.ts';
-import type { Codec, Connection, Stream, StreamHandlers } from '@weir/base/transport.ts';
+import type { Codec, Connection, Stream, StreamHandlers, TransportFailure } from '@weir/base/transport.ts';
+import { BulkClient } from './grpc-bulk-client.ts';
 import { failureFrom, toGrpcMetadata } from './grpc-failure.ts';
 
 /** What every connection that we make has in common, whoever the other side is. */
@@ -22,7 +23,7 @@ export const CHANNEL_OPTIONS: ChannelOptions = {
   // A connection of one's own: a bulk stream never shares a window with another client's heartbeats.
   'grpc.use_local_subchannel_pool': 1,
   'grpc-node.flow_control_window': limits.GRPC_WINDOW_BYTES,
-  'grpc-node.max_session_memory': 64,
+  'grpc-node.max_session_memory': limits.GRPC_SESSION_MEMORY_MIB,
   'grpc.enable_channelz': 0,
 };
 
@@ -32,10 +33,18 @@ const OWN_CHANNEL_OPTIONS: ChannelOptions = { ...CHANNEL_OPTIONS, 'grpc.keepaliv
 /** A connection to host:port; it is made when first used. */
 export function connect(address: string): Connection {
   const client = new Client(address, credentials.createInsecure(), OWN_CHANNEL_OPTIONS);
+  const bulk = new BulkClient(address);
+  /** Calls under way, each with what ends it. */
+  const calls = new Set<(failure: TransportFailure) => void>();
   return {
     call: (method, request, options) =>
       new Promise((resolve, reject) => {
-        client.makeUnaryRequest(
+        const end = (failure: TransportFailure): void => {
+          calls.delete(end);
+          reject(new TransportError(failure));
+          call.cancel();
+        };
+        const call = client.makeUnaryRequest(
           method.path,
           serializer(method.request),
           method.response.decode,
@@ -43,10 +52,17 @@ export function connect(address: string): Connection {
           toGrpcMetadata(options.metadata),
           { deadline: Date.now() + options.deadlineMs },
           (error: ServiceError | null, response) => {
+            calls.delete(end);
             if (error === null) resolve(response!);
             else reject(new TransportError(failureFrom(error)));
           },
         );
+        calls.add(end);
+        if (options.connectMs === undefined) return;
+        client.waitForReady(Date.now() + options.connectMs, (error) => {
+          // One that waits for a connection has not been sent.
+          if (error !== undefined && calls.has(end)) end(noConnection(address, options.connectMs!));
+        });
       }),
     open(method, handlers, metadata) {
       const call = client.makeBidiStreamRequest(
@@ -57,9 +73,29 @@ export function connect(address: string): Connection {
       );
       return streamOf(call, handlers);
     },
-    close: () => client.close(),
+    openBulk: (method, slabs, handlers, metadata = {}) => bulk.open({ method, slabs, handlers, metadata }),
+    close() {
+      client.close();
+      bulk.close();
+    },
+    cut() {
+      for (const end of calls) end(CUT);
+      client.close();
+      bulk.cut(CUT);
+    },
   };
 }
+
+function noConnection(address: string, withinMs: number): TransportFailure {
+  const message = `no connection to ${address} within ${withinMs} ms`;
+  return { kind: 'unreachable', code: 'NETWORK_EXCEPTION', message };
+}
+
+const CUT: TransportFailure = {
+  kind: 'broken',
+  code: 'NETWORK_EXCEPTION',
+  message: 'nothing came back on the connection, and it was given up',
+};
 
 function streamOf<Request, Response>(
   call: ClientDuplexStream<Request, Response>,

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
 import { Metadata as GrpcMetadata, status as Status } from '@grpc/grpc-js';
 import { isErrorCode, messageOf, WeirError } from '@weir/base/errors.ts';
 import type { ErrorCode } from '@weir/base/errors.ts';
@@ -33,8 +34,10 @@ export function failureFrom(status: GrpcStatus): TransportFailure {
       const unreachable = /No connection established|ECONNREFUSED|ENOTFOUND|Name resolution failed/.test(
         status.details,
       );
-      const kind = unreachable ? 'unreachable' : 'broken';
-      return { kind, code: 'NETWORK_EXCEPTION', message: withoutNoise(status.details) };
+      const message = withoutNoise(status.details);
+      if (!unreachable) return { kind: 'broken', code: 'NETWORK_EXCEPTION', message };
+      const nobodyListens = status.details.includes('ECONNREFUSED');
+      return { kind: 'unreachable', code: 'NETWORK_EXCEPTION', message, nobodyListens };
     }
   }
 }
@@ -58,6 +61,34 @@ export function statusForThrown(error: unknown): GrpcStatus & { metadata: GrpcMe
     code: error instanceof WeirError ? error.code : 'UNKNOWN_SERVER_ERROR',
     message: messageOf(error),
   });
+}
+
+/** As gRPC's trailers; the message percent-encoded, as grpc-js does it. */
+export function trailersFor({ code, details, metadata }: GrpcStatus): OutgoingHttpHeaders {
+  return { 'grpc-status': code, 'grpc-message': encodeURI(details.toWellFormed()), ...metadata?.toHttp2Headers() };
+}
+
+/** The status in trailers, or in the headers of an answer that has nothing else; undefined when they have none. */
+export function statusFrom(headers: IncomingHttpHeaders): GrpcStatus | undefined {
+  const code = headers['grpc-status'];
+  if (code === undefined) return undefined;
+  const details = percentDecoded(String(headers['grpc-message'] ?? ''));
+  const metadata = GrpcMetadata.fromHttp2Headers(headers);
+  return { code: STATUSES.get(String(code)) ?? Status.UNKNOWN, details, metadata };
+}
+
+/** By their number as it is on the wire. */
+const STATUSES: ReadonlyMap<string, Status> = new Map(
+  Object.values(Status).flatMap((status) => (typeof status === 'number' ? [[String(status), status]] : [])),
+);
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // Whoever did not encode it meant what it says.
+    return text;
+  }
 }
 
 /** Our metadata as grpc-js wants it. */

@@ -25,9 +25,9 @@ export class GrpcFault extends Error {
  * no memory is taken for what was only announced; then they are copied once, into a piece of a slab.
  */
 export class GrpcMessageReader {
-  readonly #slabs: Slabs;
   /** The peer's `grpc-encoding`. */
-  readonly #encoding: string;
+  encoding = 'identity';
+  readonly #slabs: Slabs;
   #chunks: Buffer[] = [];
   /** How many of the first chunks were put together, or are too large for it to be worth it. */
   #merged = 0;
@@ -36,9 +36,8 @@ export class GrpcMessageReader {
   /** Length of the message that is coming; undefined before its prefix is whole. */
   #wanted: number | undefined;
 
-  constructor(slabs: Slabs, encoding: string) {
+  constructor(slabs: Slabs) {
     this.#slabs = slabs;
-    this.#encoding = encoding;
   }
 
   /** Whether a message has begun that is not whole yet. */
@@ -85,8 +84,8 @@ export class GrpcMessageReader {
     const prefix = Buffer.allocUnsafe(GRPC_PREFIX_BYTES);
     this.#moveTo(prefix);
     const compressed = prefix[0];
-    if (compressed === 1 && this.#encoding !== 'identity') {
-      throw new GrpcFault(Status.UNIMPLEMENTED, `messages are not compressed here; "${this.#encoding}" is not taken`);
+    if (compressed === 1 && this.encoding !== 'identity') {
+      throw new GrpcFault(Status.UNIMPLEMENTED, `messages are not compressed here; "${this.encoding}" is not taken`);
     }
     if (compressed !== 0) throw new GrpcFault(Status.INTERNAL, 'a message is compressed, and no encoding was said');
     const bytes = prefix.readUInt32BE(1);

@@ -1,4 +1,4 @@
-import type { ServerHttp2Stream } from 'node:http2';
+import type { Http2Stream } from 'node:http2';
 import { assert } from '@weir/base/assert.ts';
 import { STREAM_COPY_BYTES, STREAM_QUEUE_BYTES, STREAM_WRITE_BYTES } from '@weir/base/limits.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
@@ -7,7 +7,7 @@ import type { SessionMemory } from './http2-session-memory.ts';
 
 /** What a queue tells the stream that it is on. */
 export interface SendQueueOwner {
-  readonly stream: ServerHttp2Stream;
+  readonly stream: Http2Stream;
   readonly slabs: Slabs;
   readonly memory: SessionMemory;
   /** There is room again after a `push` that found none. */

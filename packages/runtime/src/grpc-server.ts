@@ -15,7 +15,7 @@ export async function listen(address: string, handlers: readonly Handler[]): Pro
     'grpc.max_concurrent_streams': limits.GRPC_STREAMS_MAX,
     'grpc.keepalive_time_ms': limits.KEEPALIVE_MS,
     'grpc.keepalive_timeout_ms': limits.KEEPALIVE_TIMEOUT_MS,
-    'grpc-node.max_session_memory': 64,
+    'grpc-node.max_session_memory': limits.GRPC_SESSION_MEMORY_MIB,
     'grpc.enable_channelz': 0,
   });
   widenStreamWindows(server);
@@ -47,6 +47,8 @@ function closeServer(server: Server, sessions: ReadonlySet<ServerHttp2Session>, 
       server.forceShutdown();
       // grpc-js forgets its connections where channelz is off, and then waits for them.
       for (const session of sessions) session.destroy();
+      // Nor does it hear of a connection whose other end went away in silence.
+      resolve();
     }, graceMs);
     server.tryShutdown(() => {
       clearTimeout(cut);

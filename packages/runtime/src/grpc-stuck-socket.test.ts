@@ -1,50 +1,11 @@
-import { once } from 'node:events';
 import { connect as connectHttp2, constants } from 'node:http2';
-import { connect as connectTcp, createServer } from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, expect, test, vi } from 'vitest';
 import { STREAM_ABORT_MS, STREAM_QUEUE_BYTES } from '@weir/base/limits.ts';
 import type { Stream } from '@weir/base/transport.ts';
-import { closeAll, closers, MIB, open, poisoned, POISON, roundTrip, setUp, until } from './grpc-bulk-test-kit.ts';
+import { closeAll, closers, Dam, MIB, open, poisoned, POISON, roundTrip, setUp, until } from './grpc-bulk-test-kit.ts';
 
 afterEach(closeAll);
-
-/** Passes bytes between a client and a server; what the server says is held back until it is told otherwise. */
-class Dam {
-  readonly port: number;
-  readonly passed: Buffer[] = [];
-  upstream!: Socket;
-
-  private constructor(server: ReturnType<typeof createServer>) {
-    this.port = (server.address() as AddressInfo).port;
-  }
-
-  static async before(address: string): Promise<Dam> {
-    const server = createServer();
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const dam = new Dam(server);
-    server.on('connection', (client) => {
-      const [host, port] = address.split(':');
-      const upstream = connectTcp(Number(port), host);
-      dam.upstream = upstream;
-      for (const socket of [client, upstream]) socket.on('error', () => {});
-      client.on('data', (chunk) => upstream.write(chunk));
-      upstream.on('close', () => client.end());
-      upstream.on('data', (chunk) => {
-        dam.passed.push(chunk);
-        client.write(chunk);
-      });
-      closers.push(() => {
-        client.destroy();
-        upstream.destroy();
-      });
-    });
-    closers.push(() => void server.close());
-    return dam;
-  }
-}
 
 /** A server whose connection has a write that does not come back, as its client takes nothing from the socket. */
 async function withStuckSocket() {

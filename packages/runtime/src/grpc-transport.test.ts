@@ -1,4 +1,7 @@
 import { promises as dns } from 'node:dns';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { connect as connectHttp2 } from 'node:http2';
 import type { Settings } from 'node:http2';
 import { afterEach, expect, test, vi } from 'vitest';
@@ -54,11 +57,46 @@ test('a call that nobody answers ends at its deadline', async () => {
   });
 });
 
+test('a call whose connection does not come about in the time for that is unreachable: nothing was sent', async () => {
+  // It takes connections, and says nothing on them.
+  const mute = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(mute, 'listening');
+  closers.push(() => void mute.close());
+  const { port } = mute.address() as AddressInfo;
+  const connection = grpcTransport.connect(`127.0.0.1:${port}`);
+  closers.push(() => connection.close());
+  await expect(connection.call(echo, Buffer.alloc(0), { deadlineMs: 5000, connectMs: 100 })).rejects.toMatchObject({
+    failure: { kind: 'unreachable' },
+  });
+  const { connection: answering } = await serve(onCall(echo, async (request) => request));
+  const answer = answering.call(echo, Buffer.from('x'), { deadlineMs: 5000, connectMs: 1000 });
+  expect((await answer).toString()).toBe('x');
+});
+
+test('cutting a connection ends the calls under way, which may have been done, and closing it does not', async () => {
+  const answers: ((answer: Buffer) => void)[] = [];
+  const { listener, connection: cut } = await serve(
+    onCall(echo, () => new Promise((resolve) => answers.push(resolve))),
+  );
+  const closed = grpcTransport.connect(listener.address);
+  const calls = [cut, closed].map((one) => one.call(echo, Buffer.alloc(0), { deadlineMs: 5000 }));
+  await vi.waitUntil(() => answers.length === 2);
+  cut.cut();
+  closed.close();
+  await expect(calls[0]).rejects.toMatchObject({ failure: { kind: 'broken', code: 'NETWORK_EXCEPTION' } });
+  for (const answer of answers) answer(Buffer.from('late'));
+  expect((await calls[1])!.toString()).toBe('late');
+});
+
 test('a call to a port where nobody listens is unreachable: nothing was sent', async () => {
   const connection = grpcTransport.connect('127.0.0.1:1');
   closers.push(() => connection.close());
   await expect(connection.call(echo, Buffer.alloc(0), { deadlineMs: 5000 })).rejects.toMatchObject({
-    failure: { kind: 'unreachable', message: 'no connection: connect ECONNREFUSED 127.0.0.1:1' },
+    failure: {
+      kind: 'unreachable',
+      message: 'no connection: connect ECONNREFUSED 127.0.0.1:1',
+      nobodyListens: true,
+    },
   });
 });
 

@@ -1,4 +1,4 @@
-import type { ServerHttp2Session } from 'node:http2';
+import type { Http2Session } from 'node:http2';
 
 /**
  * Memory that a connection may still be writing although its stream is over. Node calls a stream's write done as soon as
@@ -7,14 +7,14 @@ import type { ServerHttp2Session } from 'node:http2';
  * is answered; else it is over when the connection is.
  */
 export class SessionMemory {
-  readonly #session: ServerHttp2Session;
+  readonly #session: Http2Session;
   /** To be called when the memory is free. */
   #waiting: (() => void)[] = [];
   /** Those that the ping under way covers. */
   #covered: (() => void)[] | undefined;
   #closed = false;
 
-  constructor(session: ServerHttp2Session) {
+  constructor(session: Http2Session) {
     this.#session = session;
     session.once('close', () => {
       this.#closed = true;
@@ -27,7 +27,8 @@ export class SessionMemory {
 
   /** Calls `release`, once, when nothing of what the connection has been given is still to be written. */
   whenWritten(release: () => void): void {
-    if (this.#closed) {
+    // Before there is a connection, it has been given nothing.
+    if (this.#closed || this.#session.connecting) {
       release();
       return;
     }

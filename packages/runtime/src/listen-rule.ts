@@ -18,3 +18,17 @@ export function listenProblem(option: string, address: string, insecure: boolean
     'whoever reaches that port can read and write everything. Listen on 127.0.0.1, or say --insecure if the network is trusted'
   );
 }
+
+/**
+ * Why a listener cannot be found by others, or undefined: who listens on all addresses cannot be reached under the one that
+ * it listens on.
+ */
+export function advertiseProblem(
+  of: 'grpc' | 'kafka' | 'replication',
+  listen: string,
+  advertise: string | undefined,
+): string | undefined {
+  const { host } = splitAddress(listen);
+  if (advertise !== undefined || (host !== '0.0.0.0' && host !== '::')) return undefined;
+  return `--${of}-listen ${listen} is not an address that others can connect to: say --${of}-advertise HOST:PORT as well`;
+}

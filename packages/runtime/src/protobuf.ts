@@ -60,8 +60,11 @@ function checkFieldCount(bytes: Uint8Array): void {
     if (fields > MESSAGE_FIELDS_MAX) throw new Error(`a message has at most ${MESSAGE_FIELDS_MAX} fields`);
     const wireType = varint() & 7;
     if (wireType === WIRE_VARINT) varint();
-    else if (wireType === WIRE_LENGTH) at += varint();
-    else if (wireType === WIRE_64) at += 8;
+    else if (wireType === WIRE_LENGTH) {
+      // In two steps: `at += varint()` adds to where `at` was before the length was read.
+      const length = varint();
+      at += length;
+    } else if (wireType === WIRE_64) at += 8;
     else if (wireType === WIRE_32) at += 4;
     // What is no protobuf is found out by who decodes it.
     else return;

@@ -85,13 +85,13 @@ export async function runService<Specs extends ServiceOptionSpecs>(
   const registry = newRegistry();
   registerProcessMetrics(registry, { version: VERSION, service: kind.kind });
   let service: Service | undefined;
-  // It has started once it was ready (recovered, registered, knowing the cluster); what comes later is not of its start.
+  // Once it has started (recovered, registered, knowing the cluster), what comes later is not of its start.
   let hasStarted = false;
   const ops = await startOpsServer(opsListen, {
     registry,
     notStarted() {
       if (hasStarted) return undefined;
-      const problem = service === undefined ? 'starting' : service.notReady();
+      const problem = service === undefined ? 'starting' : startProblem(service);
       hasStarted = problem === undefined;
       return problem;
     },
@@ -133,6 +133,10 @@ export async function runService<Specs extends ServiceOptionSpecs>(
       logger.info(`${kind.kind} ${id} stopped`);
     },
   };
+}
+
+function startProblem(service: Service): string | undefined {
+  return service.notStarted === undefined ? service.notReady() : service.notStarted();
 }
 
 function createLogger(context: Pick<ProcessContext, 'logLevel' | 'logDestination'>): Logger {

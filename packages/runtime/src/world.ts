@@ -43,6 +43,8 @@ export interface OwnedDirectory {
 export interface Service {
   /** What others reach it by, as host:port, under the names "grpc" and "http". */
   readonly addresses: Readonly<Record<string, string>>;
+  /** Why its start is not over, or undefined when it is. Left out: it is once the service was ready. */
+  notStarted?(): string | undefined;
   /** Why it is not ready for traffic, or undefined when it is. */
   notReady(): string | undefined;
   /** Finishes what is under way and lets go of everything. */

@@ -30,7 +30,7 @@ import { temporaryDirectory, testWorld } from '@weir/runtime/test-world.ts';
 import type { Service } from '@weir/runtime/world.ts';
 import { brokerOptions } from './options.ts';
 import { start } from './start.ts';
-import { batchOf, changesOf, TOPIC_ID_BYTES } from './test-broker.ts';
+import { batchOf, changesOf, epochOf, TOPIC_ID_BYTES } from './test-broker.ts';
 import type { TestTopic } from './test-broker.ts';
 
 const CLUSTER = 'c0ffee00-0000-4000-8000-000000000000';
@@ -81,7 +81,7 @@ class StubCoordinator {
       say({ case: 'fenced', value: { code: 'INCONSISTENT_CLUSTER_ID', message: 'another cluster' } });
       return;
     }
-    const brokerEpoch = BigInt(this.registrations.length);
+    const brokerEpoch = BigInt(epochOf(1));
     say({ case: 'welcome', value: { clusterId, sessionId: 's', sessionTimeoutMs: 6_000, brokerEpoch } });
     say({ case: 'snapshotPage', value: { revision: brokerEpoch, changes: changesOf(this.topic), last: true } });
   }
@@ -98,6 +98,7 @@ async function startBroker(
     coordinators: coordinator.address,
     'grpc-listen': '127.0.0.1:0',
     'kafka-listen': '127.0.0.1:0',
+    'replication-listen': '127.0.0.1:0',
     ...options,
   };
   const resolved = resolveOptions(brokerOptions, [{ label: (name) => `--${name}`, values }]);

@@ -1,7 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { sleep } from '@weir/base/clock.ts';
 import type { Cancel } from '@weir/base/clock.ts';
-import { DiskError } from '@weir/base/disk.ts';
 import { ERRORS, messageOf, refusal, WeirError } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { uuidToBytes } from '@weir/base/ids.ts';
@@ -10,19 +9,15 @@ import {
   APPLY_SLICE_MS,
   CHECKPOINT_INTERVAL_MS,
   COLD_READS_MAX,
-  JOURNAL_FILE_BYTES,
-  JOURNAL_FILE_BYTES_MIN,
-  JOURNAL_FILE_DISK_SHARE,
   OPEN_FILES_SHARE,
   SLAB_BYTES,
   STOP_GRACE_MS,
 } from '@weir/base/limits.ts';
 import { Slabs } from '@weir/base/slabs.ts';
-import type { Listener } from '@weir/base/transport.ts';
+import type { Listener, Method } from '@weir/base/transport.ts';
 import { CoordinatorSession } from '@weir/client/metadata/coordinator-session.ts';
 import type { SessionHandlers } from '@weir/client/metadata/coordinator-session.ts';
 import { Journal } from '@weir/log/journal/journal.ts';
-import { replayJournal } from '@weir/log/journal/replay-journal.ts';
 import { OpenFiles } from '@weir/log/open-files.ts';
 import type { RetentionReport } from '@weir/log/retention.ts';
 import { TailCache } from '@weir/log/tail-cache.ts';
@@ -33,28 +28,31 @@ import type { OwnedDirectory, World } from '@weir/runtime/world.ts';
 import type { Budgets } from './budgets.ts';
 import { CheckpointKeeper } from './checkpoint-keeper.ts';
 import { DataDirectory } from './data-directory.ts';
-import type { LastStop } from './data-directory.ts';
 import { DiskRoom } from './disk-room.ts';
 import { SyncWatch } from './sync-watch.ts';
 import type { Syncing } from './sync-watch.ts';
-import { leadPartitions, topicSizes } from './measured-partitions.ts';
+import { DRAIN_BROKER, handOver } from './hand-over.ts';
+import { JournalKeeper } from './journal-keeper.ts';
+import { leadPartitions, leadsFollowed, sizeOf, topicSizes } from './measured-partitions.ts';
 import { BrokerMetrics } from './metrics.ts';
 import { OrphanCheck } from './orphan-check.ts';
-import type { LastRun } from './partition/open-log.ts';
 import type { Partition } from './partition/partition.ts';
 import { Partitions } from './partition/partitions.ts';
 import { Retention } from './partition/retention.ts';
 import type { FlushPolicy } from './partition/topic-settings.ts';
 import { Turn } from './partition/turn.ts';
 import { Readiness } from './readiness.ts';
-import { newIncarnation, registrationOf } from './registration.ts';
+import { Replication } from './replication.ts';
+import { registrationOf } from './registration.ts';
 import { FrontDoor } from './kafka/front-door.ts';
 import type { KafkaNetwork } from './kafka/front-door.ts';
 import { ColdGate } from './rpc/cold-gate.ts';
 import { Fetch } from './rpc/fetch.ts';
 import { deleteRecordsHandler } from './rpc/delete-records.ts';
+import { initProducerIdHandler } from './rpc/init-producer-id.ts';
 import { listOffsetsHandler } from './rpc/list-offsets.ts';
 import { Produce } from './rpc/produce.ts';
+import { WatermarkKeeper } from './watermark-keeper.ts';
 
 /** How often a long recovery says how far it is. */
 const PROGRESS_INTERVAL_MS = 2_000;
@@ -78,6 +76,8 @@ export interface BrokerNetwork {
   readonly kafka: KafkaNetwork;
   readonly listen: string;
   readonly advertise: string | undefined;
+  /** Where other brokers follow. */
+  readonly replication: { readonly listen: string; readonly advertise: string | undefined };
   readonly coordinators: readonly string[];
   readonly rack: string;
 }
@@ -85,6 +85,7 @@ export interface BrokerNetwork {
 /** A broker from its recovery to its stop: `recover`, then `serve`, then `stop`. */
 export class Broker {
   readonly partitions: Partitions;
+  readonly readiness: Readiness;
   readonly #settings: BrokerSettings;
   readonly #world: World;
   readonly #owned: OwnedDirectory;
@@ -93,15 +94,17 @@ export class Broker {
   readonly #cache: TailCache;
   readonly #files: OpenFiles;
   readonly #journal: Journal;
+  readonly #journalKeeper: JournalKeeper;
   readonly #room: DiskRoom;
   readonly #syncWatch: SyncWatch;
   readonly #checkpoints: CheckpointKeeper;
   readonly #retention: Retention;
   readonly #orphans: OrphanCheck;
-  readonly #readiness: Readiness;
   readonly #produce: Produce;
   readonly #fetch: Fetch;
   readonly #kafka: FrontDoor;
+  readonly #watermarks: WatermarkKeeper;
+  readonly #replication: Replication;
   #listener: Listener | undefined;
   #session: CoordinatorSession | undefined;
   #cancelCheckpoints: Cancel | undefined;
@@ -131,8 +134,28 @@ export class Broker {
     this.#files = new OpenFiles(disk, Math.floor(world.openFilesLimit * OPEN_FILES_SHARE));
     this.#journal = new Journal({ disk, clock, random: world.random });
     this.#files.onPressure = () => this.#journal.relieve();
+    this.#journalKeeper = new JournalKeeper({
+      journal: this.#journal,
+      disk,
+      logger: world.logger,
+      metrics: this.#metrics,
+      syncFailed: (error) => this.#endAfterSync('the journal', error),
+    });
     this.#room = new DiskRoom(disk, clock);
     const turn = new Turn(clock);
+    const coldGate = new ColdGate(COLD_READS_MAX);
+    this.#replication = new Replication({
+      world,
+      turn,
+      slabs: this.#cache.slabs,
+      coldGate,
+      brokerId: settings.brokerId,
+      partitions: () => this.partitions,
+      image: () => this.#session?.image,
+      call: (method, request) => this.#call(method, request),
+      brokerEpoch: () => this.#brokerEpoch,
+      clusterId: () => this.#directory.identity.clusterId,
+    });
     this.partitions = new Partitions({
       disk,
       clock,
@@ -145,19 +168,27 @@ export class Broker {
       brokerId: settings.brokerId,
       defaultFlush: settings.flush,
       appendPendingBytesMax: settings.budgets.appendPendingBytes,
+      replicator: this.#replication,
       events: {
         created: () => this.#checkpoints.writeNow(),
         rolled: () => this.#checkpoints.write(),
+        watermarkLowered: () => this.#watermarks.writeNow(),
         forgotten: () => this.#checkpoints.writeNow(),
         deletionFailed: (error) => {
           world.logger.warn({ err: error }, `deleted partitions cannot be removed yet: ${error.message}`);
         },
         wentOffline: (partition, reason, cause) => this.#wentOffline(partition, reason, cause),
         syncFailed: (partition, error) => this.#failSync(partition, error),
-        takenUp: () => this.#readiness.takenUp(),
+        takenUp: () => this.readiness.look(),
       },
     });
-    this.#readiness = new Readiness({ clock, logger: world.logger, toTakeUp: () => this.partitions.toTakeUp });
+    this.readiness = new Readiness({
+      clock,
+      logger: world.logger,
+      brokerId: settings.brokerId,
+      brokerEpoch: () => this.#brokerEpoch,
+      partitions: () => this.partitions,
+    });
     this.#retention = new Retention({
       clock,
       partitions: () => this.partitions.all(),
@@ -171,11 +202,11 @@ export class Broker {
       deleted: (id) => this.partitions.deleteTopic(id),
     });
     const { slabs } = this.#cache;
+    this.#watermarks = new WatermarkKeeper(this.#directory, () => this.partitions.highWatermarks(), world.logger);
     this.#checkpoints = new CheckpointKeeper(this.#directory, this.partitions, world.logger, (error) =>
       this.#endAfterSync('the checkpoint', error),
     );
     this.#produce = new Produce({ partitions: this.partitions, clock, tracer, metrics: this.#metrics, slabs });
-    const coldGate = new ColdGate(COLD_READS_MAX);
     const shared = { partitions: this.partitions, turn, metrics: this.#metrics, slabs, coldGate };
     this.#fetch = new Fetch(shared);
     const { brokerId, path, budgets } = settings;
@@ -190,11 +221,15 @@ export class Broker {
       session: () => this.#session,
       brokerEpoch: () => this.#brokerEpoch,
     });
-    this.#syncWatch = new SyncWatch(() => this.#syncing(), world.logger);
+    this.#syncWatch = new SyncWatch(
+      () => this.#syncing(),
+      world.logger,
+      (why) => this.#replication.stalls(why),
+    );
     this.#metrics.watch({
       partitions: () => this.partitions.counts(),
       pendingBytes: () => this.partitions.pendingBytes,
-      logBytes: () => this.partitions.sizeBytes(),
+      logBytes: () => sizeOf(this.partitions.all()),
       tailCacheBytes: () => this.#cache.bytes,
       slabBytes: () => this.#cache.slabs.bytes,
       slabUsedBytes: () => this.#cache.slabs.usedBytes,
@@ -208,7 +243,7 @@ export class Broker {
       diskReserveBytes: () => this.#room.reserveBytes,
       longestSyncMs: () => this.#syncWatch.longestMs,
       subscriptions: () => this.#fetch.subscriptions,
-      readyForced: () => this.#readiness.forced,
+      readyForced: () => this.readiness.forced,
       kafka: this.#kafka,
     });
   }
@@ -226,7 +261,7 @@ export class Broker {
       logger.warn('the checkpoint file is damaged: all logs are checked from their last segment on');
     }
     const startedMs = clock.monotonicMs();
-    const lastRun = this.#replayJournal(lastStop);
+    const lastRun = this.#journalKeeper.replay(lastStop);
     let sliceMs = startedMs;
     let saidMs = startedMs;
     for (const { opened, total } of this.partitions.recover(lastRun)) {
@@ -239,7 +274,9 @@ export class Broker {
       await breathe();
       sliceMs = clock.monotonicMs();
     }
-    this.#beginJournal(lastRun.journalRefused);
+    this.#watchRoom();
+    const { totalBytes } = this.#room.space;
+    this.#journalKeeper.begin(lastRun.journalRefused, totalBytes, () => this.#checkpoints.writeNow());
     const { clusterId } = this.#directory.identity;
     const doubtful = this.partitions.doubtful().map(({ key, doubt }) => `${key.topicId}-${key.index}: ${doubt}`);
     const clean = lastStop.cleanShutdown || clusterId === '';
@@ -250,7 +287,7 @@ export class Broker {
     };
     if (doubtful.length > 0) logger.warn({ ...facts, doubtful }, 'recovered; some replicas are not to be trusted');
     else logger.info(facts, clean ? 'opened the logs' : 'recovered the logs after an unclean stop');
-    this.#readiness.recovered();
+    this.readiness.recovered(this.partitions.doubtful());
   }
 
   /**
@@ -258,7 +295,7 @@ export class Broker {
    *
    * @throws Error (as a rejection) that names the address when it cannot be bound
    */
-  async serve(network: BrokerNetwork): Promise<{ readonly grpc: string; readonly kafka: string }> {
+  async serve(network: BrokerNetwork): Promise<{ grpc: string; kafka: string; replication: string }> {
     const { clock, transport, random } = this.#world;
     const kafka = await this.#kafka.serve(network.kafka);
     this.#listener = await transport.listen(network.listen, [
@@ -266,14 +303,17 @@ export class Broker {
       this.#fetch.handler,
       listOffsetsHandler(this.partitions),
       deleteRecordsHandler(this.partitions, clock),
+      initProducerIdHandler(this.#kafka.producerIds),
     ]);
     const grpc = network.advertise ?? this.#listener.address;
+    const replication = await this.#replication.serve(network.replication);
     this.#cancelCheckpoints = clock.every(CHECKPOINT_INTERVAL_MS, () => {
       this.#checkpoints.write();
+      this.#watermarks.write();
       this.#syncWatch.look(clock.monotonicMs());
     });
     this.#retention.start();
-    const incarnationId = newIncarnation(random);
+    this.#directory.beginRun(random);
     const { clusterId } = this.#directory.identity;
     this.#session = new CoordinatorSession(
       {
@@ -283,7 +323,8 @@ export class Broker {
           kind: 'broker',
           registration: () => {
             const { identity } = this.#directory;
-            const parts = { identity, grpcAddress: grpc, kafkaAddress: kafka, rack: network.rack, incarnationId };
+            const addresses = { grpcAddress: grpc, kafkaAddress: kafka, replicationAddress: replication };
+            const parts = { identity, ...addresses, rack: network.rack };
             return registrationOf(parts, this.partitions.doubtful());
           },
         },
@@ -291,12 +332,7 @@ export class Broker {
       this.#world,
       this.#sessionHandlers(),
     );
-    return { grpc, kafka };
-  }
-
-  /** Why clients should not come, or undefined. A coordinator that is away later changes nothing: what it leads, it serves. */
-  notReady(): string | undefined {
-    return this.#readiness.problem;
+    return { grpc, kafka, replication };
   }
 
   /** Takes nothing more, answers what it has taken, and lets go of everything in order. */
@@ -307,7 +343,10 @@ export class Broker {
 
   async #stop(): Promise<void> {
     const { clock, logger } = this.#world;
-    this.#readiness.stop();
+    this.readiness.stop();
+    await this.#handOver();
+    // From now on nobody counts on this broker: it is in sync with nothing, while it still answers what it took.
+    await this.#session?.leave();
     await new Promise<void>((resolve) => {
       const cancel = clock.after(STOP_GRACE_MS, resolve);
       // Whoever was taken from is answered, by either road.
@@ -320,8 +359,12 @@ export class Broker {
     });
     this.#fetch.stop(SHUTTING_DOWN);
     this.#produce.end();
-    await Promise.all([this.#listener?.close(STOP_GRACE_MS), this.#kafka.close(STOP_GRACE_MS)]);
-    this.#session?.close();
+    this.#replication.stop(SHUTTING_DOWN);
+    await Promise.all([
+      this.#listener?.close(STOP_GRACE_MS),
+      this.#kafka.close(STOP_GRACE_MS),
+      this.#replication.close(STOP_GRACE_MS),
+    ]);
     this.#cancelCheckpoints?.();
     this.#retention.stop();
     this.#orphans.stop();
@@ -331,10 +374,25 @@ export class Broker {
     const told = this.partitions.doubtful().every(({ doubt }) => doubt !== 'unsynced');
     const inOrder = this.partitions.close(SHUTTING_DOWN, !this.#syncFailed);
     this.#room.stop();
-    this.#closeJournal(inOrder);
+    this.#watermarks.writeNow();
+    this.#journalKeeper.close(inOrder);
     if (this.#checkpoints.writeNow() && inOrder && told) this.#directory.markClean(this.#brokerEpoch ?? 0);
     else logger.warn('stopped without a clean marker: the next start checks the logs');
     this.#owned.release();
+  }
+
+  /** Where it leads partitions that others follow: these lead them before it stops. */
+  async #handOver(): Promise<void> {
+    const { clock, logger } = this.#world;
+    const session = this.#session;
+    const brokerEpoch = this.#brokerEpoch;
+    if (session?.attached !== true || brokerEpoch === undefined || !leadsFollowed(this.partitions.all())) return;
+    try {
+      const { brokerId } = this.#settings;
+      await handOver({ brokerId, brokerEpoch }, clock, (request) => session.call(DRAIN_BROKER, request));
+    } catch (error) {
+      logger.warn({ err: error }, `what this broker leads is not handed over: ${messageOf(error)}`);
+    }
   }
 
   *#syncing(): Generator<Syncing> {
@@ -342,30 +400,7 @@ export class Broker {
     yield* this.partitions.all();
   }
 
-  /** Puts what only the journal has into the logs' files. */
-  #replayJournal({ checkpoint, cleanShutdown }: LastStop): LastRun {
-    const { logger } = this.#world;
-    const expected = !cleanShutdown && checkpoint.size > 0;
-    const { ends, damage, groups, restored, refused } = replayJournal(this.#owned.disk, { expected });
-    if (groups > 0) logger.info({ groups, restored }, `the journal gave back ${restored} of its ${groups} groups`);
-    if (damage !== undefined) {
-      logger.error(`the journal is damaged: ${damage}. Replicas may lack records that were acknowledged`);
-    }
-    this.#metrics.replayed(restored, damage !== undefined);
-    return {
-      checkpoint,
-      cleanShutdown,
-      journalEnds: ends,
-      journalDamaged: damage !== undefined,
-      journalRefused: refused,
-    };
-  }
-
-  /**
-   * What the last journal held is durable in the logs' own files by now, and what it proves of logs that could not be
-   * opened is about to be in the checkpoint: then a new one takes its place. Else it stays, and logs sync for themselves.
-   */
-  #beginJournal(refused: readonly string[]): void {
+  #watchRoom(): void {
     const { logger } = this.#world;
     this.#room.onChange = (full, { freeBytes, totalBytes }, reserveBytes) => {
       const facts = { freeBytes, totalBytes, reserveBytes };
@@ -373,36 +408,6 @@ export class Broker {
       else logger.info(facts, 'the disk has room again: batches are taken');
     };
     this.#room.start();
-    this.#journal.onBroken = (error) => {
-      if (error.duringSync) return this.#endAfterSync('the journal', error);
-      logger.error({ err: error }, `the journal cannot be used any more, logs sync for themselves: ${error.message}`);
-    };
-    this.#journal.onRound = (durationMs, groups) => {
-      this.#metrics.syncSeconds.observe(durationMs / 1_000);
-      this.#metrics.journalGroups.observe(groups);
-    };
-    if (refused.length > 0) {
-      logger.error({ refused }, 'the journal stays as it is: it alone has records of logs that could not be written');
-      return;
-    }
-    if (!this.#checkpoints.writeNow()) return;
-    const share = Math.floor(this.#room.space.totalBytes * JOURNAL_FILE_DISK_SHARE);
-    try {
-      this.#journal.begin(Math.min(Math.max(share, JOURNAL_FILE_BYTES_MIN), JOURNAL_FILE_BYTES));
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      this.#journal.onBroken(error);
-    }
-  }
-
-  #closeJournal(settled: boolean): void {
-    try {
-      this.#journal.close(settled);
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      // The next start replays it, which changes nothing.
-      this.#world.logger.warn({ err: error }, `the journal could not be removed: ${error.message}`);
-    }
   }
 
   /** Waits for syncs that are under way: a log that is closed meanwhile does not know whether it is durable. */
@@ -416,25 +421,28 @@ export class Broker {
     const { logger } = this.#world;
     return {
       changed: (image, changes) => {
-        this.#readiness.told();
+        this.readiness.told(image, changes);
         this.partitions.apply(image, changes);
+        this.#replication.metadataChanged(changes);
         if (changes.some(({ kind }) => kind === 'all')) this.#orphans.check();
       },
       welcomed: ({ clusterId, brokerEpoch, resumed }) => {
         try {
-          this.#directory.join(clusterId);
+          this.#directory.registered(clusterId);
         } catch (error) {
           this.#world.fatal(error as Error);
           return;
         }
+        const isNew = this.#brokerEpoch !== brokerEpoch;
         this.#brokerEpoch = brokerEpoch;
         this.partitions.registered();
+        if (isNew) this.#replication.registered();
         if (!resumed) logger.info({ clusterId, brokerEpoch }, 'registered with the coordinator');
       },
       fenced: (why) => {
         if (ERRORS[why.code].retriable) {
           logger.warn({ code: why.code }, `the coordinator refuses the registration, trying again: ${why.message}`);
-          this.#readiness.refused(why.message);
+          this.readiness.refused(why.message);
         } else {
           this.#world.fatal(new Error(`the coordinator refuses this broker: ${why.code}: ${why.message}`));
         }
@@ -444,11 +452,16 @@ export class Broker {
   }
 
   /** @throws WeirError (as a rejection) */
-  async #describeTopicIds(ids: readonly TopicId[]): Promise<readonly TopicIdState[]> {
+  async #call<Request, Response>(method: Method<Request, Response>, request: Request): Promise<Response> {
     const session = this.#session;
-    if (session === undefined) throw new WeirError('COORDINATOR_UNAVAILABLE', 'there is no session yet');
+    if (session === undefined) throw new WeirError('NOT_CONTROLLER', 'there is no session yet');
+    return session.call(method, request);
+  }
+
+  /** @throws WeirError (as a rejection) */
+  async #describeTopicIds(ids: readonly TopicId[]): Promise<readonly TopicIdState[]> {
     const topicIds = ids.map(uuidToBytes);
-    return (await session.call(DESCRIBE_TOPIC_IDS, create(DescribeTopicIdsRequestSchema, { topicIds }))).states;
+    return (await this.#call(DESCRIBE_TOPIC_IDS, create(DescribeTopicIdsRequestSchema, { topicIds }))).states;
   }
 
   #retained(partition: Partition, { segments, bytes }: RetentionReport): void {
@@ -464,6 +477,8 @@ export class Broker {
       { partition: partition.folder, topic: partition.topic.name, ...(cause === undefined ? {} : { err: cause }) },
       `${partition.name} is offline on this broker: ${reason}`,
     );
+    // Not before all of the metadata that this is part of is looked at.
+    this.#world.clock.endOfTurn(() => this.readiness.look());
   }
 
   #failSync(partition: Partition, error: Error): void {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { brokerId, offset } from '@weir/base/ids.ts';
 import { seededRandom } from '@weir/base/random.ts';
+import { UNSETTLED_RUNS_MAX } from '@weir/base/limits.ts';
 import { SimulatedDisk } from '@weir/base/simulated-disk.ts';
 import { replaceFile } from '@weir/base/disk.ts';
 import { DataDirectory } from './data-directory.ts';
@@ -14,7 +15,7 @@ function open(disk: SimulatedDisk, id = 1): DataDirectory {
 test('a new directory gets an id of its own and keeps it through a crash', () => {
   const disk = new SimulatedDisk(random);
   const first = open(disk);
-  first.join('cluster-1');
+  first.registered('cluster-1');
   disk.crash();
   const second = open(disk);
   expect(second.identity).toEqual(first.identity);
@@ -23,9 +24,57 @@ test('a new directory gets an id of its own and keeps it through a crash', () =>
 
 test('the directory of another broker is refused, and so is another cluster', () => {
   const disk = new SimulatedDisk(random);
-  open(disk).join('cluster-1');
+  open(disk).registered('cluster-1');
   expect(() => open(disk, 2)).toThrow('/data belongs to broker 1, this is broker 2');
-  expect(() => open(disk).join('cluster-2')).toThrow('belongs to cluster cluster-1');
+  expect(() => open(disk).registered('cluster-2')).toThrow('belongs to cluster cluster-1');
+});
+
+test('a run is on disk before it registers, and those that never learned whether they did are named by the next', () => {
+  const disk = new SimulatedDisk(random);
+  const begin = (): DataDirectory => {
+    disk.crash();
+    const directory = open(disk);
+    directory.beginRun(random);
+    return directory;
+  };
+  const { incarnationId: first } = begin().identity;
+  const { incarnationId: second } = begin().identity;
+  const third = begin();
+  expect(third.identity).toMatchObject({ registeredIncarnationId: '', unsettledIncarnationIds: [first, second] });
+  expect(new Set([first, second, third.identity.incarnationId]).size).toBe(3);
+  third.registered('cluster-1');
+  const { incarnationId, ...known } = begin().identity;
+  expect(known).toMatchObject({
+    registeredIncarnationId: third.identity.incarnationId,
+    unsettledIncarnationIds: [],
+  });
+  expect(incarnationId).not.toBe(third.identity.incarnationId);
+});
+
+test('runs that never learned whether they registered are named up to a limit, and then go on as the one before', () => {
+  const disk = new SimulatedDisk(random);
+  let identity = open(disk).identity;
+  for (let run = 0; run < UNSETTLED_RUNS_MAX + 3; run++) {
+    const directory = open(disk);
+    directory.beginRun(random);
+    identity = directory.identity;
+  }
+  expect(identity.unsettledIncarnationIds).toHaveLength(UNSETTLED_RUNS_MAX);
+  expect(identity.unsettledIncarnationIds).not.toContain(identity.incarnationId);
+  const last = open(disk);
+  last.beginRun(random);
+  expect(last.identity).toEqual(identity);
+});
+
+test('a directory of a Weir that kept no runs is taken as it is', () => {
+  const disk = new SimulatedDisk(random);
+  const { directoryId } = open(disk).identity;
+  const older = { formatVersion: 1, clusterId: 'cluster-1', brokerId: 1, directoryId };
+  replaceFile(disk, '.', 'meta.json', Buffer.from(JSON.stringify(older)));
+  const directory = open(disk);
+  directory.beginRun(random);
+  expect(directory.identity).toMatchObject({ directoryId, registeredIncarnationId: '' });
+  expect(directory.identity.incarnationId).not.toBe('');
 });
 
 test('a newer format is refused by its number, a damaged file by its name', () => {

@@ -1,16 +1,19 @@
 import { replaceFile } from '@weir/base/disk.ts';
-import type { Disk, DiskFile } from '@weir/base/disk.ts';
-import { messageOf } from '@weir/base/errors.ts';
+import type { Disk } from '@weir/base/disk.ts';
 import { isUuid, uuidFromRandom } from '@weir/base/ids.ts';
 import type { BrokerId, Offset } from '@weir/base/ids.ts';
-import { encodeCheckpoint, readCheckpoint, writeCheckpoint } from '@weir/log/checkpoint.ts';
+import { UNSETTLED_RUNS_MAX } from '@weir/base/limits.ts';
+import { readCheckpoint, writeCheckpoint } from '@weir/log/checkpoint.ts';
 import { takeCleanMarker, writeCleanMarker } from '@weir/log/clean-marker.ts';
 import type { World } from '@weir/runtime/world.ts';
+import { OffsetsFile } from './offsets-file.ts';
 import { parseObject } from './partition/partition-file.ts';
 
 const FORMAT_VERSION = 1;
 const ROOT = '.';
 const META = 'meta.json';
+const CHECKPOINT = 'checkpoint';
+const HIGH_WATERMARKS = 'high-watermarks';
 
 /** Who a data directory belongs to. */
 export interface Identity {
@@ -19,29 +22,38 @@ export interface Identity {
   readonly brokerId: BrokerId;
   /** UUID. It tells this disk from an empty one that took its place. */
   readonly directoryId: string;
+  /** UUID of the newest run; empty before the first. */
+  readonly incarnationId: string;
+  /**
+   * That of the newest run which is known to have registered; empty before the first. All of them together tell this disk from
+   * an older copy of it: the coordinator knows the run that registered last.
+   */
+  readonly registeredIncarnationId: string;
+  /** Those of the runs between the two: they never learned whether they were registered. */
+  readonly unsettledIncarnationIds: readonly string[];
 }
 
 /** How the last run left the directory. */
 export interface LastStop {
   /** The durable recovery points by folder. */
   readonly checkpoint: ReadonlyMap<string, Offset>;
+  /** What was committed at least, by folder. */
+  readonly highWatermarks: ReadonlyMap<string, Offset>;
   readonly cleanShutdown: boolean;
   /** The checkpoint file was there and is no good. */
   readonly checkpointDamaged: boolean;
 }
 
 /**
- * The broker's directory as a whole: `meta.json`, the checkpoint and the clean marker. Partitions have folders of their
+ * The broker's directory as a whole: `meta.json`, the checkpoint, the high watermarks and the clean marker. Partitions have folders of their
  * own below `partitions/`.
  */
 export class DataDirectory {
   readonly #disk: Disk;
   readonly #path: string;
   #identity: Identity;
-  /** A checkpoint is on its way to the disk. */
-  #writing = false;
-  /** Another one with newer points was written meanwhile. */
-  #superseded = false;
+  readonly #checkpoint: OffsetsFile;
+  readonly #highWatermarks: OffsetsFile;
 
   /**
    * Reads whose it is, or makes it this broker's when it is new.
@@ -52,6 +64,8 @@ export class DataDirectory {
   constructor(disk: Disk, path: string, brokerId: BrokerId, random: World['random']) {
     this.#disk = disk;
     this.#path = path;
+    this.#checkpoint = new OffsetsFile(disk, CHECKPOINT);
+    this.#highWatermarks = new OffsetsFile(disk, HIGH_WATERMARKS);
     const bytes = disk.readFile(META);
     if (bytes === undefined) {
       if (disk.list('partitions') !== undefined) {
@@ -60,7 +74,9 @@ export class DataDirectory {
             'or give the broker an empty directory',
         );
       }
-      this.#identity = { clusterId: '', brokerId, directoryId: uuidFromRandom(random.bytes(16)) };
+      const directoryId = uuidFromRandom(random.bytes(16));
+      const runs = { incarnationId: '', registeredIncarnationId: '', unsettledIncarnationIds: [] };
+      this.#identity = { clusterId: '', brokerId, directoryId, ...runs };
       this.#write();
       return;
     }
@@ -77,20 +93,37 @@ export class DataDirectory {
     return this.#identity;
   }
 
+  /** Begins a run, durably: a registration names it, and the coordinator must not know of one that the disk forgets. */
+  beginRun(random: World['random']): void {
+    const { incarnationId, registeredIncarnationId, unsettledIncarnationIds: unsettled } = this.#identity;
+    // Whether the coordinator took the last one, only it knows.
+    const isSettled = incarnationId === registeredIncarnationId;
+    // One that has died so often goes on as the run before it: a copy from before the two is all that is not told from it.
+    if (unsettled.length >= UNSETTLED_RUNS_MAX && !isSettled) return;
+    this.#identity = {
+      ...this.#identity,
+      incarnationId: uuidFromRandom(random.bytes(16)),
+      unsettledIncarnationIds: isSettled ? [] : [...unsettled, incarnationId],
+    };
+    this.#write();
+  }
+
   /**
-   * Remembers the cluster that the broker has joined, durably.
+   * Remembers that this run has registered, and with which cluster, durably.
    *
-   * @throws Error when it had joined another one before
+   * @throws Error when the broker had joined another one before
    */
-  join(clusterId: string): void {
-    if (this.#identity.clusterId === clusterId) return;
-    if (this.#identity.clusterId !== '') {
+  registered(clusterId: string): void {
+    const { incarnationId, registeredIncarnationId } = this.#identity;
+    if (this.#identity.clusterId === clusterId && incarnationId === registeredIncarnationId) return;
+    if (this.#identity.clusterId !== '' && this.#identity.clusterId !== clusterId) {
       throw new Error(
         `${this.#path} belongs to cluster ${this.#identity.clusterId}, the coordinator to ${clusterId}: ` +
           'point the broker at its own coordinator, or give it an empty data directory',
       );
     }
-    this.#identity = { ...this.#identity, clusterId };
+    const settled = { registeredIncarnationId: incarnationId, unsettledIncarnationIds: [] };
+    this.#identity = { ...this.#identity, clusterId, ...settled };
     this.#write();
   }
 
@@ -101,51 +134,31 @@ export class DataDirectory {
   takeLastStop(): LastStop {
     const cleanShutdown = takeCleanMarker(this.#disk, ROOT) !== undefined;
     const { offsets, damaged } = readCheckpoint(this.#disk, ROOT);
-    return { checkpoint: offsets, cleanShutdown, checkpointDamaged: damaged };
+    // Damaged ones are none: they are found out again.
+    const { offsets: highWatermarks } = readCheckpoint(this.#disk, ROOT, HIGH_WATERMARKS);
+    return { checkpoint: offsets, highWatermarks, cleanShutdown, checkpointDamaged: damaged };
   }
 
   /** Writes the checkpoint; it is on disk when this returns. */
   writeCheckpoint(offsets: ReadonlyMap<string, Offset>): void {
     writeCheckpoint(this.#disk, ROOT, offsets);
-    this.#superseded = this.#writing;
+    this.#checkpoint.supersede();
   }
 
-  /**
-   * Writes the checkpoint with the loop free meanwhile. That the new file has taken the place of the old one may be
-   * forgotten in a crash: the old one is as true, only older.
-   *
-   * @returns false when the one before is still on its way: then this one is not written
-   */
+  /** Writes the checkpoint in the background; see `OffsetsFile.writeSoon`. */
   writeCheckpointSoon(offsets: ReadonlyMap<string, Offset>, failed: (error: Error) => void): boolean {
-    // A slow disk gets the next one when it is done with this one.
-    if (this.#writing) return false;
-    const temporary = 'checkpoint.soon';
-    let opened: DiskFile | undefined;
-    try {
-      this.#disk.removeFile(temporary);
-      const file = this.#disk.open(temporary, 'create');
-      opened = file;
-      file.append([encodeCheckpoint(offsets)]);
-      this.#writing = true;
-      file.sync((error) => {
-        this.#writing = false;
-        file.close();
-        try {
-          if (error !== undefined) throw error;
-          if (this.#superseded) this.#disk.removeFile(temporary);
-          else this.#disk.rename(temporary, 'checkpoint');
-        } catch (thrown) {
-          failed(asError(thrown));
-        } finally {
-          this.#superseded = false;
-        }
-      });
-    } catch (thrown) {
-      this.#writing = false;
-      opened?.close();
-      failed(asError(thrown));
-    }
-    return true;
+    return this.#checkpoint.writeSoon(offsets, failed);
+  }
+
+  /** Writes the high watermarks; they are on disk when this returns. */
+  writeHighWatermarks(offsets: ReadonlyMap<string, Offset>): void {
+    writeCheckpoint(this.#disk, ROOT, offsets, HIGH_WATERMARKS);
+    this.#highWatermarks.supersede();
+  }
+
+  /** Writes them in the background; see `OffsetsFile.writeSoon`. */
+  writeHighWatermarksSoon(offsets: ReadonlyMap<string, Offset>, failed: (error: Error) => void): boolean {
+    return this.#highWatermarks.writeSoon(offsets, failed);
   }
 
   /** Says that everything is synced and closed. */
@@ -168,15 +181,28 @@ function identityFrom(path: string, bytes: Buffer): Identity {
         'run the newer Weir that wrote it',
     );
   }
-  const { clusterId, brokerId, directoryId } = stored;
-  const sound = typeof clusterId === 'string' && typeof directoryId === 'string' && isUuid(directoryId);
+  // Directories of older Weirs know no runs.
+  const { clusterId, brokerId, directoryId, incarnationId = '', registeredIncarnationId = '' } = stored;
+  const { unsettledIncarnationIds = [] } = stored;
+  const sound =
+    typeof clusterId === 'string' &&
+    typeof directoryId === 'string' &&
+    isUuid(directoryId) &&
+    isUuidOrEmpty(incarnationId) &&
+    isUuidOrEmpty(registeredIncarnationId) &&
+    areUuids(unsettledIncarnationIds);
   if (version !== FORMAT_VERSION || !sound) {
     throw new Error(`${path} is damaged: restore it, or give the broker an empty data directory`);
   }
   if (typeof brokerId !== 'number') throw new Error(`${path} names no broker: restore it`);
-  return { clusterId, brokerId: brokerId as BrokerId, directoryId };
+  const runs = { incarnationId, registeredIncarnationId, unsettledIncarnationIds };
+  return { clusterId, brokerId: brokerId as BrokerId, directoryId, ...runs };
 }
 
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(messageOf(thrown));
+function areUuids(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string' && isUuid(one));
+}
+
+function isUuidOrEmpty(value: unknown): value is string {
+  return typeof value === 'string' && (value === '' || isUuid(value));
 }

@@ -24,7 +24,7 @@ export interface KafkaGauges {
 
 /** What the gauges ask when somebody looks. */
 export interface BrokerGauges {
-  partitions(): { leader: number; standby: number; unassigned: number; offline: number };
+  partitions(): { leader: number; follower: number; unassigned: number; offline: number };
   pendingBytes(): number;
   logBytes(): number;
   tailCacheBytes(): number;
@@ -54,6 +54,10 @@ export interface LeadPartition {
   readonly leader: number;
   readonly startOffset: number;
   readonly highWatermark: number;
+  readonly replicas: number;
+  readonly inSync: number;
+  /** Its preferred replica is this broker's. */
+  readonly isPreferred: boolean;
 }
 
 /** The broker's metrics. */
@@ -143,7 +147,9 @@ export class BrokerMetrics {
     });
     this.#recovered = counter(registry, {
       name: 'weir_broker_recovery_total',
-      help: 'What opening the logs found: bytes scanned and cut, files rebuilt, logs cut and damaged, groups restored.',
+      help:
+        'What opening the logs found: bytes scanned and cut, files rebuilt, logs cut and damaged, groups restored. ' +
+        'Logs in which a read finds damage later are among the damaged ones.',
       labelNames: ['kind'],
     });
     for (const kind of [
@@ -202,7 +208,12 @@ export class BrokerMetrics {
     this.#recovered.labels('cut_bytes').inc(report.tornBytesCut);
     this.#recovered.labels('rebuilt_files').inc(report.rebuiltFiles);
     if (report.tornBytesCut > 0) this.#recovered.labels('cut_logs').inc();
-    if (report.damage !== undefined) this.#recovered.labels('damaged_logs').inc();
+    if (report.damage !== undefined) this.damaged();
+  }
+
+  /** Counts a log whose bytes are not what was written, or that cannot be opened. */
+  damaged(): void {
+    this.#recovered.labels('damaged_logs').inc();
   }
 
   /** Counts what the journal gave back. */
@@ -323,7 +334,7 @@ export class BrokerMetrics {
     );
     gauge(this.#registry, {
       name: 'weir_ready_forced',
-      help: '1 while a broker is ready although it could not take up all its partitions.',
+      help: '1 while a broker is ready although it could not take up or catch up with all its partitions in time.',
       collect: (metric) => metric.set(gauges.readyForced() ? 1 : 0),
     });
     this.#likeKafkaExporter(gauges);
@@ -361,6 +372,12 @@ export class BrokerMetrics {
     );
     ofPartitions('leader', 'Id of the broker that leads the partition', (lead) => lead.leader);
     ofPartitions('oldest_offset', 'The first offset that there is', (lead) => lead.startOffset);
+    ofPartitions('replicas', 'Replicas of the partition', (lead) => lead.replicas);
+    ofPartitions('in_sync_replica', 'Replicas of it that are in sync', (lead) => lead.inSync);
+    ofPartitions('under_replicated_partition', '1: a replica of it is not in sync', (lead) =>
+      lead.inSync < lead.replicas ? 1 : 0,
+    );
+    ofPartitions('leader_is_preferred', '1: its first replica leads', (lead) => (lead.isPreferred ? 1 : 0));
   }
 }
 

@@ -49,6 +49,20 @@ export const brokerOptions = declareOptions({
     check: listenersProblem,
     description: 'Where those clients reach it, when it is not where it listens; with names as in --kafka-listen',
   },
+  'replication-listen': {
+    type: 'string',
+    default: '127.0.0.1:7072',
+    placeholder: 'HOST:PORT',
+    check: addressProblem,
+    description: 'Where other brokers follow what this one leads; port 0 takes a free one',
+  },
+  'replication-advertise': {
+    type: 'string',
+    optional: true,
+    placeholder: 'HOST:PORT',
+    check: addressProblem,
+    description: 'Where they reach that listener, when it is not where it listens',
+  },
   rack: { type: 'string', optional: true, description: 'The failure domain: replicas are spread over them' },
   flush: {
     type: 'choice',

@@ -27,7 +27,7 @@ const NAMED_MAX = 20;
 /**
  * Finds out what became of topics that a snapshot lacks: it may come from a coordinator that has lost its store, or was
  * given an old one. Records are removed only where the coordinator says that the topic was deleted; a topic it has never
- * heard of keeps its folders, and somebody has to decide (reliability.md, rule 13).
+ * heard of keeps its folders, and somebody has to decide (rule 13 in docs/INVARIANTS.md).
  */
 export class OrphanCheck {
   readonly #parts: OrphanCheckParts;

@@ -1,26 +1,29 @@
 import { sleep } from '@weir/base/clock.ts';
 import { brokerId } from '@weir/base/ids.ts';
-import { listenProblem } from '@weir/runtime/listen-rule.ts';
+import { advertiseProblem, listenProblem } from '@weir/runtime/listen-rule.ts';
 import type { Service, World } from '@weir/runtime/world.ts';
 import { Broker } from './broker.ts';
 import { budgetsFor } from './budgets.ts';
 import { parseListeners } from '@weir/base/listeners.ts';
-import { splitAddress } from '@weir/base/options.ts';
 import { listenForSockets } from './kafka/socket-server.node.ts';
 import type { BrokerOptions } from './options.ts';
 
 /**
  * Starts a broker: recovers what is on disk, listens, and registers. It returns once it listens; that it is registered
- * and serves what it leads is what `notReady` is about.
+ * is what `notStarted` is about, and that it serves and has caught up `notReady`.
  *
  * @throws Error that names the option or the file, when it cannot start
  */
 export async function start(options: BrokerOptions, world: World): Promise<Service> {
   const listen = options['grpc-listen'];
   const advertise = options['grpc-advertise'];
+  const replicationListen = options['replication-listen'];
+  const replicationAdvertise = options['replication-advertise'];
   const problem =
     listenProblem('grpc-listen', listen, options.insecure) ??
     advertiseProblem('grpc', listen, advertise) ??
+    listenProblem('replication-listen', replicationListen, options.insecure) ??
+    advertiseProblem('replication', replicationListen, replicationAdvertise) ??
     kafkaProblem(options);
   if (problem !== undefined) throw new Error(problem);
   const path = options['data-dir'];
@@ -45,21 +48,21 @@ export async function start(options: BrokerOptions, world: World): Promise<Servi
         advertise: options['kafka-advertise'],
         sockets: listenForSockets,
       },
+      replication: { listen: replicationListen, advertise: replicationAdvertise },
       coordinators: options.coordinators.split(','),
       rack: options.rack ?? '',
     });
-    return { addresses, notReady: () => broker.notReady(), stop: () => broker.stop() };
+    const { readiness } = broker;
+    return {
+      addresses,
+      notStarted: () => readiness.startProblem,
+      notReady: () => readiness.problem,
+      stop: () => broker.stop(),
+    };
   } catch (error) {
     directory.release();
     throw error;
   }
-}
-
-/** Where a broker listens on all addresses, nobody can reach it under the one it listens on. */
-function advertiseProblem(of: 'grpc' | 'kafka', listen: string, advertise: string | undefined): string | undefined {
-  const { host } = splitAddress(listen);
-  if (advertise !== undefined || (host !== '0.0.0.0' && host !== '::')) return undefined;
-  return `--${of}-listen ${listen} is not an address that others can connect to: say --${of}-advertise HOST:PORT as well`;
 }
 
 /** The same for each of the Kafka listeners. */

@@ -15,9 +15,17 @@ export class SyncWatch {
   #longestMs = 0;
   #stalled = false;
 
-  constructor(syncing: () => Iterable<Syncing>, logger: Pick<Logger, 'error' | 'info'>) {
+  /** The disk does not sync any more. */
+  readonly #stalls: (why: string) => void;
+
+  constructor(
+    syncing: () => Iterable<Syncing>,
+    logger: Pick<Logger, 'error' | 'info'>,
+    stalls: (why: string) => void = () => {},
+  ) {
     this.#syncing = syncing;
     this.#logger = logger;
+    this.#stalls = stalls;
   }
 
   /** How long the oldest sync was under way when it was looked at; 0 without one. */
@@ -38,6 +46,7 @@ export class SyncWatch {
     if (stalled && !this.#stalled) {
       const seconds = Math.round(longestMs / 1_000);
       this.#logger.error(`the disk stalls: a sync of ${longest} has been under way for ${seconds} s, and batches wait`);
+      this.#stalls('the disk stalls');
     } else if (!stalled && this.#stalled) {
       this.#logger.info('the disk syncs again');
     }

@@ -21,7 +21,9 @@ import type { AppendWaiter } from './partition/append-queue.ts';
 import type { LastRun } from './partition/open-log.ts';
 import { Partition } from './partition/partition.ts';
 import { Partitions } from './partition/partitions.ts';
+import type { PartitionsReplicator } from './partition/partitions-parts.ts';
 import { Turn } from './partition/turn.ts';
+import type { ReplicaState } from './replication/in-sync-replicas.ts';
 
 /** A topic's id for tests. */
 export const TOPIC_ID = topicId('0a1b2c3d-0000-4000-8000-000000000001');
@@ -89,17 +91,44 @@ export function batchOf(count: number, value = 'v', timestampMs = 1_000): Buffer
 /** What the metadata says of the one topic. */
 export interface TestTopic {
   readonly configs?: Record<string, string>;
-  readonly partitions: readonly { leader: number; epoch: number; replicas?: number[] }[];
+  readonly partitions: readonly {
+    leader: number;
+    epoch: number;
+    replicas?: number[];
+    /** The leader alone, unless others are named. */
+    isr?: number[];
+    partitionEpoch?: number;
+  }[];
+}
+
+/** The replicas of a partition that broker 1 has alone. */
+export const ALONE: ReplicaState = { partitionEpoch: 1, replicas: [1], isr: [{ broker: 1, epoch: 101 }], minInSync: 1 };
+
+/** The broker epoch of a broker. */
+export function epochOf(broker: number): number {
+  return 100 + broker;
 }
 
 /** The changes that stand for a topic. */
 export function changesOf(topic: TestTopic, id: Uint8Array = TOPIC_ID_BYTES, name = 'orders'): Change[] {
-  const partitions = topic.partitions.map(({ leader, epoch, replicas = [1] }, index) => ({
-    change: {
-      case: 'partition' as const,
-      value: { topicId: id, index, replicas, leader, leaderEpoch: epoch, isr: replicas, partitionEpoch: epoch },
-    },
-  }));
+  const partitions = topic.partitions.map(
+    ({ leader, epoch, replicas = [1], isr = leader === -1 ? replicas : [leader], partitionEpoch = epoch }, index) => ({
+      change: {
+        case: 'partition' as const,
+        value: {
+          topicId: id,
+          index,
+          replicas,
+          leader,
+          leaderEpoch: epoch,
+          isr,
+          isrEpochs: isr.map((broker) => BigInt(epochOf(broker))),
+          partitionEpoch,
+          uncleanEpoch: -1,
+        },
+      },
+    }),
+  );
   const value = { name, id, partitionCount: topic.partitions.length, configs: topic.configs ?? {} };
   return [...partitions, { change: { case: 'topic' as const, value } }].map((init) => create(ChangeSchema, init));
 }
@@ -122,17 +151,21 @@ export class TestWaiter implements AppendWaiter {
   }
 }
 
+const NOTHING_LEFT = { checkpoint: new Map(), highWatermarks: new Map(), cleanShutdown: false };
+
 /** The partitions of broker 1 on a simulated disk whose syncs and reads complete when the test says so. */
 export class TestPartitions {
   readonly disk: SimulatedDisk;
-  readonly clock = new TestClock();
-  readonly turn = new Turn(this.clock);
+  readonly clock: TestClock;
+  readonly turn: Turn;
   readonly metrics = new BrokerMetrics(testWorld().registry);
   readonly partitions: Partitions;
   /** Overwritten as soon as nobody should look at it any more. */
   readonly slabs = new Slabs({ slabBytes: 1024 * 1024, idleBytesMax: 8 * 1024 * 1024, poison: true });
   readonly journal: Journal;
   readonly events: string[] = [];
+  /** What replication was told. */
+  readonly replicated: string[] = [];
   /** How many it led each time it said that it had taken up all. */
   readonly takenUp: number[] = [];
   readonly waiter = new TestWaiter();
@@ -140,7 +173,7 @@ export class TestPartitions {
   takesNames = true;
   /** The checkpoint as it was written last. */
   saved: ReadonlyMap<string, Offset> = new Map();
-  #image = new ClusterImage();
+  image = new ClusterImage();
   #revision = 0;
 
   constructor(
@@ -149,8 +182,13 @@ export class TestPartitions {
       flush?: 'commit' | 'interval';
       appendPendingBytesMax?: number;
       tailCacheBytes?: number;
+      brokerId?: number;
+      clock?: TestClock;
+      replicator?: PartitionsReplicator;
     } = {},
   ) {
+    this.clock = options.clock ?? new TestClock();
+    this.turn = new Turn(this.clock);
     // Large blocks: the disk copies a file for each, and what a crash tears is for the test that crashes it.
     this.disk = options.disk ?? new SimulatedDisk(seededRandom(1), { blockBytes: 64 * 1024 * 1024 });
     this.journal = new Journal({ disk: this.disk, clock: this.clock, random: seededRandom(2) });
@@ -163,9 +201,19 @@ export class TestPartitions {
       room: new DiskRoom(this.disk, this.clock),
       turn: this.turn,
       metrics: this.metrics,
-      brokerId: brokerId(1),
+      brokerId: brokerId(options.brokerId ?? 1),
       defaultFlush: options.flush ?? 'commit',
       appendPendingBytesMax: options.appendPendingBytesMax ?? 1024 * 1024,
+      replicator: options.replicator ?? {
+        follows: ({ name }) => this.replicated.push(`${name} follows`),
+        leaves: ({ name }) => this.replicated.push(`${name} leaves`),
+        isDurable: ({ name }) => this.replicated.push(`${name} is durable`),
+        mayAlterIsr: () => {},
+        resigns: ({ name }) => this.replicated.push(`${name} resigns`),
+        isrChanged: () => {},
+        doubtful: () => {},
+        beginsAnew: ({ name }) => this.replicated.push(`${name} begins anew`),
+      },
       events: {
         created: () => {
           this.events.push('created');
@@ -173,6 +221,7 @@ export class TestPartitions {
           return this.takesNames;
         },
         rolled: () => this.events.push('rolled'),
+        watermarkLowered: () => this.events.push('watermark lowered'),
         forgotten: () => {
           this.events.push('forgotten');
           this.#save();
@@ -189,7 +238,7 @@ export class TestPartitions {
   recover(lastRun: Partial<LastRun> = {}): this {
     const { ends, damage, refused } = replayJournal(this.disk, { expected: false });
     const journal = { journalEnds: ends, journalDamaged: damage !== undefined, journalRefused: refused };
-    const steps = [...this.partitions.recover({ checkpoint: new Map(), cleanShutdown: false, ...journal, ...lastRun })];
+    const steps = [...this.partitions.recover({ ...NOTHING_LEFT, ...journal, ...lastRun })];
     if (refused.length === 0) this.journal.begin(1024 * 1024);
     this.events.push(`recovered: ${steps.length}`);
     return this;
@@ -197,8 +246,8 @@ export class TestPartitions {
 
   /** A snapshot with this topic and no other, acted upon. */
   apply(...changes: Change[]): this {
-    this.#image = new ClusterImage();
-    const image = this.#image;
+    this.image = new ClusterImage();
+    const image = this.image;
     const revision = BigInt(++this.#revision);
     const applied = image.applyPage(create(SnapshotPageSchema, { revision, changes, last: true }));
     if (applied.kind !== 'applied') throw new Error(applied.kind);
@@ -223,9 +272,9 @@ export class TestPartitions {
 
   /** Of the metadata, what is named here is so from now on; the rest stays. */
   change(...changes: Change[]): this {
-    const applied = this.#image.applyDelta(create(DeltaSchema, { revision: BigInt(++this.#revision), changes }));
+    const applied = this.image.applyDelta(create(DeltaSchema, { revision: BigInt(++this.#revision), changes }));
     if (applied.kind !== 'applied') throw new Error(applied.kind);
-    this.partitions.apply(this.#image, applied.changes);
+    this.partitions.apply(this.image, applied.changes);
     this.clock.endTurns();
     return this;
   }

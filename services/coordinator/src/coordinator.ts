@@ -14,10 +14,13 @@ import type { RegisterBroker } from './controller/brokers.ts';
 import { alterationInWords } from './controller/altered-configs.ts';
 import { Controller } from './controller/controller.ts';
 import type { Command, CommandResult, ControllerEffect, ControllerEvent, Entity } from './controller/controller.ts';
-import type { BrokerRecord, ClusterImage, PartitionRecord } from './controller/image.ts';
+import type { BrokerRecord, ClusterImage } from './controller/image.ts';
 import type { Policy } from './controller/create-topics.ts';
-import { coordinatorMetrics } from './metrics.ts';
+import type { Claim } from './election/claim.ts';
+import type { Tenure } from './election/tenure.ts';
 import type { CoordinatorMetrics } from './metrics.ts';
+import type { NamespaceWatches } from './namespace/watches.ts';
+import { LeaderBalance } from './leader-balance.ts';
 import { NamespaceHost } from './namespace-host.ts';
 import type { Feed } from './rpc/feed.ts';
 import { deltaMessage, factsOf } from './rpc/messages.ts';
@@ -36,22 +39,29 @@ export interface Member {
   abort(reason: Refusal): void;
 }
 
-/** What a coordinator is set up with. */
+/** What an active coordinator is set up with. */
 export interface CoordinatorOptions {
   readonly store: MetadataStore;
+  /** Everything that was written before its claim. */
   readonly image: ClusterImage;
-  readonly controllerRevision: Revision;
-  readonly incarnation: string;
-  readonly coordinatorId: number;
+  /** With the history that the image came with. */
+  readonly watches: NamespaceWatches;
+  readonly claim: Claim;
+  readonly tenure: Tenure;
   readonly policy: Policy;
+  readonly metrics: CoordinatorMetrics;
+  /** It can write no more: another one has claimed, or what it knows is not what is. Called once. */
+  readonly deposed: () => void;
 }
 
 /** Called once, with what became of a command. */
 type Done = (result: CommandResult) => void;
 
-/** The acting part: does what the controller and the session table decide, and tells the followers. */
+/** The acting part of the active coordinator: does what the controller and the session table decide, and tells the followers. */
 export class Coordinator {
   readonly image: ClusterImage;
+  /** By which it is the active one. */
+  readonly claim: Claim;
   /** The users' nodes, and the sessions of clients that are no brokers. */
   readonly namespace: NamespaceHost;
   readonly #world: World;
@@ -59,36 +69,43 @@ export class Coordinator {
   readonly #committer: Committer;
   readonly #sessions: SessionTable;
   readonly #metrics: CoordinatorMetrics;
+  readonly #tenure: Tenure;
   /** Every open stream. */
   readonly #members = new Set<Member>();
   /** The stream that a session is attached to. */
   readonly #attached = new Map<string, Member>();
   readonly #waiting = new Map<number, Done>();
   readonly #cancelTicks: Cancel;
+  #cancelDue: Cancel | undefined;
+  readonly #balance: LeaderBalance;
   #commands = 0;
-  #stopping = false;
+  /** Why it takes nothing on any more. */
+  #ended: Refusal | undefined;
 
   constructor(options: CoordinatorOptions, world: World) {
-    const { store, image } = options;
+    const { store, image, watches, claim, tenure, metrics, deposed } = options;
     this.image = image;
+    this.claim = claim;
     this.#world = world;
+    this.#tenure = tenure;
+    this.#metrics = metrics;
     this.#controller = new Controller(options);
     this.#sessions = new SessionTable(world.clock.monotonicMs());
-    this.#metrics = coordinatorMetrics(world.registry, {
-      image,
-      sessions: () => this.#sessions.size,
-      streams: () => this.#members.size,
-      queued: () => this.#controller.queued,
-      problem: () => this.notReady(),
-      watches: () => this.namespace.watches,
-    });
-    this.#committer = new Committer(store, world, this.#metrics);
+    this.#committer = new Committer(store, { ...world, deposed }, metrics);
     this.namespace = new NamespaceHost({
       image,
       systemView: this.#controller.systemView,
       world,
-      metrics: this.#metrics,
+      metrics,
+      watches,
+      holds: () => tenure.holds(),
       submit: (command, done) => this.submit(command, done),
+    });
+    this.#balance = new LeaderBalance({
+      image,
+      clock: world.clock,
+      elect: (done) => this.submit({ kind: 'electLeaders', election: 'preferred', topics: undefined, peer: '' }, done),
+      elected: (count) => metrics.leadersBalanced.inc(count),
     });
     for (const sessionId of image.sessions.keys()) this.#beginSession(sessionId);
     // A turn's heartbeats are read before its tick.
@@ -99,16 +116,29 @@ export class Coordinator {
     return this.image.clusterId;
   }
 
+  /** Broker sessions that live. */
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  /** Clients that follow the metadata. */
+  get streams(): number {
+    return this.#members.size;
+  }
+
+  /** Commands that wait. */
+  get queued(): number {
+    return this.#controller.queued;
+  }
+
   /** Why it cannot serve, or undefined. */
   notReady(): string | undefined {
-    return this.#stopping ? 'stopping' : this.#committer.problem;
+    return this.#ended?.message ?? this.#committer.problem;
   }
 
   /** Runs a command; `done` is called once it is decided and written. */
   submit(command: Command, done: Done): void {
-    if (this.#stopping) {
-      return done({ kind: 'refused', refusal: refusal('SHUTTING_DOWN', 'the coordinator stops; try again shortly') });
-    }
+    if (this.#ended !== undefined) return done({ kind: 'refused', refusal: this.#ended });
     const id = ++this.#commands;
     this.#waiting.set(id, done);
     this.#metrics.commands.inc({ command: command.kind });
@@ -117,11 +147,12 @@ export class Coordinator {
 
   /** Registers a broker and begins its session. */
   register(
-    { broker, doubtful }: Pick<RegisterBroker, 'broker' | 'doubtful'>,
+    registration: Omit<RegisterBroker, 'kind' | 'sessionId'>,
     done: (result: { kind: 'registered'; sessionId: string } | { kind: 'refused'; refusal: Refusal }) => void,
   ): void {
     const sessionId = uuidFromRandom(this.#world.random.bytes(16));
-    this.submit({ kind: 'registerBroker', sessionId, broker, doubtful }, (result) => {
+    const { broker, doubtful } = registration;
+    this.submit({ kind: 'registerBroker', sessionId, ...registration }, (result) => {
       const { id, directoryId, grpcAddress } = broker;
       if (result.kind === 'refused') {
         this.#world.logger.warn({ broker: id, directoryId, code: result.refusal.code }, result.refusal.message);
@@ -131,6 +162,12 @@ export class Coordinator {
         { broker: id, directoryId, sessionId, grpcAddress, doubtful: doubtful.length },
         `broker ${id} registered`,
       );
+      if (result.kind === 'registered' && result.isOutdated) {
+        this.#world.logger.warn(
+          { broker: id, directoryId },
+          `broker ${id} came with a data directory that is older than its last run, as from a backup: none of its replicas counts as in sync before it has caught up`,
+        );
+      }
       this.#beginSession(sessionId);
       done({ kind: 'registered', sessionId });
     });
@@ -138,7 +175,7 @@ export class Coordinator {
 
   /** Takes in a new stream; the reason when there are too many. */
   join(member: Member): Refusal | undefined {
-    if (this.#stopping) return refusal('SHUTTING_DOWN', 'the coordinator stops; try again shortly');
+    if (this.#ended !== undefined) return this.#ended;
     if (this.#members.size >= COORDINATOR_STREAMS_MAX) {
       const message = `the coordinator has ${COORDINATOR_STREAMS_MAX} clients, which is the most it takes`;
       return refusal('THROTTLING_QUOTA_EXCEEDED', message);
@@ -155,6 +192,15 @@ export class Coordinator {
     if (holder !== undefined && holder !== member) return;
     this.#attached.delete(sessionId);
     this.#sessions.step({ kind: 'detached', sessionId, nowMs: this.#world.clock.monotonicMs() });
+    this.#tickWhenDue();
+  }
+
+  /** A broker that is gone is not waited for until the next tick. Of those that go together the first one counts. */
+  #tickWhenDue(): void {
+    this.#cancelDue ??= this.#world.clock.after(SESSION_REATTACH_MS, () => {
+      this.#cancelDue = undefined;
+      this.#world.clock.endOfTurn(() => this.#tick());
+    });
   }
 
   /** Attaches a stream to a session that lives; false when there is none of that broker's. */
@@ -168,6 +214,7 @@ export class Coordinator {
       registered.incarnationId === broker.incarnationId &&
       registered.grpcAddress === broker.grpcAddress &&
       registered.kafkaAddress === broker.kafkaAddress &&
+      registered.replicationAddress === broker.replicationAddress &&
       registered.rack === broker.rack;
     if (!isSame) return false;
     const before = this.#attached.get(sessionId);
@@ -179,10 +226,23 @@ export class Coordinator {
     return true;
   }
 
-  /** A heartbeat came; false when the session has ended and must not be answered. */
-  heartbeat(sessionId: string): boolean {
+  /** Whether it may answer clients: see Tenure. */
+  get holds(): boolean {
+    return this.#tenure.holds();
+  }
+
+  /**
+   * A heartbeat came, of a session or of who only follows; false when it must not be answered: the session has ended, or may
+   * live on elsewhere.
+   *
+   * @param appliedRevision - up to where the client knows the metadata
+   */
+  heartbeat(sessionId: string | undefined, appliedRevision: number): boolean {
+    if (!this.holds) return false;
+    if (sessionId === undefined) return true;
     if (!this.#sessions.has(sessionId)) return false;
     this.#sessions.step({ kind: 'heartbeat', sessionId, nowMs: this.#world.clock.monotonicMs() });
+    this.#noteApplied(sessionId, appliedRevision);
     return true;
   }
 
@@ -191,22 +251,33 @@ export class Coordinator {
     this.#metrics.snapshots.inc();
   }
 
-  /** Lets go of every client, sessions staying as they are, and waits for the transaction under way. */
-  async stop(): Promise<void> {
-    this.#stopping = true;
+  /**
+   * Lets go of every client, sessions staying as they are, and waits for the transaction under way.
+   *
+   * @param why - a code that says for certain that nothing was done: SHUTTING_DOWN or NOT_CONTROLLER
+   */
+  async stop(why: Refusal): Promise<void> {
+    this.#ended = why;
     this.#cancelTicks();
-    for (const member of this.#members) member.abort(refusal('SHUTTING_DOWN', 'the coordinator stops'));
-    this.namespace.stop();
+    this.#cancelDue?.();
+    this.#balance.stop();
+    for (const member of this.#members) member.abort(why);
+    this.namespace.stop(why);
     await this.#committer.stop();
     for (const [id, done] of this.#waiting) {
-      // Whoever hears SHUTTING_DOWN may take it for certain that nothing was done.
-      const why =
-        id === this.#controller.runningId
-          ? refusal('REQUEST_TIMED_OUT', 'the coordinator stopped while it was at it: it may have been done or not')
-          : refusal('SHUTTING_DOWN', 'the coordinator stopped before it was begun');
-      done({ kind: 'refused', refusal: why });
+      const isBegun = id === this.#controller.runningId;
+      const unknown = refusal('REQUEST_TIMED_OUT', `${why.message}: what it was at may have been done or not`);
+      done({ kind: 'refused', refusal: isBegun ? unknown : why });
     }
     this.#waiting.clear();
+  }
+
+  #noteApplied(sessionId: string, revision: number): void {
+    const id = this.image.sessions.get(sessionId)?.brokerId;
+    if (id === undefined) return;
+    const before = this.image.stateOf(id);
+    this.image.noteApplied(sessionId, revision);
+    if (before !== 'active' && this.image.stateOf(id) === 'active') this.#balance.wanted();
   }
 
   #beginSession(sessionId: string): void {
@@ -214,10 +285,21 @@ export class Coordinator {
   }
 
   #tick(): void {
-    if (this.#stopping) return;
+    // The next tick then comes late, and counts for no session what nobody could have been told in between.
+    if (this.#ended !== undefined || !this.#tenure.holds()) return;
     const expired = this.#sessions.step({ kind: 'tick', nowMs: this.#world.clock.monotonicMs() });
     for (const session of expired) this.#expire(session);
     this.namespace.tick();
+  }
+
+  /** A broker stops on purpose: nobody waits for it. */
+  endSession(sessionId: string): void {
+    if (!this.#sessions.has(sessionId)) return;
+    this.#sessions.step({ kind: 'ended', sessionId });
+    const broker = this.image.sessions.get(sessionId)?.brokerId;
+    this.#world.logger.info({ broker, sessionId }, `broker ${broker} has ended its session`);
+    this.#fence(sessionId, 'the broker has ended the session');
+    this.submit({ kind: 'endSession', sessionId }, () => {});
   }
 
   #expire({ sessionId, why }: SessionExpired): void {
@@ -252,7 +334,9 @@ export class Coordinator {
         this.#committer.commit(effect, (revision) => this.#run({ kind: 'committed', revision }));
         return;
       case 'publish':
-        this.#metrics.elections.inc(effect.elections);
+        if (effect.elections > 0) this.#metrics.elections.inc({ command: effect.command }, effect.elections);
+        this.#metrics.isrShrinks.inc(effect.isrShrinks);
+        this.#metrics.isrExpansions.inc(effect.isrExpansions);
         this.#publish(effect.revision, effect.entities);
         return;
       case 'nodesChanged':
@@ -262,8 +346,16 @@ export class Coordinator {
         this.#auditConfigs(effect);
         return;
       case 'uncleanElection':
-        this.#auditUncleanElection(effect.partition);
+        this.#auditUncleanElection(effect);
         return;
+      case 'rejoined':
+        this.#balance.wanted();
+        return;
+      case 'brokerAltered': {
+        const { id: broker, what, revision, peer } = effect;
+        this.#world.logger.info({ audit: true, broker, revision, peer }, `broker ${broker} ${what}`);
+        return;
+      }
       case 'sessionEnded':
         this.#sessions.step({ kind: 'ended', sessionId: effect.sessionId });
         this.#fence(effect.sessionId, 'the broker registered again, which ended this session');
@@ -295,12 +387,13 @@ export class Coordinator {
     this.#world.logger.info(facts, alterationInWords(altered));
   }
 
-  #auditUncleanElection({ topicId, index, leader, leaderEpoch, partitionEpoch }: PartitionRecord): void {
+  #auditUncleanElection({ partition, peer }: Extract<ControllerEffect, { kind: 'uncleanElection' }>): void {
+    const { topicId, index, leader, leaderEpoch, partitionEpoch } = partition;
     const topic = this.image.topicById(topicId)?.name;
     this.#metrics.uncleanElections.inc();
     this.#world.logger.warn(
-      { audit: true, topic, partition: index, leader, leaderEpoch, partitionEpoch },
-      `unclean election: broker ${leader} leads ${topic}-${index} again and may have lost acknowledged records that were not synced`,
+      { audit: true, topic, partition: index, leader, leaderEpoch, partitionEpoch, ...(peer === '' ? {} : { peer }) },
+      `unclean election: broker ${leader} leads ${topic}-${index}, and acknowledged records that it does not hold are lost`,
     );
   }
 

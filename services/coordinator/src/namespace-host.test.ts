@@ -8,7 +8,11 @@ import type { NamespaceSession } from '@weir/client/namespace/namespace-session.
 import type { TreeEvent } from '@weir/client/namespace/tree-node.ts';
 import { ManualClock } from '@weir/client/test-kit/manual-clock.ts';
 import { MemoryTransport } from '@weir/client/test-kit/memory-transport.ts';
-import { ListChildrenRequestSchema, NamespaceService } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
+import {
+  KeepSessionRequestSchema,
+  ListChildrenRequestSchema,
+  NamespaceService,
+} from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { temporaryDirectory, testWorld } from '@weir/runtime/test-world.ts';
 import type { Service, World } from '@weir/runtime/world.ts';
@@ -16,6 +20,7 @@ import { coordinatorOptions } from './options.ts';
 import { start } from './start.ts';
 
 const ADDRESS = '127.0.0.1:7000';
+const KEEP_SESSION = protobufMethod(NamespaceService.method.keepSession);
 const LIST_CHILDREN = protobufMethod(NamespaceService.method.listChildren);
 const cleanUps: (() => Promise<void>)[] = [];
 
@@ -61,12 +66,8 @@ class Setting {
   }
 
   /** What becomes of a promise, while everything happens that is due. */
-  async settled<T>(promise: Promise<T>): Promise<T> {
-    const over = new AbortController();
-    const done = promise.finally(() => over.abort());
-    done.catch(() => undefined);
-    for (let waited = 0; !over.signal.aborted && waited < 40_000; waited += 10) await this.clock.advance(10);
-    return done;
+  settled<T>(promise: Promise<T>): Promise<T> {
+    return this.clock.meanwhile(promise);
   }
 
   async session(client: NamespaceClient): Promise<NamespaceSession> {
@@ -122,6 +123,84 @@ describe('client sessions', () => {
     expect(watch.told).toEqual([]);
     await setting.clock.advance(300);
     expect(watch.told.map(({ kind }) => kind)).toEqual(['deleted']);
+  });
+
+  test('a session without a stream lives while it is called, by whoever has its id, and ends one timeout after that', async () => {
+    const setting = await Setting.begin();
+    const [client, other] = [setting.client(), setting.client()];
+    const session = await setting.settled(client.beginCalledSession('a test'));
+    const node = await setting.settled(client.create('/e', 'x', { session }));
+    expect(node.ephemeralOwner).toBe(session.owner);
+    const touch = (by: NamespaceClient) => setting.settled(by.touchCalledSession(session.id));
+    for (let i = 0; i < 4; i++) {
+      await setting.clock.advance(0.8 * SESSION_TIMEOUT_MS);
+      expect(await touch(i % 2 === 0 ? client : other)).toEqual(session);
+    }
+    await setting.clock.advance(SESSION_TIMEOUT_MS - 100);
+    expect(await setting.names(client, '/')).toContain('e');
+    await setting.clock.advance(400);
+    expect(await setting.names(client, '/')).not.toContain('e');
+    await expect(touch(client)).rejects.toMatchObject({ code: 'SESSION_EXPIRED' });
+    await expect(setting.settled(client.create('/f', '', { session }))).rejects.toMatchObject({
+      code: 'SESSION_EXPIRED',
+    });
+  });
+
+  test('one whose stream broke goes on by calls, and is then one that has none', async () => {
+    const setting = await Setting.begin();
+    const client = setting.client();
+    const session = await setting.session(client);
+    await setting.settled(client.create('/e', '', { session }));
+    session.abandon('it died');
+    await setting.clock.advance(SESSION_REATTACH_MS / 2);
+    await setting.settled(client.touchCalledSession(session.id));
+    await setting.clock.advance(SESSION_TIMEOUT_MS - 200);
+    expect(await setting.names(client, '/')).toContain('e');
+    await setting.clock.advance(500);
+    expect(await setting.names(client, '/')).not.toContain('e');
+  });
+
+  test('one that a stream attached to ends with that as others do, and not by it while it is called', async () => {
+    const setting = await Setting.begin();
+    const client = setting.client();
+    const attach = async (sessionId: string) => {
+      const told: (string | undefined)[] = [];
+      const stream = setting.transport.connect(ADDRESS).open(KEEP_SESSION, {
+        message: ({ response }) => void told.push(response.case),
+        drained: () => {},
+        closed: () => {},
+      });
+      stream.send(create(KeepSessionRequestSchema, { request: { case: 'open', value: { sessionId } } }));
+      await setting.clock.advance(10);
+      expect(told).toEqual(['opened']);
+      return stream;
+    };
+    const [called, left] = [
+      await setting.settled(client.beginCalledSession('called')),
+      await setting.settled(client.beginCalledSession('left')),
+    ];
+    await setting.settled(client.create('/called', '', { session: called }));
+    await setting.settled(client.create('/left', '', { session: left }));
+    for (const { id } of [called, left])
+      (await attach(id)).abort({ kind: 'broken', code: 'NETWORK_EXCEPTION', message: 'it died' });
+    await setting.settled(client.touchCalledSession(called.id));
+    await setting.clock.advance(SESSION_REATTACH_MS + 200);
+    const names = await setting.names(client, '/');
+    expect([names.includes('called'), names.includes('left')]).toEqual([true, false]);
+  });
+
+  test('one that is ended by a call is gone with its nodes, and so is one that has a stream', async () => {
+    const setting = await Setting.begin();
+    const client = setting.client();
+    const called = await setting.settled(client.beginCalledSession('a test'));
+    const streamed = await setting.session(client);
+    await setting.settled(client.create('/e1', '', { session: called }));
+    await setting.settled(client.create('/e2', '', { session: streamed }));
+    for (const { id } of [called, streamed, called]) await setting.settled(client.endCalledSession(id));
+    await setting.clock.advance(100);
+    const names = await setting.names(client, '/');
+    expect([names.includes('e1'), names.includes('e2')]).toEqual([false, false]);
+    expect(streamed.signal.aborted).toBe(true);
   });
 
   test('sessions and their nodes live through a restart of the coordinator, and can go on creating nodes', async () => {
@@ -308,7 +387,7 @@ describe('reads', () => {
     const client = setting.client();
     expect(await setting.names(client, '/')).toEqual(['brokers', 'config', 'controller', 'gateways']);
     const { node } = await setting.settled(client.get('/controller'));
-    expect(JSON.parse(Buffer.from(node.data).toString())).toEqual({ version: 1, coordinator: 1 });
+    expect(JSON.parse(Buffer.from(node.data).toString())).toEqual({ version: 1, coordinator: 1, grpc: ADDRESS });
     expect(node.ephemeralOwner).toBe(node.createRevision);
     await expect(setting.settled(client.create('/controller'))).rejects.toMatchObject({ code: 'NODE_EXISTS' });
     await expect(setting.settled(client.set('/brokers/ids/1', ''))).rejects.toThrow('weir topic');

@@ -11,8 +11,7 @@ import type { ClientSessionRecord, NodeView } from './namespace/node.ts';
 import { parsePath, ROOT } from './namespace/path.ts';
 import { isSystemPath, SYSTEM_NAMES, unbuiltRefusal } from './namespace/system-roots.ts';
 import type { SystemView } from './namespace/system-view.ts';
-import { Watches } from './namespace/watches.ts';
-import type { Watch, WatchOutput, WatchRequest } from './namespace/watches.ts';
+import type { NamespaceWatches, Watch, Watches, WatchOutput, WatchRequest } from './namespace/watches.ts';
 import type { NodeOperation } from './namespace/write-nodes.ts';
 import { SessionTable } from './session/session-table.ts';
 
@@ -22,6 +21,10 @@ export interface NamespaceParts {
   readonly systemView: SystemView;
   readonly world: World;
   readonly metrics: Pick<CoordinatorMetrics, 'clientSessionsExpired'>;
+  /** With the history that there is. */
+  readonly watches: NamespaceWatches;
+  /** Whether this coordinator may answer for the sessions: see Tenure. */
+  holds(): boolean;
   submit(command: Command, done: (result: CommandResult) => void): void;
 }
 
@@ -59,19 +62,24 @@ export class NamespaceHost {
   readonly #users: Watches;
   readonly #system: Watches;
   #sweeping = false;
-  #stopping = false;
+  #ended: Refusal | undefined;
 
   constructor(parts: NamespaceParts) {
     this.#parts = parts;
     const { image, world } = parts;
-    this.#users = new Watches({ since: image.namespace.changedAt, countsData: true });
-    this.#system = new Watches({ since: image.revision, countsData: false });
+    this.#users = parts.watches.users;
+    this.#system = parts.watches.system;
     this.#sessions = new SessionTable(world.clock.monotonicMs());
     for (const sessionId of image.namespace.sessions.keys()) this.#step('began', sessionId);
   }
 
   get revision(): Revision {
     return this.#parts.image.revision;
+  }
+
+  /** Whether it may answer clients: see Tenure. */
+  get holds(): boolean {
+    return this.#parts.holds();
   }
 
   /** Watches that stand. */
@@ -81,7 +89,7 @@ export class NamespaceHost {
 
   /** Takes in a new stream; the reason when it cannot. */
   join(stream: NamespaceStream): Refusal | undefined {
-    if (this.#stopping) return refusal('SHUTTING_DOWN', STOPS);
+    if (this.#ended !== undefined) return this.#ended;
     if (this.#streams.size >= NAMESPACE_STREAMS_MAX) {
       const message = `the coordinator has ${NAMESPACE_STREAMS_MAX} streams of the namespace, which is the most it takes`;
       return refusal('THROTTLING_QUOTA_EXCEEDED', message);
@@ -96,9 +104,9 @@ export class NamespaceHost {
   }
 
   /** Lets go of every client; sessions stay as they are, for the next coordinator. */
-  stop(): void {
-    this.#stopping = true;
-    for (const stream of this.#streams) stream.abort(refusal('SHUTTING_DOWN', STOPS));
+  stop(why: Refusal): void {
+    this.#ended = why;
+    for (const stream of this.#streams) stream.abort(why);
   }
 
   /** The node at a path; why there can be none, if so. */
@@ -163,7 +171,7 @@ export class NamespaceHost {
 
   /** A heartbeat came; false when the session has ended and must not be answered. */
   heartbeat(sessionId: string): boolean {
-    if (!this.#sessions.has(sessionId)) return false;
+    if (!this.#sessions.has(sessionId) || !this.holds) return false;
     this.#step('heartbeat', sessionId);
     return true;
   }
@@ -176,11 +184,18 @@ export class NamespaceHost {
     this.#step('detached', sessionId);
   }
 
-  /** The client wants its session to end now. */
-  close(sessionId: string, done: () => void): void {
+  /** The client wants its session to end now. `done`: it has ended, or why that was refused. */
+  close(sessionId: string, done: (refused: Refusal | undefined) => void): void {
     this.#sessions.step({ kind: 'ended', sessionId });
     this.#holders.delete(sessionId);
     this.#end([sessionId], done);
+  }
+
+  /** Whoever has a session's id wants it to end now; a stream that it is attached to is told. */
+  endByCall(sessionId: string, done: (refused: Refusal | undefined) => void): void {
+    const holder = this.#holders.get(sessionId);
+    this.close(sessionId, done);
+    holder?.end(refusal('SESSION_EXPIRED', 'the session was ended by a call'));
   }
 
   /** Begins a watch; why not, if so. */
@@ -249,9 +264,9 @@ export class NamespaceHost {
     });
   }
 
-  #end(sessionIds: readonly string[], done: () => void): void {
-    this.#parts.submit({ kind: 'endClientSessions', sessionIds }, () => {
-      done();
+  #end(sessionIds: readonly string[], done: (refused: Refusal | undefined) => void): void {
+    this.#parts.submit({ kind: 'endClientSessions', sessionIds }, (result) => {
+      done(result.kind === 'refused' ? result.refusal : undefined);
       this.sweep();
     });
   }
@@ -278,8 +293,6 @@ export class NamespaceHost {
     this.#sessions.step({ kind, sessionId, nowMs: this.#parts.world.clock.monotonicMs() });
   }
 }
-
-const STOPS = 'the coordinator stops; try again shortly';
 
 /** The index of the first name behind another one. */
 function firstAfter(names: readonly string[], after: string): number {

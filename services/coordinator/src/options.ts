@@ -1,4 +1,9 @@
-import { PARTITIONS_DEFAULT, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
+import {
+  PARTITIONS_DEFAULT,
+  REPLICATION_FACTOR_DEFAULT,
+  REPLICATION_FACTOR_MAX,
+  TOPIC_PARTITIONS_MAX,
+} from '@weir/base/limits.ts';
 import { addressProblem, declareOptions, splitAddress } from '@weir/base/options.ts';
 import type { OptionValues } from '@weir/base/options.ts';
 import { isLoopbackHost } from '@weir/runtime/listen-rule.ts';
@@ -90,6 +95,13 @@ export const coordinatorOptions = declareOptions({
     min: 1,
     max: TOPIC_PARTITIONS_MAX,
     description: 'Partitions of a topic that is created without saying how many',
+  },
+  'default-replication-factor': {
+    type: 'integer',
+    optional: true,
+    min: 1,
+    max: REPLICATION_FACTOR_MAX,
+    description: `Replicas of a topic that is created without saying how many; if not given, ${REPLICATION_FACTOR_DEFAULT}, or as many as there are brokers when these are fewer`,
   },
   insecure: {
     type: 'boolean',

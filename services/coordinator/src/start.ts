@@ -1,23 +1,23 @@
-import { messageOf } from '@weir/base/errors.ts';
+import { messageOf, refusal } from '@weir/base/errors.ts';
+import { revision } from '@weir/base/ids.ts';
+import type { Revision } from '@weir/base/ids.ts';
 import { STOP_GRACE_MS } from '@weir/base/limits.ts';
-import { listenProblem } from '@weir/runtime/listen-rule.ts';
+import { advertiseProblem, listenProblem } from '@weir/runtime/listen-rule.ts';
 import type { Service, World } from '@weir/runtime/world.ts';
-import { activate } from './activate.ts';
 import type { Policy } from './controller/create-topics.ts';
-import type { Coordinator } from './coordinator.ts';
+import { Candidate } from './election/candidate.ts';
+import { coordinatorMetrics } from './metrics.ts';
 import { storeLocationOf } from './options.ts';
 import type { CoordinatorOptionValues, StoreLocation } from './options.ts';
 import { coordinatorHandlers } from './rpc/handlers.ts';
+import type { NotActive, Office } from './rpc/office.ts';
 import { compactRegularly } from './store/compactor.ts';
 import { openEtcdStore } from './store/etcd.node.ts';
 import type { MetadataStore } from './store/metadata-store.ts';
 import { openSqliteStore } from './store/sqlite.node.ts';
 
-/** Largest replication factor that works: followers do not exist yet. */
-const REPLICATION_FACTOR_BUILT = 1;
-
 /**
- * Starts the coordinator: opens the store, takes over, finishes what an earlier one left half done, and serves.
+ * Starts the coordinator: opens the store, takes over or stands by, and serves.
  *
  * @throws Error that says which option is wrong, or which file or port another process has
  */
@@ -26,15 +26,14 @@ export async function start(options: CoordinatorOptionValues, world: World): Pro
     const problem = listenProblem(name, options[name], options.insecure);
     if (problem !== undefined) throw new Error(problem);
   }
-  const store = await openStore(storeLocationOf(options), world);
+  const location = storeLocationOf(options);
+  // Other coordinators, and clients that they send there, look for it under what it says of itself.
+  const { 'grpc-listen': listen, 'grpc-advertise': advertise } = options;
+  const problem = location.kind === 'etcd' ? advertiseProblem('grpc', listen, advertise) : undefined;
+  if (problem !== undefined) throw new Error(problem);
+  const store = await openStore(location, world);
   try {
-    const coordinator = await activated(options, world, store);
-    try {
-      return await serve(options, world, { coordinator, store });
-    } catch (error) {
-      await coordinator.stop();
-      throw error;
-    }
+    return await serve(options, world, { store, isShared: location.kind === 'etcd' });
   } catch (error) {
     await store.close();
     throw error;
@@ -50,15 +49,52 @@ async function openStore(location: StoreLocation, { clock }: World): Promise<Met
   }
 }
 
-/** Becomes the active coordinator, with what its options say. */
-function activated(options: CoordinatorOptionValues, world: World, store: MetadataStore): Promise<Coordinator> {
+async function serve(
+  options: CoordinatorOptionValues,
+  world: World,
+  { store, isShared }: { readonly store: MetadataStore; readonly isShared: boolean },
+): Promise<Service> {
   const policy: Policy = {
     autoCreateTopics: options['auto-create-topics'],
     defaultPartitions: options['default-partitions'],
-    replicationFactorMax: REPLICATION_FACTOR_BUILT,
+    defaultReplicationFactor: options['default-replication-factor'],
   };
-  return explained(options.store, activate({ store, coordinatorId: options.id, policy }, world));
+  let candidate: Candidate | undefined;
+  const metrics = coordinatorMetrics(world.registry, () => candidate);
+  const office: Office = {
+    get active() {
+      return candidate?.active;
+    },
+    notActive: () => candidate?.notActive() ?? STARTING,
+  };
+  // First of all: the address that it claims by may be one that the system gives it.
+  const listener = await world.transport.listen(options['grpc-listen'], coordinatorHandlers(office, world));
+  const address = options['grpc-advertise'] ?? listener.address;
+  candidate = new Candidate({ store, isShared, coordinatorId: options.id, address, policy }, world, metrics);
+  try {
+    await explained(options.store, candidate.start());
+  } catch (error) {
+    await listener.close(0);
+    throw error;
+  }
+  const newest = (): Revision => candidate.image?.revision ?? revision(0);
+  const cancelCompaction = compactRegularly(store, newest, world);
+  return {
+    addresses: { grpc: address },
+    notReady: () => candidate.notReady(),
+    async stop() {
+      cancelCompaction();
+      await candidate.stop();
+      await listener.close(STOP_GRACE_MS);
+      await store.close();
+    },
+  };
 }
+
+const STARTING: NotActive = {
+  ...refusal('NOT_CONTROLLER', 'the coordinator starts; try again shortly'),
+  activeAddress: '',
+};
 
 /** A store whose contents make no sense is named by the option, so that somebody can find the file. */
 async function explained<T>(store: string, taking: Promise<T>): Promise<T> {
@@ -67,23 +103,4 @@ async function explained<T>(store: string, taking: Promise<T>): Promise<T> {
   } catch (error) {
     throw new Error(`the metadata store ${store} cannot be used: ${messageOf(error)}`, { cause: error });
   }
-}
-
-async function serve(
-  options: CoordinatorOptionValues,
-  world: World,
-  { coordinator, store }: { readonly coordinator: Coordinator; readonly store: MetadataStore },
-): Promise<Service> {
-  const listener = await world.transport.listen(options['grpc-listen'], coordinatorHandlers(coordinator, world));
-  const cancelCompaction = compactRegularly(store, () => coordinator.image.revision, world);
-  return {
-    addresses: { grpc: options['grpc-advertise'] ?? listener.address },
-    notReady: () => coordinator.notReady(),
-    async stop() {
-      cancelCompaction();
-      await coordinator.stop();
-      await listener.close(STOP_GRACE_MS);
-      await store.close();
-    },
-  };
 }

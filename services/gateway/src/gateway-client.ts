@@ -5,7 +5,17 @@ import type { Producer } from '@weir/client/producer/producer.ts';
 /** What the gateway uses of the namespace. */
 export type GatewayNamespace = Pick<
   NamespaceClient,
-  'children' | 'create' | 'delete' | 'get' | 'openSession' | 'set' | 'watch'
+  | 'beginCalledSession'
+  | 'children'
+  | 'create'
+  | 'delete'
+  | 'endCalledSession'
+  | 'get'
+  | 'multi'
+  | 'openSession'
+  | 'set'
+  | 'touchCalledSession'
+  | 'watch'
 >;
 
 /** What the gateway uses of a client: the real one, or a cluster in memory in the tests. */

@@ -1,6 +1,8 @@
 import { ref } from './openapi/schemas.ts';
 import type { Schema } from './openapi/schemas.ts';
+import { endSession, keepSession, openSession } from './rest/sessions.ts';
 import { createNode, deleteNode, getNode, putNode } from './rest/tree.ts';
+import { writeTree } from './rest/tree-operations.ts';
 import type { Operation, Parameter, Route } from './route.ts';
 
 const TEXT: Schema = { type: 'string' };
@@ -43,10 +45,34 @@ const read = (id: string, summary: string): Operation => ({
   },
 });
 
-/** The namespace over HTTP. Ephemeral nodes need a session, which HTTP does not have: they are made over gRPC. */
+const session: Parameter = {
+  name: 'weir-session',
+  from: 'header',
+  description: 'The session, as POST /v1/sessions has answered it.',
+  schema: TEXT,
+};
+
+/** The namespace over HTTP. Sessions are kept by calls: no gateway has anything of them. */
 export const routesTree: readonly Route[] = [
   { method: 'GET', path: '/v1/tree', handle: getNode, operation: read('getRoot', 'The root of the namespace') },
   { method: 'GET', path: '/v1/tree/{+path}', handle: getNode, operation: read('getNode', 'Read or watch a node') },
+  {
+    method: 'POST',
+    path: '/v1/tree',
+    body: () => 'whole',
+    handle: writeTree,
+    operation: {
+      id: 'writeTree',
+      tag: 'tree',
+      summary: 'Do several operations, all or none',
+      description:
+        'In one transaction, each seeing what those before it did; "check" changes nothing. An error names the operation ' +
+        'that could not be done. With a session: only while that lives.',
+      parameters: [session],
+      request: { 'application/json': ref('TreeOperations') },
+      responses: { 200: { description: 'All was done.', content: { 'application/json': ref('TreeWritten') } } },
+    },
+  },
   {
     method: 'POST',
     path: '/v1/tree/{+path}',
@@ -63,6 +89,8 @@ export const routesTree: readonly Route[] = [
           description: 'Put ten digits behind the path: a number that the parent gives to no other child.',
           schema: FLAG,
         },
+        { name: 'ephemeral', description: 'The node goes with the session.', schema: FLAG },
+        session,
       ],
       request: DATA,
       responses: { 201: { description: 'It is there. Location names it.', content: STAT } },
@@ -96,6 +124,47 @@ export const routesTree: readonly Route[] = [
       summary: 'Delete a node that has no children',
       parameters: [version],
       responses: { 204: { description: 'It is not there any more.' } },
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/sessions',
+    body: () => 'whole',
+    handle: openSession,
+    operation: {
+      id: 'openSession',
+      tag: 'tree',
+      summary: 'Open a session, with which ephemeral nodes go',
+      description: 'It lives while it has heartbeats, by way of whichever gateway. A body is not needed.',
+      request: { 'application/json': ref('NewSession') },
+      responses: { 201: { description: 'It lives.', content: { 'application/json': ref('Session') } } },
+    },
+  },
+  {
+    method: 'DELETE',
+    path: '/v1/sessions',
+    handle: endSession,
+    operation: {
+      id: 'endSession',
+      tag: 'tree',
+      summary: 'End a session, and its nodes with it',
+      parameters: [session],
+      responses: { 204: { description: 'It has ended.' } },
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/sessions/heartbeat',
+    handle: keepSession,
+    operation: {
+      id: 'keepSession',
+      tag: 'tree',
+      summary: 'Keep a session alive',
+      description: 'Several times in its timeout. SESSION_EXPIRED (410) says that it has ended, for good.',
+      parameters: [session],
+      responses: {
+        200: { description: 'It lives for another timeout.', content: { 'application/json': ref('Session') } },
+      },
     },
   },
 ];

@@ -8,6 +8,7 @@ function row(figure: Figure, Weir: number[], Kafka: number[]): RowResult {
 
 const RATE: Figure = { name: 'records/s', digits: 0, target: { kind: 'ratio-at-least', value: 1 } };
 const CPU: Figure = { name: 'CPU s/GB', digits: 2, target: { kind: 'ratio-at-most', value: 0.7 } };
+const CATCH_UP: Figure = { name: 'catch-up MB/s', digits: 0, target: { kind: 'at-least', value: 1_000 } };
 const MEMORY: Figure = { name: 'MiB', digits: 0, target: { kind: 'at-most', value: 98 } };
 
 describe('figures', () => {
@@ -30,6 +31,8 @@ describe('figures', () => {
   it('need no peer for a target of their own', () => {
     expect(linesOf(row(MEMORY, [97], []))[0]).toMatchObject({ verdict: 'met', ratio: undefined, target: '≤ 98' });
     expect(linesOf(row(MEMORY, [99], [400]))[0]).toMatchObject({ verdict: 'missed' });
+    expect(linesOf(row(CATCH_UP, [1_000], []))[0]).toMatchObject({ verdict: 'met', target: '≥ 1,000' });
+    expect(linesOf(row(CATCH_UP, [999], []))[0]).toMatchObject({ verdict: 'missed' });
   });
 
   it('are open without a target, without the other side, and beside nothing', () => {

@@ -1,9 +1,10 @@
-import type { BrokerName } from './broker.ts';
+import type { BrokerName } from './cluster.ts';
 
 /** What is wanted of a figure: of Weir's beside Kafka's, or of Weir's alone. */
-type Target =
+export type Target =
   | { readonly kind: 'ratio-at-least'; readonly value: number }
   | { readonly kind: 'ratio-at-most'; readonly value: number }
+  | { readonly kind: 'at-least'; readonly value: number }
   | { readonly kind: 'at-most'; readonly value: number };
 
 /** One thing that is measured in a row. */
@@ -88,15 +89,32 @@ function toldTarget(target: Target): string {
       return `≥ ${target.value} × Kafka`;
     case 'ratio-at-most':
       return `≤ ${target.value} × Kafka`;
+    case 'at-least':
+      return `≥ ${told(target.value)}`;
     case 'at-most':
-      return `≤ ${target.value}`;
+      return `≤ ${told(target.value)}`;
   }
+}
+
+function told(value: number): string {
+  return value.toLocaleString('en-US');
 }
 
 function verdictOf(target: Target | undefined, weir: number | undefined, ratio: number | undefined): Line['verdict'] {
   if (target === undefined) return 'open';
-  const measured = target.kind === 'at-most' ? weir : ratio;
+  switch (target.kind) {
+    case 'ratio-at-least':
+      return verdict(ratio, (value) => value >= target.value);
+    case 'ratio-at-most':
+      return verdict(ratio, (value) => value <= target.value);
+    case 'at-least':
+      return verdict(weir, (value) => value >= target.value);
+    case 'at-most':
+      return verdict(weir, (value) => value <= target.value);
+  }
+}
+
+function verdict(measured: number | undefined, isEnough: (value: number) => boolean): Line['verdict'] {
   if (measured === undefined) return 'open';
-  const met = target.kind === 'ratio-at-least' ? measured >= target.value : measured <= target.value;
-  return met ? 'met' : 'missed';
+  return isEnough(measured) ? 'met' : 'missed';
 }

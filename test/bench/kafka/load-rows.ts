@@ -1,29 +1,40 @@
-import { cpuSeconds } from '../measure.ts';
-import type { Broker } from './broker.ts';
-import type { Figure } from './figures.ts';
+import type { Flush } from './cluster.ts';
+import type { Figure, Target } from './figures.ts';
+import {
+  AVERAGE,
+  count,
+  CPU,
+  CPU_A_RECORD,
+  endToEnd,
+  KIB,
+  LINGER,
+  MEGABYTES,
+  P50_WHOLE,
+  P99,
+  P99_WHOLE,
+  produce,
+  RATE,
+  throughput,
+  withCpu,
+} from './load.ts';
 import { scaled } from './row.ts';
-import type { Bench, SharedRow, Values } from './row.ts';
-import type { Load } from './tools.ts';
+import type { SharedRow } from './row.ts';
 
-const RATE: Figure = { name: 'records/s', digits: 0, target: { kind: 'ratio-at-least', value: 1 } };
-const MEGABYTES: Figure = { name: 'MB/s', digits: 1 };
-const P99: Figure = { name: 'latency p99, ms', digits: 1 };
-const CPU: Figure = { name: 'broker CPU, s/GB', digits: 2, target: { kind: 'ratio-at-most', value: 0.7 } };
-/** Where a record is a request of its own, its bytes say nothing. */
-const CPU_A_RECORD: Figure = { ...CPU, name: 'broker CPU, ms/record', digits: 3 };
-const THROUGHPUT = [RATE, MEGABYTES, CPU];
-const KIB = 1024;
+const LESS_CPU: Target = { kind: 'ratio-at-most', value: 0.7 };
+const THROUGHPUT: readonly Figure[] = [
+  { ...RATE, target: { kind: 'ratio-at-least', value: 1 } },
+  MEGABYTES,
+  { ...CPU, target: LESS_CPU },
+];
 const PARTITIONS = [1, 12, 100];
 /** With a sync per append a broker that does many at once gains most. */
 const FSYNC_FIGURES: readonly Figure[] = [
   { ...RATE, target: { kind: 'ratio-at-least', value: 2.5 } },
   MEGABYTES,
-  CPU_A_RECORD,
+  { ...CPU_A_RECORD, target: LESS_CPU },
   P99,
 ];
 
-/** The Java client's own linger, said so that it stays. */
-const LINGER = 'linger.ms=5';
 const IN_FLIGHT = 64;
 const PRODUCERS = 8;
 
@@ -33,7 +44,7 @@ const RECORDS = new Map([
   [100, 5_000_000],
 ]);
 
-/** `produce`, `consume`, `e2e` and `fsync`: load on brokers that run. */
+/** `produce`, `consume`, `e2e` and `fsync`: load on clusters of one broker that run. */
 export const loadRows: readonly SharedRow[] = [
   ...[KIB, 100].flatMap((recordBytes) =>
     [16, 128].flatMap((batchKib) =>
@@ -72,9 +83,9 @@ function produceRow({ recordBytes, batchKib, acks, partitions }: Produce): Share
     id: `produce-${short(recordBytes)}-${batchKib}k-acks${acks}-p${partitions}`,
     title: `produce ${bytes(recordBytes)}, ${batchKib} KiB batches, acks=${acks}, ${count(partitions)}`,
     figures: [...THROUGHPUT, P99],
-    flush: 'interval',
+    shape: { brokers: 1, flush: 'interval' },
     partitions,
-    measure: (broker, topic, bench) => produce(broker, topic, bench, { records, recordBytes, settings }),
+    measure: (cluster, topic, bench) => produce(cluster, topic, bench, { records, recordBytes, settings }),
   };
 }
 
@@ -85,40 +96,31 @@ function consumeRow(recordBytes: number, partitions: number): SharedRow {
     id: `consume-${short(recordBytes)}-p${partitions}`,
     title: `consume ${bytes(recordBytes)}, from the first record, ${count(partitions)}`,
     figures: THROUGHPUT,
-    flush: 'interval',
+    shape: { brokers: 1, flush: 'interval' },
     partitions,
     fill: { records, recordBytes, settings: ['acks=1', 'batch.size=16384', LINGER] },
-    async measure(broker, topic, bench) {
+    async measure(cluster, topic, bench) {
       const wanted = scaled(records, bench);
-      const { result, cpu } = await withCpu(broker, () => bench.tools.consume(broker.bootstrap, topic, wanted));
+      const { result, cpu } = await withCpu(cluster, () => bench.tools.consume(cluster.bootstrap, topic, wanted));
       return throughput(result.recordsPerSecond, { records: wanted, recordBytes, cpu });
     },
   };
 }
 
-function endToEndRow(flush: 'interval' | 'commit'): SharedRow {
+function endToEndRow(flush: Flush): SharedRow {
   return {
     kind: 'shared',
     id: flush === 'commit' ? 'e2e-fsync' : 'e2e',
     title: `end to end, 100 B, acks=all, one record at a time${flush === 'commit' ? ', a sync before it counts' : ''}`,
     figures: [
-      { name: 'average, ms', digits: 2, target: { kind: 'ratio-at-most', value: 0.6 } },
-      { name: 'p50, whole ms', digits: 0 },
-      { name: 'p99, whole ms', digits: 0, target: { kind: 'ratio-at-most', value: 0.5 } },
-      CPU_A_RECORD,
+      { ...AVERAGE, target: { kind: 'ratio-at-most', value: 0.6 } },
+      P50_WHOLE,
+      { ...P99_WHOLE, target: { kind: 'ratio-at-most', value: 0.5 } },
+      { ...CPU_A_RECORD, target: LESS_CPU },
     ],
-    flush,
+    shape: { brokers: 1, flush },
     partitions: 1,
-    async measure(broker, topic, bench) {
-      const records = scaled(10_000, bench);
-      const { result, cpu } = await withCpu(broker, () => bench.tools.endToEnd(broker.bootstrap, topic, records));
-      return {
-        'average, ms': result.averageMs,
-        'p50, whole ms': result.p50Ms,
-        'p99, whole ms': result.p99Ms,
-        [CPU_A_RECORD.name]: (cpu * 1000) / records,
-      };
-    },
+    measure: endToEnd,
   };
 }
 
@@ -130,10 +132,10 @@ function fsyncRow(id: string, how: string, settings: readonly string[]): SharedR
     id,
     title: `sync before it counts: 1 KiB, acks=all, ${how}, ${count(1)}`,
     figures: FSYNC_FIGURES,
-    flush: 'commit',
+    shape: { brokers: 1, flush: 'commit' },
     partitions: 1,
-    measure: (broker, topic, bench) =>
-      produce(broker, topic, bench, { records, recordBytes: KIB, settings: ['acks=all', ...settings] }),
+    measure: (cluster, topic, bench) =>
+      produce(cluster, topic, bench, { records, recordBytes: KIB, settings: ['acks=all', ...settings] }),
   };
 }
 
@@ -143,50 +145,16 @@ function fsyncProducersRow(partitions: number): SharedRow {
     id: `fsync-producers-p${partitions}`,
     title: `sync before it counts: 1 KiB, acks=all, ${PRODUCERS} producers, one record a batch, ${count(partitions)}`,
     figures: FSYNC_FIGURES,
-    flush: 'commit',
+    shape: { brokers: 1, flush: 'commit' },
     partitions,
-    async measure(broker, topic, bench) {
+    async measure(cluster, topic, bench) {
       const recordsEach = scaled(5_000, bench);
       const load = { producers: PRODUCERS, recordsEach, recordBytes: KIB };
-      const { result, cpu } = await withCpu(broker, () => bench.tools.produceWithMany(broker.bootstrap, topic, load));
+      const { result, cpu } = await withCpu(cluster, () => bench.tools.produceWithMany(cluster.bootstrap, topic, load));
       const done = { records: PRODUCERS * recordsEach, recordBytes: KIB, cpu };
       return { ...throughput(result.recordsPerSecond, done), [P99.name]: result.p99Ms };
     },
   };
-}
-
-async function produce(broker: Broker, topic: string, bench: Bench, load: Load): Promise<Values> {
-  const records = scaled(load.records, bench);
-  const { result, cpu } = await withCpu(broker, () =>
-    bench.tools.produce(broker.bootstrap, topic, { ...load, records }),
-  );
-  return {
-    ...throughput(result.recordsPerSecond, { records, recordBytes: load.recordBytes, cpu }),
-    [P99.name]: result.p99Ms,
-  };
-}
-
-function throughput(
-  recordsPerSecond: number,
-  { records, recordBytes, cpu }: { records: number; recordBytes: number; cpu: number },
-): Values {
-  return {
-    [RATE.name]: recordsPerSecond,
-    [MEGABYTES.name]: (recordsPerSecond * recordBytes) / 1e6,
-    [CPU.name]: cpu / ((records * recordBytes) / 1e9),
-    [CPU_A_RECORD.name]: (cpu * 1000) / records,
-  };
-}
-
-/** Seconds of CPU that the broker and its controller used meanwhile. */
-async function withCpu<T>(
-  broker: Broker,
-  act: () => Promise<T>,
-): Promise<{ readonly result: T; readonly cpu: number }> {
-  const used = (): number => broker.workingPids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
-  const before = used();
-  const result = await act();
-  return { result, cpu: used() - before };
 }
 
 function short(recordBytes: number): string {
@@ -195,8 +163,4 @@ function short(recordBytes: number): string {
 
 function bytes(recordBytes: number): string {
   return recordBytes === KIB ? '1 KiB' : `${recordBytes} B`;
-}
-
-function count(partitions: number): string {
-  return `${partitions} partition${partitions > 1 ? 's' : ''}`;
 }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { cpuSeconds, residentMiB } from '../measure.ts';
-import type { Broker } from './broker.ts';
+import type { Cluster } from './cluster.ts';
 import type { Figure } from './figures.ts';
 import { withIdleConnections } from './idle-connections.ts';
 import { scaled } from './row.ts';
@@ -20,11 +20,11 @@ export const ownRows: readonly OwnRow[] = [
     title: 'start on an empty disk: Weir all in one (`weir dev`), Kafka as broker and controller in one',
     figures: [FIRST],
     async measure(name, bench) {
-      const broker = await bench.fresh(name, 'commit', 'all-in-one');
+      const cluster = await bench.fresh(name, { brokers: 1, flush: 'commit', allInOne: true });
       try {
-        return { [FIRST.name]: await secondsToFirst(broker, bench) };
+        return { [FIRST.name]: await secondsToFirst(cluster, bench) };
       } finally {
-        await broker.remove();
+        await cluster.remove();
       }
     },
   },
@@ -40,7 +40,7 @@ export const ownRows: readonly OwnRow[] = [
       { name: 'idle, with its controller, MiB', digits: 0 },
       { name: 'idle CPU, % of a core', digits: 2 },
     ],
-    measure: (name, bench) => withBroker(bench, name, (broker) => memory(broker, bench)),
+    measure: (name, bench) => withBroker(bench, name, (cluster) => memory(cluster, bench)),
   },
   {
     kind: 'own',
@@ -68,7 +68,7 @@ export const ownRows: readonly OwnRow[] = [
       { name: 'start after kill -9 until each has told its end, s', digits: 2 },
       { name: 'memory after that start, MiB', digits: 0 },
     ],
-    measure: (name, bench) => withBroker(bench, name, (broker) => manyPartitions(broker, bench)),
+    measure: (name, bench) => withBroker(bench, name, (cluster) => manyPartitions(cluster, bench)),
   },
 ];
 
@@ -80,13 +80,13 @@ function restartRow(id: string, when: string, signal: 'SIGTERM' | 'SIGKILL'): Ow
     title: `start of the broker's process alone, ${when}`,
     figures: [FIRST],
     async measure(name, bench) {
-      const broker = await bench.fresh(name, 'commit');
+      const cluster = await bench.fresh(name, { brokers: 1, flush: 'commit' });
       try {
-        await secondsToFirst(broker, bench);
-        await broker.end(signal);
-        return { [FIRST.name]: await secondsToFirst(broker, bench) };
+        await secondsToFirst(cluster, bench);
+        await cluster.end(signal);
+        return { [FIRST.name]: await secondsToFirst(cluster, bench) };
       } finally {
-        await broker.remove();
+        await cluster.remove();
       }
     },
   };
@@ -94,52 +94,52 @@ function restartRow(id: string, when: string, signal: 'SIGTERM' | 'SIGKILL'): Ow
 
 async function withBroker(
   bench: Bench,
-  name: Broker['name'],
-  measure: (broker: Broker) => Promise<Values>,
+  name: Cluster['name'],
+  measure: (cluster: Cluster) => Promise<Values>,
 ): Promise<Values> {
-  const broker = await bench.fresh(name, 'interval');
+  const cluster = await bench.fresh(name, { brokers: 1, flush: 'interval' });
   try {
-    await broker.start();
-    return await measure(broker);
+    await cluster.start();
+    return await measure(cluster);
   } finally {
-    await broker.remove();
+    await cluster.remove();
   }
 }
 
-async function secondsToFirst(broker: Broker, bench: Bench): Promise<number> {
-  const { ready, wallClockMs } = bench.tools.firstAcknowledgement(broker.bootstrap);
+async function secondsToFirst(cluster: Cluster, bench: Bench): Promise<number> {
+  const { ready, wallClockMs } = bench.tools.firstAcknowledgement(cluster.bootstrap);
   await ready;
-  const launchedMs = await broker.start();
+  const launchedMs = await cluster.start();
   return ((await wallClockMs) - launchedMs) / 1000;
 }
 
-async function memory(broker: Broker, bench: Bench): Promise<Values> {
-  const idleCpu = await quietCpu(broker);
-  const idle = residentMiB(broker.pid);
-  const idleAll = broker.workingPids.reduce((sum, pid) => sum + residentMiB(pid), 0);
+async function memory(cluster: Cluster, bench: Bench): Promise<Values> {
+  const idleCpu = await quietCpu(cluster);
+  const idle = residentMiB(cluster.pid);
+  const idleAll = cluster.workingPids.reduce((sum, pid) => sum + residentMiB(pid), 0);
   const records = scaled(1_000_000, bench);
-  await bench.tools.createTopic(broker.bootstrap, 'load', 12);
-  await bench.tools.produce(broker.bootstrap, 'load', { records, recordBytes: RECORD_BYTES, settings: ['acks=1'] });
-  await bench.tools.consume(broker.bootstrap, 'load', records);
+  await bench.tools.createTopic(cluster.bootstrap, { name: 'load', partitions: 12 });
+  await bench.tools.produce(cluster.bootstrap, 'load', { records, recordBytes: RECORD_BYTES, settings: ['acks=1'] });
+  await bench.tools.consume(cluster.bootstrap, 'load', records);
   await pause(QUIET_MS / 2);
   return {
     'idle, MiB': idle,
-    'after the load, MiB': residentMiB(broker.pid),
+    'after the load, MiB': residentMiB(cluster.pid),
     'idle, with its controller, MiB': idleAll,
     'idle CPU, % of a core': idleCpu,
   };
 }
 
-async function connections(broker: Broker): Promise<Values> {
-  const cpuBefore = await quietCpu(broker);
-  const memoryBefore = residentMiB(broker.pid);
-  const usedBefore = cpuSeconds(broker.pid);
-  return withIdleConnections(broker.bootstrap, CONNECTIONS, async () => {
-    const used = cpuSeconds(broker.pid) - usedBefore;
-    const cpuWith = await quietCpu(broker);
+async function connections(cluster: Cluster): Promise<Values> {
+  const cpuBefore = await quietCpu(cluster);
+  const memoryBefore = residentMiB(cluster.pid);
+  const usedBefore = cpuSeconds(cluster.pid);
+  return withIdleConnections(cluster.bootstrap, CONNECTIONS, async () => {
+    const used = cpuSeconds(cluster.pid) - usedBefore;
+    const cpuWith = await quietCpu(cluster);
     return {
       'memory before, MiB': memoryBefore,
-      'memory with them, MiB': residentMiB(broker.pid),
+      'memory with them, MiB': residentMiB(cluster.pid),
       'CPU before, % of a core': cpuBefore,
       'CPU with them, % of a core': cpuWith,
       'CPU to connect them all, s': used,
@@ -147,17 +147,17 @@ async function connections(broker: Broker): Promise<Values> {
   });
 }
 
-async function manyPartitions(broker: Broker, bench: Bench): Promise<Values> {
+async function manyPartitions(cluster: Cluster, bench: Bench): Promise<Values> {
   await pause(QUIET_MS / 2);
-  const before = residentMiB(broker.pid);
+  const before = residentMiB(cluster.pid);
   const count = Math.max(100, Math.round(PARTITIONS * Math.min(1, bench.scale)));
-  const { createdSeconds, allSeconds } = await bench.tools.createMany(broker.bootstrap, 'many', count);
-  const cpu = await quietCpu(broker);
-  const withThem = residentMiB(broker.pid);
-  await broker.end('SIGKILL');
-  const { ready, wallClockMs } = bench.tools.allLed(broker.bootstrap, 'many', count);
+  const { createdSeconds, allSeconds } = await bench.tools.createMany(cluster.bootstrap, 'many', count);
+  const cpu = await quietCpu(cluster);
+  const withThem = residentMiB(cluster.pid);
+  await cluster.end('SIGKILL');
+  const { ready, wallClockMs } = bench.tools.allLed(cluster.bootstrap, 'many', count);
   await ready;
-  const launchedMs = await broker.start();
+  const launchedMs = await cluster.start();
   const startSeconds = ((await wallClockMs) - launchedMs) / 1000;
   await pause(QUIET_MS / 2);
   return {
@@ -167,15 +167,15 @@ async function manyPartitions(broker: Broker, bench: Bench): Promise<Values> {
     'memory with them, MiB': withThem,
     'CPU with them, % of a core': cpu,
     'start after kill -9 until each has told its end, s': startSeconds,
-    'memory after that start, MiB': residentMiB(broker.pid),
+    'memory after that start, MiB': residentMiB(cluster.pid),
   };
 }
 
 /** CPU of a broker that is left alone for a while, after as long a rest, in per cent of a core. */
-async function quietCpu(broker: Broker): Promise<number> {
+async function quietCpu(cluster: Cluster): Promise<number> {
   // Right after a start or a load there is still something to put in order.
   await pause(QUIET_MS / 2);
-  const used = (): number => broker.workingPids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+  const used = (): number => cluster.workingPids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
   const before = used();
   await pause(QUIET_MS);
   return ((used() - before) / (QUIET_MS / 1000)) * 100;

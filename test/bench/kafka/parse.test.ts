@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseConsumer, parseEndToEnd, parseFigure, parseFirst, parseProducer } from './parse.ts';
+import { parseConsumer, parseEndToEnd, parseFailover, parseFigure, parseFirst, parseProducer } from './parse.ts';
 
 // As Kafka 4.3's tools printed them.
 const PRODUCER = `242609 records sent, 48521.8 records/sec (47.38 MB/sec), 612.3 ms avg latency, 1005.0 ms max latency.
@@ -13,6 +13,8 @@ const END_TO_END = `Topic "e1" does not exist. Will create topic with 1 partitio
 1000\t0.45841699999999996
 Avg latency: 1.4678 ms
 Percentiles: 50th = 0, 99th = 8, 99.9th = 21
+`;
+const FAILOVER = `leader=2 controller=-1 sent=6000 acked=5998 failed=2 {TimeoutException=2} longest_gap_ms=1043 gap_from_kill_ms=-3 longest_gap_before_ms=27 lost_acked=0 duplicates=1
 `;
 
 describe('parsers of the tools', () => {
@@ -47,6 +49,10 @@ describe('parsers of the tools', () => {
       metadataMs: 1_795_656_133_760,
       ackMs: 1_795_656_134_100,
     });
+  });
+
+  it('takes what the failover probe found', () => {
+    expect(parseFailover(FAILOVER)).toEqual({ longestGapMs: 1043, gapBeforeMs: 27, failed: 2, lost: 0, duplicates: 1 });
   });
 
   it('shows the output of a tool that says something else', () => {

@@ -30,6 +30,20 @@ export interface EndToEnd {
   readonly p99Ms: number;
 }
 
+/** What the failover probe says of a run in which the leader was harmed; times in ms. */
+export interface Failover {
+  /** Between two acknowledgements, from the harm on. */
+  readonly longestGapMs: number;
+  /** Before it: what the machine does. */
+  readonly gapBeforeMs: number;
+  /** Sends that were given up. */
+  readonly failed: number;
+  /** Acknowledged records that were not read back. */
+  readonly lost: number;
+  /** Records that were read more than once. */
+  readonly duplicates: number;
+}
+
 const WHOLE_RUN =
   /^(\d+) records sent, ([\d.]+) records\/sec \(.*\), ([\d.]+) ms avg latency, [\d.]+ ms max latency, (\d+) ms 50th, \d+ ms 95th, (\d+) ms 99th, \d+ ms 99\.9th\.$/gm;
 
@@ -79,4 +93,15 @@ export function parseFirst(output: string): { readonly metadataMs: number; reado
   const found = /^(\d{13}) (\d{13})$/m.exec(output);
   if (found === null) throw new Unreadable('times', output);
   return { metadataMs: Number(found[1]), ackMs: Number(found[2]) };
+}
+
+/** The one line that the failover probe prints. */
+export function parseFailover(output: string): Failover {
+  return {
+    longestGapMs: parseFigure(output, 'longest_gap_ms'),
+    gapBeforeMs: parseFigure(output, 'longest_gap_before_ms'),
+    failed: parseFigure(output, 'failed'),
+    lost: parseFigure(output, 'lost_acked'),
+    duplicates: parseFigure(output, 'duplicates'),
+  };
 }

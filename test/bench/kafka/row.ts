@@ -1,4 +1,4 @@
-import type { Broker, BrokerName, Flush } from './broker.ts';
+import type { BrokerName, Cluster, Shape } from './cluster.ts';
 import type { Figure } from './figures.ts';
 import type { KafkaTools, Load } from './tools.ts';
 
@@ -7,8 +7,8 @@ export interface Bench {
   readonly tools: KafkaTools;
   /** Factor on all counts of records, 1 for the figures that are published. */
   readonly scale: number;
-  /** A broker that has not been started, to be removed by who asks for it. */
-  fresh(name: BrokerName, flush: Flush, shape?: 'separate' | 'all-in-one'): Promise<Broker>;
+  /** A cluster that has not been started, to be removed by who asks for it. */
+  fresh(name: BrokerName, shape: Shape): Promise<Cluster>;
   /** A line of progress. */
   say(text: string): void;
 }
@@ -21,19 +21,22 @@ interface RowBase {
   readonly id: string;
   readonly title: string;
   readonly figures: readonly Figure[];
+  /** It measures this one alone. */
+  readonly only?: BrokerName;
 }
 
-/** A row on brokers that run already, warm, and go on running after it. */
+/** A row on clusters that run already, warm, and go on running after it. */
 export interface SharedRow extends RowBase {
   readonly kind: 'shared';
-  readonly flush: Flush;
+  /** On which cluster. */
+  readonly shape: Shape;
   readonly partitions: number;
   /** Written once and read in every round; without it each round has a topic of its own. */
   readonly fill?: Load;
-  measure(broker: Broker, topic: string, bench: Bench): Promise<Values>;
+  measure(cluster: Cluster, topic: string, bench: Bench): Promise<Values>;
 }
 
-/** A row that starts brokers of its own. */
+/** A row that starts a cluster of its own. */
 export interface OwnRow extends RowBase {
   readonly kind: 'own';
   measure(name: BrokerName, bench: Bench): Promise<Values>;

@@ -3,25 +3,37 @@ import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Broker, BrokerName, Flush } from './broker.ts';
+import type { BrokerName, Cluster, Flush, Shape } from './cluster.ts';
+import { catchUpRows } from './catch-up-rows.ts';
 import { endWithChildren } from './children.ts';
+import { failoverRows } from './failover-rows.ts';
 import type { RowResult } from './figures.ts';
-import { KafkaBroker } from './kafka-broker.ts';
+import { KafkaCluster } from './kafka-cluster.ts';
 import { loadRows } from './load-rows.ts';
 import { KAFKA_USAGE, readOptions, UsageError } from './options.ts';
 import type { SuiteOptions } from './options.ts';
 import { ownRows } from './own-rows.ts';
 import { PageCache } from './page-cache.ts';
 import { jsonReport, markdownTable, tally, terminalTable, told } from './report.ts';
+import { replicatedLoadRows, replicatedOwnRows } from './replicated-rows.ts';
 import { scaled } from './row.ts';
 import type { Bench, Row, SharedRow, Values } from './row.ts';
 import { KafkaTools } from './tools.ts';
-import { WeirBroker } from './weir-broker.ts';
+import { WeirCluster } from './weir-cluster.ts';
 
-const ROWS: readonly Row[] = [...ownRows, ...loadRows];
+const ROWS: readonly Row[] = [
+  ...ownRows,
+  ...loadRows,
+  ...replicatedOwnRows,
+  ...failoverRows,
+  ...catchUpRows,
+  ...replicatedLoadRows,
+];
 /** With a sync per append they take ten times as long. */
 const WARM_UP_RECORDS: Readonly<Record<Flush, number>> = { interval: 1_000_000, commit: 200_000 };
-/** What may stay of a deleted topic: journals, segments of the metadata. */
+/** Three brokers on the same cores take as long. */
+const WARM_UP_RECORDS_REPLICATED = 200_000;
+/** What may stay of a deleted topic on each broker: journals, segments of the metadata. */
 const LEFT_BYTES_MAX = 64 * 1024 ** 2;
 const CLEAN_MS_MAX = 60_000;
 const CLEAN_POLL_MS = 250;
@@ -63,8 +75,8 @@ class Suite implements Bench {
   readonly scale: number;
   readonly #options: SuiteOptions;
   readonly #results: RowResult[] = [];
-  /** The brokers of shared rows; all of one way to sync, as the others would only be in the way. */
-  #running: { readonly flush: Flush; readonly brokers: Map<BrokerName, Broker> } | undefined;
+  /** The clusters of shared rows; all of one shape, as the others would only be in the way. */
+  #running: { readonly shape: Shape; readonly clusters: Map<BrokerName, Cluster> } | undefined;
   #topics = 0;
   readonly #pageCache = new PageCache();
 
@@ -103,7 +115,7 @@ class Suite implements Bench {
   /** Node keeps what it compiles for the next start, and the image brings it along: every row is to find it. */
   async #compile(): Promise<void> {
     if (!this.#options.brokers.includes('Weir')) return;
-    const weir = await WeirBroker.prepare('interval');
+    const weir = await WeirCluster.prepare({ brokers: 1, flush: 'interval' });
     try {
       await weir.start();
       await weir.end('SIGTERM');
@@ -112,8 +124,8 @@ class Suite implements Bench {
     }
   }
 
-  async fresh(name: BrokerName, flush: Flush, shape: 'separate' | 'all-in-one' = 'separate'): Promise<Broker> {
-    return name === 'Weir' ? WeirBroker.prepare(flush, shape) : KafkaBroker.prepare(this.tools.peer, flush);
+  async fresh(name: BrokerName, shape: Shape): Promise<Cluster> {
+    return name === 'Weir' ? WeirCluster.prepare(shape) : KafkaCluster.prepare(this.tools.peer, shape);
   }
 
   say(text: string): void {
@@ -124,7 +136,7 @@ class Suite implements Bench {
     const measured: Record<BrokerName, Values[]> = { Weir: [], Kafka: [] };
     const failures: { broker: BrokerName; message: string }[] = [];
     // One that failed would only fail again, and take its time.
-    const left = new Set(this.#options.brokers);
+    const left = new Set(this.#options.brokers.filter((name) => row.only === undefined || row.only === name));
     const attempt = async (broker: BrokerName, act: () => Promise<void>): Promise<void> => {
       if (!left.has(broker)) return;
       try {
@@ -137,12 +149,12 @@ class Suite implements Bench {
       }
     };
     const lasting = new Map<BrokerName, string>();
+    if (row.kind === 'own' || !this.#runs(row.shape)) await this.#stopRunning();
     if (row.kind === 'shared') {
-      if (this.#running?.flush !== row.flush) await this.#stopRunning();
       for (const name of this.#options.brokers) {
         await attempt(name, async () => {
-          const broker = await this.#runningBroker(name, row.flush);
-          if (row.fill !== undefined) lasting.set(name, await this.#filledTopic(broker, row));
+          const cluster = await this.#runningCluster(name, row.shape);
+          if (row.fill !== undefined) lasting.set(name, await this.#filledTopic(cluster, row));
         });
       }
     }
@@ -156,8 +168,10 @@ class Suite implements Bench {
         });
       }
     }
-    for (const [name, topic] of lasting) {
-      await attempt(name, async () => this.#dropTopic(await this.#runningBroker(name, 'interval'), topic));
+    if (row.kind === 'shared') {
+      for (const [name, topic] of lasting) {
+        await attempt(name, async () => this.#dropTopic(await this.#runningCluster(name, row.shape), topic));
+      }
     }
     return {
       id: row.id,
@@ -171,39 +185,43 @@ class Suite implements Bench {
   }
 
   async #round(name: BrokerName, row: SharedRow, lasting: ReadonlyMap<BrokerName, string>): Promise<Values> {
-    const broker = await this.#runningBroker(name, row.flush);
+    const cluster = await this.#runningCluster(name, row.shape);
     const filled = lasting.get(name);
-    if (filled !== undefined) return row.measure(broker, filled, this);
-    const topic = await this.#newTopic(broker, row);
+    if (filled !== undefined) return row.measure(cluster, filled, this);
+    const topic = await this.#newTopic(cluster, { ...row, ...row.shape });
     try {
-      return await row.measure(broker, topic, this);
+      return await row.measure(cluster, topic, this);
     } finally {
-      await this.#dropTopic(broker, topic);
+      await this.#dropTopic(cluster, topic);
     }
   }
 
-  async #newTopic(broker: Broker, { id, partitions }: { id: string; partitions: number }): Promise<string> {
-    const topic = `${id}-${++this.#topics}`;
-    await this.tools.createTopic(broker.bootstrap, topic, partitions);
-    return topic;
+  /** On all brokers of the cluster. */
+  async #newTopic(
+    cluster: Cluster,
+    { id, partitions, brokers }: { readonly id: string; readonly partitions: number; readonly brokers: number },
+  ): Promise<string> {
+    const name = `${id}-${++this.#topics}`;
+    await this.tools.createTopic(cluster.bootstrap, { name, partitions, replicas: brokers });
+    return name;
   }
 
-  async #filledTopic(broker: Broker, row: SharedRow): Promise<string> {
-    const topic = await this.#newTopic(broker, row);
+  async #filledTopic(cluster: Cluster, row: SharedRow): Promise<string> {
+    const topic = await this.#newTopic(cluster, { ...row, ...row.shape });
     const records = scaled(row.fill!.records, this);
     this.#pageCache.fill((text) => this.say(`  ${text}`));
-    this.say(`  ${told(records, 0)} records of ${row.fill!.recordBytes} B into ${broker.name}, to be read`);
-    await this.tools.produce(broker.bootstrap, topic, { ...row.fill!, records });
+    this.say(`  ${told(records, 0)} records of ${row.fill!.recordBytes} B into ${cluster.name}, to be read`);
+    await this.tools.produce(cluster.bootstrap, topic, { ...row.fill!, records });
     return topic;
   }
 
   /** Deletes a topic, and waits until its disk space is free and nothing of it waits to be written. */
-  async #dropTopic(broker: Broker, topic: string): Promise<void> {
-    await this.tools.deleteTopic(broker.bootstrap, topic);
+  async #dropTopic(cluster: Cluster, topic: string): Promise<void> {
+    await this.tools.deleteTopic(cluster.bootstrap, topic);
     const deadline = performance.now() + CLEAN_MS_MAX;
-    while (bytesIn(broker.dataDirectory) > LEFT_BYTES_MAX) {
+    while (bytesIn(cluster.dataDirectory) > LEFT_BYTES_MAX * cluster.brokerPids.length) {
       if (performance.now() > deadline) {
-        this.say(`  ${broker.name} still has ${told(bytesIn(broker.dataDirectory) / 1e6, 0)} MB of deleted topics`);
+        this.say(`  ${cluster.name} still has ${told(bytesIn(cluster.dataDirectory) / 1e6, 0)} MB of deleted topics`);
         break;
       }
       await pause(CLEAN_POLL_MS);
@@ -211,34 +229,38 @@ class Suite implements Bench {
     spawnSync('sync');
   }
 
-  async #runningBroker(name: BrokerName, flush: Flush): Promise<Broker> {
-    this.#running ??= { flush, brokers: new Map() };
-    const found = this.#running.brokers.get(name);
+  #runs(shape: Shape): boolean {
+    return this.#running?.shape.brokers === shape.brokers && this.#running.shape.flush === shape.flush;
+  }
+
+  async #runningCluster(name: BrokerName, shape: Shape): Promise<Cluster> {
+    this.#running ??= { shape, clusters: new Map() };
+    const found = this.#running.clusters.get(name);
     if (found !== undefined) return found;
-    const broker = await this.fresh(name, flush);
+    const cluster = await this.fresh(name, shape);
     try {
-      await broker.start();
-      await this.#warmUp(broker, flush);
+      await cluster.start();
+      await this.#warmUp(cluster, shape);
     } catch (error) {
-      await broker.remove();
+      await cluster.remove();
       throw error;
     }
-    this.#running.brokers.set(name, broker);
-    return broker;
+    this.#running.clusters.set(name, cluster);
+    return cluster;
   }
 
   /** A JVM, and V8 too, are at their best only after a while. */
-  async #warmUp(broker: Broker, flush: Flush): Promise<void> {
-    this.say(`  warming ${broker.name} up (${broker.bootstrap})`);
-    const topic = await this.#newTopic(broker, { id: 'warm-up', partitions: 12 });
-    const records = scaled(WARM_UP_RECORDS[flush], this);
-    await this.tools.produce(broker.bootstrap, topic, { records, recordBytes: 1024, settings: ['acks=all'] });
-    await this.tools.consume(broker.bootstrap, topic, records);
-    await this.#dropTopic(broker, topic);
+  async #warmUp(cluster: Cluster, { brokers, flush }: Shape): Promise<void> {
+    this.say(`  warming ${cluster.name} up (${cluster.bootstrap})`);
+    const topic = await this.#newTopic(cluster, { id: 'warm-up', partitions: 12, brokers });
+    const records = scaled(brokers === 1 ? WARM_UP_RECORDS[flush] : WARM_UP_RECORDS_REPLICATED, this);
+    await this.tools.produce(cluster.bootstrap, topic, { records, recordBytes: 1024, settings: ['acks=all'] });
+    await this.tools.consume(cluster.bootstrap, topic, records);
+    await this.#dropTopic(cluster, topic);
   }
 
   async #stopRunning(): Promise<void> {
-    for (const broker of this.#running?.brokers.values() ?? []) await broker.remove();
+    for (const cluster of this.#running?.clusters.values() ?? []) await cluster.remove();
     this.#running = undefined;
   }
 

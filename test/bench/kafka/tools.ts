@@ -3,15 +3,35 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run, temporaryDirectory } from './children.ts';
 import type { Command } from './children.ts';
-import { parseConsumer, parseEndToEnd, parseFigure, parseFirst, parseProducer } from './parse.ts';
-import type { Consumed, EndToEnd, Produced } from './parse.ts';
+import { parseConsumer, parseEndToEnd, parseFailover, parseFigure, parseFirst, parseProducer } from './parse.ts';
+import type { Consumed, EndToEnd, Failover, Produced } from './parse.ts';
 
 const OWN_DIRECTORY = fileURLToPath(new URL('.', import.meta.url));
 const OWN_CLASSES = ['AssignedConsumer', 'ManyProducers', 'AllPartitions'];
-const SCRIPTS = ['install', 'lib.sh', 'probe.sh', 'start', 'stop', 'tool', 'perf-producer', 'perf-e2e'];
+const SCRIPTS = [
+  'install',
+  'lib.sh',
+  'probe.sh',
+  'start',
+  'stop',
+  'tool',
+  'perf-producer',
+  'perf-e2e',
+  'perf-failover',
+];
 const MEASUREMENT_SECONDS_MAX = 600;
+/** Often enough to see milliseconds, and no load for anybody. */
+const FAILOVER_RECORDS_PER_SECOND = 200;
 const ADMIN_SECONDS_MAX = 60;
 const INSTALL_SECONDS_MAX = 600;
+
+/** A topic to create. */
+export interface NewTopic {
+  readonly name: string;
+  readonly partitions: number;
+  /** 1 where absent. Of several all but one have to be in sync for a write with acks=all. */
+  readonly replicas?: number;
+}
 
 /** What a producer sends, and how. */
 export interface Load {
@@ -56,8 +76,10 @@ export class KafkaTools {
     );
   }
 
-  async createTopic(bootstrap: string, topic: string, partitions: number): Promise<void> {
-    await this.#topicCommand(bootstrap, '--create', '--topic', topic, '--partitions', `${partitions}`);
+  async createTopic(bootstrap: string, { name, partitions, replicas = 1 }: NewTopic): Promise<void> {
+    const safety = replicas === 1 ? [] : ['--config', `min.insync.replicas=${replicas - 1}`];
+    const words = ['--topic', name, '--partitions', `${partitions}`, '--replication-factor', `${replicas}`, ...safety];
+    await this.#topicCommand(bootstrap, '--create', ...words);
   }
 
   async deleteTopic(bootstrap: string, topic: string): Promise<void> {
@@ -106,6 +128,28 @@ export class KafkaTools {
       watch: (soFar) => (/^Percentiles: .*99\.9th = \d+$/m.test(soFar) ? 'enough' : undefined),
     });
     return parseEndToEnd(output);
+  }
+
+  /**
+   * A steady idempotent producer with acks=all into one partition of a new topic with three replicas; after a third of the
+   * time something happens to its leader. Then everything is read back.
+   *
+   * @param harm - a command of the shell, which has the leader's broker id in $LEADER
+   */
+  async failover(
+    bootstrap: string,
+    { seconds, harm }: { readonly seconds: number; readonly harm: string },
+  ): Promise<Failover> {
+    const words = [bootstrap, '3', `${FAILOVER_RECORDS_PER_SECOND}`, `${seconds}`, 'any', harm];
+    return parseFailover(
+      await run({
+        file: join(this.peer, 'perf-failover'),
+        words,
+        // The probe compiles itself into the run folder.
+        environment: { KAFKA_PEER_RUN: this.#run.path },
+        secondsMax: MEASUREMENT_SECONDS_MAX,
+      }),
+    );
   }
 
   /** Creates a topic of many partitions; seconds until the answer, and until each partition has told its end. */

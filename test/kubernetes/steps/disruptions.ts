@@ -1,11 +1,11 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { LoadResult } from '../client.ts';
-import type { Report } from '../../faults/scenario.ts';
+import { noFailures, spoken, STEADY_MS, underSteadyLoad } from '../loads.ts';
 import type { Step } from '../step.ts';
+import { restored } from './brokers.ts';
 
-/** A steady state before and after what is done. */
-const STEADY_MS = 3_000;
+/** What Kafka's protocol says of a partition under its minimum: NOT_ENOUGH_REPLICAS, and that after it has appended. */
+const NOT_ENOUGH_REPLICAS = /error (19|20)$/;
 
 /** Each pod is deleted under load; it comes back with its data. */
 export const deletePods: Step = {
@@ -28,16 +28,25 @@ export const deletePods: Step = {
   },
 };
 
-/** A changed value reaches the pods, and costs nothing that was acknowledged. */
+/** A changed value reaches the pods, and costs no request of clients that try again. */
 export const upgrade: Step = {
   name: 'upgrade',
-  title: 'helm upgrade with changed values, under load',
-  async run({ release, client, report }) {
+  title: 'helm upgrade with changed values, which rolls the brokers, under load over HTTP and Kafka',
+  async run(context) {
+    const { release, client, report } = context;
     const before = release.pods('broker').map(({ uid }) => uid);
-    const load = client.load();
-    await pause(STEADY_MS);
-    release.upgrade('--reuse-values', '--set', 'gateway.replicas=3', '--set', 'broker.config.log-level=debug');
-    await release.ready();
+    await restored(context);
+    const { silentMs, retries } = await underSteadyLoad(
+      context,
+      async () => {
+        release.upgrade('--reuse-values', '--set', 'gateway.replicas=3', '--set', 'broker.config.log-level=debug');
+        await restored(context);
+      },
+      'try again',
+    );
+    report.note(`no partition was without an acknowledgement for longer than ${silentMs} ms`);
+    const short = Object.keys(retries).filter((why) => NOT_ENOUGH_REPLICAS.test(why));
+    report.check(short.length === 0, 'no partition had too few replicas in sync on the way', short.join(', '));
     const gateways = release.pods('gateway');
     report.check(gateways.length === 3, 'there are three gateways now', `${gateways.length}`);
     const after = release.pods('broker').map(({ uid }) => uid);
@@ -45,8 +54,6 @@ export const upgrade: Step = {
       after.every((uid) => !before.includes(uid)),
       'a changed config rolls the brokers',
     );
-    await pause(STEADY_MS);
-    report.note(spoken(await load.finish()));
     report.verdict(client.judge(), 'after the upgrade');
   },
 };
@@ -73,16 +80,3 @@ export const rolloutRestart: Step = {
     report.verdict(client.judge(), 'after the rollout');
   },
 };
-
-function noFailures(report: Report, result: LoadResult, when: string): void {
-  report.check(result.failed === 0, `0 failed requests ${when}`, spoken(result));
-  for (const failure of result.failures) report.note(failure);
-}
-
-/** A load's result in words. */
-function spoken({ requests, failed, acknowledged, longestGapMs, seconds }: LoadResult): string {
-  return (
-    `${requests} requests in ${seconds} s, ${failed} failed, ${acknowledged.length} records acknowledged, ` +
-    `longest time without an acknowledgement ${longestGapMs} ms`
-  );
-}

@@ -6,7 +6,7 @@ import type { Step } from '../step.ts';
 export const install: Step = {
   name: 'install',
   title: 'helm install with the defaults, from nothing to Ready',
-  async run({ release, client, image, report }) {
+  async run({ release, client, image, etcdImage, report }) {
     release.createNamespace();
     const privileged = tryRun('kubectl', [
       '--namespace',
@@ -33,13 +33,18 @@ export const install: Step = {
         .map(({ name, node, restarts }) => `${name} on ${node}${restarts === 0 ? '' : ` (${restarts} restarts)`}`)
         .join(', '),
     );
+    const counts = ['etcd', 'coordinator', 'broker', 'gateway'].map((component) => release.pods(component).length);
     report.check(
-      pods.filter(({ name }) => name.includes('-gateway-')).length === 2,
-      'there are a coordinator, a broker and two gateways',
-      `${pods.length} pods`,
+      String(counts) === '3,2,3,2',
+      'there are three members of etcd, two coordinators, three brokers and two gateways',
+      counts.join(', '),
     );
-    const image0 = release.kubectl('get', 'pods', '--output', 'jsonpath={..containers[*].image}').trim().split(' ');
-    report.check(new Set(image0).size === 1 && image0[0] === image, 'all of them run the one image', image0[0]);
+    const images = release.kubectl('get', 'pods', '--output', 'jsonpath={..containers[*].image}').trim().split(' ');
+    report.check(
+      String([...new Set(images)].toSorted()) === String([image, etcdImage].toSorted()),
+      "etcd's members run etcd's image, all others the one image",
+      [...new Set(images)].join(', '),
+    );
     await client.start(image);
   },
 };

@@ -2,6 +2,8 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ClientPod } from '../client-pod.ts';
 import type { Step } from '../step.ts';
+import { CHART, tryRun } from '../tools.ts';
+import { restored } from './brokers.ts';
 
 const LOAD_MS = 3_000;
 
@@ -16,6 +18,13 @@ export const secondRelease: Step = {
     second.install('--values', 'deploy/helm/weir/values-dev.yaml');
     await second.ready();
     report.note(`values-dev.yaml is Ready ${((performance.now() - startMs) / 1_000).toFixed(1)} s after helm install`);
+    const upgrade = ['upgrade', second.name, CHART, '--namespace', second.namespace, '--reset-values'];
+    const { ok, stderr } = tryRun('helm', [...upgrade, '--dry-run=server']);
+    report.check(
+      !ok && stderr.includes("has this release's metadata in SQLite"),
+      'an upgrade of it to the defaults, which have etcd, is refused',
+      ok ? 'it was taken' : stderr.trim().slice(-200),
+    );
     const other = new ClientPod(second, { name: 'other', partitions: 2 });
     await other.start(image);
     const loads = [client.load(4), other.load(4)];
@@ -23,17 +32,12 @@ export const secondRelease: Step = {
     for (const load of loads) await load.finish();
     report.verdict(client.judge(), 'in the first release');
     report.verdict(other.judge(), 'in the second release');
-    const topics = other.exec(
-      'weir',
-      'topic',
-      'list',
-      '-o',
-      'json',
-      '--coordinators',
-      `${second.name}-coordinator:7070`,
+    const names = other.weir('topic', 'list', '-o', 'json').match(/"name":"[^"]+"/g) ?? [];
+    report.check(
+      names.length === 2 && names.every((name) => name.includes('"other')),
+      "the second one has its own topics and none of the first one's",
+      names.join(' '),
     );
-    const names = topics.match(/"name":"[^"]+"/g) ?? [];
-    report.check(names.length === 1, "the second one has its own topic and none of the first one's", names.join(' '));
   },
 };
 
@@ -62,12 +66,24 @@ export const networkPolicy: Step = {
   async run({ release, client, report }) {
     const { name } = release;
     const broker = `${name}-broker-0.${name}-broker`;
-    report.check(client.canConnect(broker, 7071), 'without it, any pod reaches the broker');
+    const ports = [7071, 7072];
+    report.check(
+      ports.every((port) => client.canConnect(broker, port)),
+      'without it, any pod reaches the broker',
+    );
     release.upgrade('--reuse-values', '--set', 'networkPolicy.enabled=true');
     await release.ready();
-    await release.until('a stranger is kept from the broker', () => !client.canConnect(broker, 7071));
-    report.check(true, 'with it, a stranger is kept from the broker');
-    report.check(!client.canConnect(`${name}-coordinator`, 7070), 'and from the coordinator');
+    await release.until('a stranger is kept from the broker', () =>
+      ports.every((port) => !client.canConnect(broker, port)),
+    );
+    report.check(true, 'with it, a stranger is kept from the broker, and from what it replicates');
+    release.kubectl('delete', 'pod', `${name}-broker-0`);
+    await restored({ release, client });
+    report.check(true, 'and brokers follow each other anew');
+    report.check(!client.canConnect(`${name}-coordinator`, 7070), 'and from the coordinators');
+    for (const port of [2379, 2380, 2381]) {
+      report.check(!client.canConnect(`${name}-etcd`, port), `and from etcd's port ${port}`);
+    }
     report.check(client.canConnect(`${name}-gateway`, 8080), 'and still reaches the gateway');
     report.check(client.canConnect(`${name}-kafka`, 9092), "and the brokers' port for Kafka clients");
     const load = client.load(4);

@@ -47,6 +47,8 @@ export class ImageCheck {
         return;
       case 'broker':
         return this.#broker(image, change.broker.id, this.#history.activeBrokers(image.revision));
+      case 'brokerGone':
+        return this.#broker(image, change.id, this.#history.activeBrokers(image.revision));
       case 'topic':
         return this.#topic(change.topic, image.revision);
       case 'partition':
@@ -64,12 +66,14 @@ export class ImageCheck {
 
   #broker(image: ClusterImage, id: number, active: ReadonlyMap<number, number>): void {
     const stored = this.#history.at(`/brokers/${id}`, image.revision);
-    const epoch = this.#history.writtenAt(`/brokers/${id}`, image.revision);
+    const drain = stored?.['drain'] as { readonly epoch: number; readonly isOn: boolean } | undefined;
+    const epoch = drain?.epoch ?? this.#history.writtenAt(`/brokers/${id}`, image.revision);
     const known = image.broker(id);
+    const drains = drain?.isOn === true && active.get(id) === epoch;
     this.#same(
       `broker ${id}`,
-      known && [known.epoch, known.active, known.grpcAddress, known.kafkaAddress, known.rack],
-      stored && [epoch, active.has(id), stored['grpcAddress'], stored['kafkaAddress'], stored['rack']],
+      known && [known.epoch, known.active, known.draining, known.grpcAddress, known.kafkaAddress, known.rack],
+      stored && [epoch, active.has(id), drains, stored['grpcAddress'], stored['kafkaAddress'], stored['rack']],
     );
   }
 

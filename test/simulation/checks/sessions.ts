@@ -10,6 +10,7 @@ import type { NetworkWatcher } from '../engine/network.ts';
 import type { Process } from '../engine/process.ts';
 import type { End, Wire } from '../engine/wire.ts';
 import type { Sometimes } from '../sometimes.ts';
+import type { Heartbeat } from './heartbeats.ts';
 import type { History, KeyWrite } from './history.ts';
 import { partitionKey } from './history.ts';
 
@@ -25,19 +26,26 @@ const SLACK_MS = 1;
 
 /**
  * When sessions end, seen from the network: never before their timeout of a loop that turned, never while heartbeats
- * arrive, and by nobody but who decided so. And what a registration is answered with is what was stored.
+ * are answered, by whichever coordinator, and by nobody but who decided so; or when their owner has said goodbye. And what a registration is answered with is what
+ * was stored.
  */
 export class SessionChecks implements NetworkWatcher {
   readonly #history: History;
   readonly #sometimes: Sometimes;
   readonly #violated: (what: string) => void;
+  readonly #nowMs: () => number;
   readonly #heard = new Map<Process, Map<string, Heard>>();
   readonly #hellos = new Map<Wire, Hello>();
   readonly #sessionOf = new Map<Wire, string>();
   /** Who created a session, and when of its own time; who decided that it is over. */
   readonly #created = new Map<string, { readonly by: Process; readonly turnedMs: number }>();
   readonly #decided = new Map<string, Set<Process>>();
+  /** Of those whose owners have said goodbye. */
+  readonly #left = new Set<string>();
+  /** When, of its own time, a coordinator made its last claim. */
   readonly #began = new Map<Process, number>();
+  /** When the last heartbeat came that was answered, by whoever did it. */
+  readonly #lastAnswerMs = new Map<string, number>();
   #newest: Process | undefined;
   /** What was decided in one turn. */
   #together: { readonly by: Process; readonly turnedMs: number; readonly sessions: Map<string, number> } | undefined;
@@ -46,15 +54,18 @@ export class SessionChecks implements NetworkWatcher {
     readonly history: History;
     readonly sometimes: Sometimes;
     readonly violated: (what: string) => void;
+    readonly nowMs: () => number;
   }) {
     this.#history = options.history;
     this.#sometimes = options.sometimes;
     this.#violated = options.violated;
+    this.#nowMs = options.nowMs;
   }
 
   /** A coordinator process claims the controller's key: it gives every session a full timeout after this. */
   claimed(by: Process): void {
     this.#began.set(by, by.turnedMs);
+    this.#heard.delete(by);
     this.#newest = by;
   }
 
@@ -63,12 +74,7 @@ export class SessionChecks implements NetworkWatcher {
     const { request } = message as SessionRequest;
     if (request.case === 'hello') this.#hellos.set(wire, request.value);
     const sessionId = this.#sessionOf.get(wire);
-    if (request.case !== 'heartbeat' || sessionId === undefined) return;
-    const entry = this.#heard.get(by.process)?.get(sessionId);
-    if (entry === undefined || entry.wire !== wire || this.#decided.get(sessionId)?.has(by.process) === true) return;
-    this.#renewed(by.process, entry);
-    entry.heardMs = by.process.turnedMs;
-    entry.detachedMs = undefined;
+    if (request.case === 'goodbye' && sessionId !== undefined) this.#left.add(sessionId);
   }
 
   sent(wire: Wire, from: End, message: unknown, isFull: boolean): void {
@@ -80,6 +86,19 @@ export class SessionChecks implements NetworkWatcher {
       this.#sometimes.saw('another directory was refused while the broker lived');
     }
     if (response.case === 'welcome' && hello?.member.case === 'broker') this.#welcomed(wire, hello, response.value);
+  }
+
+  /** A heartbeat counts if it is answered, and from when it came. */
+  answered(wire: Wire, { atMs, turnedMs }: Heartbeat): void {
+    const { process } = wire.server;
+    const sessionId = this.#sessionOf.get(wire);
+    if (sessionId === undefined) return;
+    this.#lastAnswerMs.set(sessionId, Math.max(atMs, this.#lastAnswerMs.get(sessionId) ?? 0));
+    const entry = this.#heard.get(process)?.get(sessionId);
+    if (entry === undefined || entry.wire !== wire || this.#decided.get(sessionId)?.has(process) === true) return;
+    this.#renewed(process, entry);
+    entry.heardMs = turnedMs;
+    entry.detachedMs = undefined;
   }
 
   over(wire: Wire, at: End): void {
@@ -94,10 +113,14 @@ export class SessionChecks implements NetworkWatcher {
     const { turnedMs } = by;
     const entry = this.#heard.get(by)?.get(sessionId);
     const created = this.#created.get(sessionId);
-    const unseenMs = created?.by === by ? turnedMs - created.turnedMs : undefined;
-    const silentMs = turnedMs - (entry?.heardMs ?? this.#began.get(by) ?? turnedMs);
+    const beganMs = this.#began.get(by) ?? turnedMs;
+    const isOurs = created?.by === by && created.turnedMs >= beganMs;
+    const unseenMs = isOurs ? turnedMs - created.turnedMs : undefined;
+    const unansweredMs = this.#nowMs() - (this.#lastAnswerMs.get(sessionId) ?? -Infinity);
+    const silentMs = Math.min(turnedMs - (entry?.heardMs ?? beganMs), unansweredMs);
     const detachedMs = entry === undefined ? unseenMs : entry.detachedMs && turnedMs - entry.detachedMs;
     const isSilent = silentMs >= SESSION_TIMEOUT_MS - SLACK_MS;
+    if (this.#left.has(sessionId)) return;
     if (!isSilent && (detachedMs ?? 0) < SESSION_REATTACH_MS - SLACK_MS) {
       this.#violated(`${by.name} ends session ${sessionId} after ${silentMs} ms of silence, ${detachedMs} ms detached`);
     }
@@ -126,7 +149,7 @@ export class SessionChecks implements NetworkWatcher {
         writes.length > 100 || writes.some((write) => write.key === `/brokers/${before?.['brokerId']}`);
       const entry = this.#heard.get(by)?.get(id);
       if (isReplaced && entry !== undefined) this.#renewed(by, entry);
-      if (!isReplaced && this.#decided.get(id)?.has(by) !== true) {
+      if (!isReplaced && !this.#left.has(id) && this.#decided.get(id)?.has(by) !== true) {
         this.#violated(`${by.name} removed session ${id}, which it had not decided to end`);
       }
     }

@@ -5,7 +5,7 @@ type Change = 'created' | 'changed' | 'deleted';
 
 /**
  * The namespace, held against the store: a node is there while its key is and, if it is ephemeral, its session's key. Watches
- * tell each change once and in order; no write is done twice.
+ * tell each change once and in order; no write is done twice; nobody reads what is older than what they were told before.
  */
 export class TreeChecks {
   readonly #history: History;
@@ -40,6 +40,27 @@ export class TreeChecks {
     const stored = this.#history.at(`/nodes${path}`, revision);
     if (stored?.['text'] !== text)
       this.#violated(`${path} was told to be ${text} at ${revision}: ${JSON.stringify(stored)}`);
+  }
+
+  /**
+   * A client was told when a node was written last, 0 for one that is not there, as of a revision.
+   *
+   * @param leastRevision - the newest of which it had been told before it asked
+   */
+  read(
+    path: string,
+    {
+      revision,
+      modRevision,
+      leastRevision,
+    }: { readonly revision: number; readonly modRevision: number; readonly leastRevision: number },
+  ): void {
+    if (revision < leastRevision)
+      this.#violated(`${path} was read at ${revision}, by who had been told of ${leastRevision}`);
+    const isThere = this.#isThere(this.#history.at(`/nodes${path}`, revision), revision);
+    const stored = isThere ? this.#history.writtenAt(`/nodes${path}`, revision) : 0;
+    if (stored !== modRevision)
+      this.#violated(`${path} was told to be of ${modRevision} at ${revision}: it was of ${stored}`);
   }
 
   /** When all is over: sessions are those that their clients have, and nothing is left of any other. */

@@ -2,11 +2,17 @@ import { PRODUCER_IDS_PER_BLOCK, TXN_OPERATIONS_MAX } from '@weir/base/limits.ts
 import type { Process } from '../engine/process.ts';
 import type { AppliedTxn } from '../engine/store.ts';
 import type { Sometimes } from '../sometimes.ts';
+import type { BrokerChecks } from './brokers.ts';
 import { partitionKey } from './history.ts';
 import type { History, KeyWrite, Stored } from './history.ts';
 
 /** Operations of a transaction, from which on more of the same step may be to come. */
 const CUT_AT = TXN_OPERATIONS_MAX - 3;
+
+/** Who is the controller by one claim: a process may make several. */
+interface Holder {
+  readonly process: Process;
+}
 
 /** What followers of the metadata hear nothing of. */
 const NOT_FOLLOWED = /^\/(last-change|controller|cluster|nodes|node-creations|client-sessions)(\/|$)/;
@@ -19,19 +25,22 @@ export class WriteChecks {
   readonly #history: History;
   readonly #sometimes: Sometimes;
   readonly #violated: (what: string) => void;
+  readonly #brokers: BrokerChecks;
   readonly #changeIds = new Set<string>();
   /** Every topic id that there ever was: its name, and whether it is gone. */
   readonly #topics = new Map<string, { readonly name: string; isGone: boolean }>();
-  #holder: Process | undefined;
+  #holder: Holder | undefined;
   #metadataRevision = 0;
   /** A step that takes several transactions has begun: until its last, or the next take-over's end, brokers may be ahead. */
-  #halfDoneBy: Process | undefined;
+  #halfDoneBy: Holder | undefined;
 
   constructor(options: {
     readonly history: History;
     readonly sometimes: Sometimes;
     readonly violated: (what: string) => void;
+    readonly brokers: BrokerChecks;
   }) {
+    this.#brokers = options.brokers;
     this.#history = options.history;
     this.#sometimes = options.sometimes;
     this.#violated = options.violated;
@@ -39,7 +48,7 @@ export class WriteChecks {
 
   /** The process whose claim of the controller's key stands. */
   get holder(): Process | undefined {
-    return this.#holder;
+    return this.#holder?.process;
   }
 
   /** Of the last transaction that followers of the metadata have to hear of. */
@@ -49,32 +58,42 @@ export class WriteChecks {
 
   /** A coordinator has finished what its predecessors left. */
   tookOver(by: Process): void {
-    if (by === this.#holder && by !== this.#halfDoneBy) this.#halfDoneBy = undefined;
+    if (by === this.holder && this.#holder !== this.#halfDoneBy) this.#halfDoneBy = undefined;
   }
 
   /** Looks at a transaction that the history has already. */
   applied({ by, request, result }: AppliedTxn, writes: readonly KeyWrite[]): void {
+    if (by === undefined) return this.#leaseEnded(writes);
+    if (!result.succeeded && by === this.holder && request.success[0]?.key === '/controller') {
+      this.#sometimes.saw('a claim whose answer was lost was found to be made');
+    }
     const wanted = changeIdIn(request.success);
     if (!result.succeeded && wanted !== undefined) {
-      if (by !== this.#holder) this.#sometimes.saw("a zombie's write was refused");
+      if (by !== this.holder) this.#sometimes.saw("a zombie's write was refused");
       else if (this.#changeIds.has(wanted))
         this.#sometimes.saw('a transaction that was sent again had been done before');
     }
     for (const write of writes) this.#one(by, write);
     if (!writes.some(({ key }) => key === '/last-change')) return;
-    if (by !== this.#holder)
-      this.#violated(`${by.name} writes, and ${this.#holder?.name ?? 'nobody'} is the controller`);
+    if (by !== this.holder) this.#violated(`${by.name} writes, and ${this.holder?.name ?? 'nobody'} is the controller`);
     if (writes.some(({ key }) => !NOT_FOLLOWED.test(key))) this.#metadataRevision = this.#history.revision;
-    if (writes.length >= CUT_AT) this.#halfDoneBy = by;
-    else if (this.#halfDoneBy === by) this.#halfDoneBy = undefined;
+    if (writes.length >= CUT_AT) this.#halfDoneBy = this.#holder;
+    else if (this.#halfDoneBy === this.#holder) this.#halfDoneBy = undefined;
     if (this.#halfDoneBy === undefined) this.#noFencedInSync();
+  }
+
+  /** Nothing but the claim of the controller's key stands under a lease. */
+  #leaseEnded(writes: readonly KeyWrite[]): void {
+    const other = writes.find(({ key }) => key !== '/controller');
+    if (other !== undefined) this.#violated(`${other.key} went with a lease`);
+    this.#holder = undefined;
   }
 
   #one(by: Process, { key, before, after }: KeyWrite): void {
     const [, kind] = key.split('/');
     switch (kind) {
       case 'controller':
-        this.#holder = after === undefined ? undefined : by;
+        this.#holder = after === undefined ? undefined : { process: by };
         return;
       case 'last-change': {
         const change = String(after?.['change']);
@@ -91,7 +110,7 @@ export class WriteChecks {
         if (after !== undefined) this.#partition(key, before, after);
         return;
       case 'brokers':
-        return this.#broker(key.slice('/brokers/'.length), before, after);
+        return this.#brokers.written(Number(key.slice('/brokers/'.length)), { key, before, after });
       case 'producer-ids':
         if (after?.['next'] !== (before?.['next'] ?? 0) + PRODUCER_IDS_PER_BLOCK) {
           this.#violated(`producer ids went from ${before?.['next']} to ${after?.['next']}`);
@@ -120,9 +139,16 @@ export class WriteChecks {
       this.#violated(`topic ${name} has fewer partitions than before`);
     }
     for (let index = 0; index < after['partitionCount']; index++) {
-      if (this.#history.now(partitionKey(after['id'] as string, index)) === undefined)
-        this.#violated(`topic ${name} exists without its partition ${index}`);
+      const key = partitionKey(after['id'] as string, index);
+      const partition = this.#history.now(key);
+      if (partition === undefined) this.#violated(`topic ${name} exists without its partition ${index}`);
+      else if (known === undefined) this.#fullWithoutElr(key, partition);
     }
+  }
+
+  #fullWithoutElr(key: string, { isr, elr, replicas }: Stored): void {
+    if (elr.length === 0 || isr.length < this.#minInSync(key, replicas.length)) return;
+    this.#violated(`${key}: a full ISR has an ELR: ${JSON.stringify({ isr, elr })}`);
   }
 
   /** R12. */
@@ -130,7 +156,7 @@ export class WriteChecks {
     const { leader, leaderEpoch, partitionEpoch, replicas, isr, elr } = after;
     const inSync = (isr as { broker: number }[]).map(({ broker }) => broker);
     const eligible = (elr as { broker: number }[]).map(({ broker }) => broker);
-    const minIsr = replicas.length >= 3 ? 2 : 1;
+    const isKnown = this.#topics.has(key.split('/')[2]!);
     const wrong = (what: string): void =>
       this.#violated(`${key}: ${what}: ${JSON.stringify(before)} → ${JSON.stringify(after)}`);
     if (partitionEpoch !== (before === undefined ? 0 : before['partitionEpoch'] + 1))
@@ -141,25 +167,29 @@ export class WriteChecks {
     }
     if (leader !== -1 && !inSync.includes(leader)) wrong('the leader is not in sync');
     if (inSync.some((id) => eligible.includes(id))) wrong('ISR and ELR overlap');
-    if (inSync.length >= minIsr && eligible.length > 0) wrong('a full ISR has an ELR');
+    // What the minimum of a new topic is is written after its partitions.
+    if (isKnown) this.#fullWithoutElr(key, after);
     if (!inSync.every((id) => replicas.includes(id))) wrong('the ISR is not among the replicas');
     if (leader === -1) this.#sometimes.saw('a partition was without a leader');
+    if (before === undefined && inSync.length < replicas.length)
+      this.#sometimes.saw('a partition was made with a replica on a broker that was away');
     if (before === undefined || leader === -1 || leader === before['leader']) return;
+    if (inSync.includes(before['leader'])) {
+      const isPreferred = leader === replicas[0];
+      this.#sometimes.saw(isPreferred ? 'a preferred replica was elected' : 'leadership was moved to another replica');
+    }
     if (after['uncleanEpoch'] !== before['uncleanEpoch']) this.#sometimes.saw('an unclean election');
     else if (!(before['isr'] as { broker: number }[]).some(({ broker }) => broker === leader)) {
       this.#sometimes.saw('a replica outside the in-sync replicas was elected');
     }
   }
 
-  #broker(id: string, before: Stored | undefined, after: Stored | undefined): void {
-    const sessions = [...this.#history.under('/sessions/')].filter(([, { brokerId }]) => brokerId === Number(id));
-    if (sessions.length !== 1) this.#violated(`broker ${id} registered, and has ${sessions.length} sessions`);
-    if (before === undefined || after === undefined) return;
-    const had = this.#history.activeBrokers(this.#history.revision - 1).has(Number(id));
-    if (had) this.#sometimes.saw('a living session was replaced by a registration');
-    if (before['directoryId'] === after['directoryId']) return;
-    this.#sometimes.saw('another directory took the place of a broker');
-    if (had) this.#violated(`broker ${id} was replaced from another directory while it lived`);
+  /** How many replicas of a partition have to be in sync. */
+  #minInSync(key: string, replicationFactor: number): number {
+    const name = this.#topics.get(key.split('/')[2]!)?.name;
+    const topic = name === undefined ? undefined : this.#history.now(`/topics/${name}`);
+    const set = Number(topic?.['configs']?.['min.insync.replicas'] ?? (replicationFactor >= 3 ? 2 : 1));
+    return Math.min(set, replicationFactor);
   }
 
   #noFencedInSync(): void {

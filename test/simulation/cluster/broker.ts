@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { topicId as asTopicId, uuidFromRandom, uuidToBytes } from '@weir/base/ids.ts';
 import type { TopicId } from '@weir/base/ids.ts';
 import { brokerId } from '@weir/base/ids.ts';
-import { newIncarnation, registrationOf } from '@weir/broker/registration.ts';
+import { registrationOf } from '@weir/broker/registration.ts';
 import { OrphanCheck } from '@weir/broker/orphan-check.ts';
 import type { ClusterImage, ImageChange } from '@weir/client/metadata/cluster-image.ts';
 import {
@@ -33,6 +33,9 @@ export class SimulatedBroker {
   readonly #parts: Parts;
   readonly #coordinators: readonly string[];
   #directoryId = '';
+  #incarnationId = '';
+  #registeredIncarnationId = '';
+  #unsettledIncarnationIds: string[] = [];
   #folders: Folders = new Map();
   #follower: Follower | undefined;
   #epoch = 0;
@@ -76,16 +79,25 @@ export class SimulatedBroker {
       this.#folders = new Map();
     }
     this.#epoch = 0;
+    if (this.#incarnationId !== this.#registeredIncarnationId) this.#unsettledIncarnationIds.push(this.#incarnationId);
+    this.#incarnationId = uuidFromRandom(chance.bytes(16));
     const doubtful = this.#replicas().filter(() => chance.happens(doubtfulRate));
     const doubts = doubtful.map((key) => ({ key, doubt: chance.pick(['missing', 'damaged', 'unsynced'] as const) }));
     const name = `broker ${this.id}.${++this.#starts}`;
     const registration = registrationOf(
       {
-        identity: { clusterId: '', brokerId: brokerId(this.id), directoryId: this.#directoryId },
+        identity: {
+          clusterId: '',
+          brokerId: brokerId(this.id),
+          directoryId: this.#directoryId,
+          incarnationId: this.#incarnationId,
+          registeredIncarnationId: this.#registeredIncarnationId,
+          unsettledIncarnationIds: [...this.#unsettledIncarnationIds],
+        },
         grpcAddress: `broker-${this.id}:7071`,
         kafkaAddress: '',
+        replicationAddress: '',
         rack: this.id % 2 === 0 ? '' : `rack ${this.id % 3}`,
-        incarnationId: newIncarnation(chance),
       },
       doubts,
     );
@@ -97,6 +109,8 @@ export class SimulatedBroker {
         changed: (image, changes) => this.#changed(image, changes, orphans),
         welcomed: ({ brokerEpoch }) => {
           this.#epoch = brokerEpoch;
+          this.#registeredIncarnationId = this.#incarnationId;
+          this.#unsettledIncarnationIds = [];
         },
       },
     );

@@ -37,8 +37,9 @@ export class Follower {
       network: parts.network,
       chance: parts.chanceFor(name),
       logged: ({ message }) => {
+        // Whoever answers has the newest: see OfficeChecks.
         if (message.includes('older than what is known'))
-          parts.sometimes.saw('a snapshot older than the image was turned away');
+          parts.ground.violated(`${name} was told what is older than what it knew`);
       },
       fatal: (error) => parts.ground.violated(`${name} ends: ${error.message}`),
     });
@@ -49,7 +50,11 @@ export class Follower {
       },
       welcomed: (welcome) => events.welcomed?.(welcome),
       fenced: (why) => this.#fenced(why),
-      lost: () => parts.sometimes.saw('a client took its session for lost'),
+      lost: () => {
+        parts.sometimes.saw('a client took its session for lost');
+        if (parts.swarm.isOrderly)
+          parts.ground.violated(`${name} takes its session for lost, and all went well with it`);
+      },
     });
     process.whenDead(() => parts.network.died(process));
   }
@@ -74,7 +79,8 @@ export class Follower {
         return undefined;
       }
       if (error.code === 'UNKNOWN_SERVER_ERROR') this.#parts.ground.violated(`${this.process.name}: ${error.message}`);
-      if (error.code === 'STALE_BROKER_EPOCH') this.#parts.sometimes.saw('a fenced broker was refused producer ids');
+      if (error.code === 'STALE_BROKER_EPOCH' && method.path.endsWith('/AllocateProducerIds'))
+        this.#parts.sometimes.saw('a fenced broker was refused producer ids');
       if (error.code === 'REQUEST_TIMED_OUT' || error.code === 'COORDINATOR_UNAVAILABLE') {
         this.#parts.sometimes.saw('the outcome of a request stayed unknown to its client');
       }

@@ -42,6 +42,8 @@ export class Network implements WireNetwork {
   #swarm: NetworkSwarm;
   /** By address; who came last answers. */
   readonly #listening = new Map<string, { readonly process: Process; readonly handlers: readonly Handler[] }[]>();
+  /** Addresses on machines that are gone: who calls there hears nothing. */
+  readonly #silent = new Set<string>();
   #wires: Wire[] = [];
   #wireCount = 0;
   /** "from>to", with what waits for the end of the partition. */
@@ -64,6 +66,7 @@ export class Network implements WireNetwork {
     return {
       connect: (address) => this.#connect(process, address),
       listen: (address, handlers) => {
+        this.#silent.delete(address);
         this.#listening.set(address, [...(this.#listening.get(address) ?? []), { process, handlers }]);
         process.whenDead(() => this.#closeListener(address, process));
         return Promise.resolve({ address, close: async () => this.#closeListener(address, process) });
@@ -74,6 +77,7 @@ export class Network implements WireNetwork {
   /** A process is gone: its kernel says so to the others, or its machine is gone as well and nobody does. */
   died(process: Process): void {
     const isQuiet = this.#chance.happens(this.#swarm.quietDeathRate);
+    if (isQuiet) this.#silence(process);
     for (const wire of this.#wiresOf(process)) {
       if (!isQuiet) wire.cut(`${process.name} is gone`);
       else this.#ground.scheduler.in(this.#silentMs(), () => wire.cut(`${process.name} has long been silent`));
@@ -157,6 +161,12 @@ export class Network implements WireNetwork {
     return this.#chance.between(0.7, 1) * SILENT_MS;
   }
 
+  #silence(process: Process): void {
+    for (const [address, listening] of this.#listening) {
+      if (listening.some((one) => one.process === process)) this.#silent.add(address);
+    }
+  }
+
   #closeListener(address: string, process: Process): void {
     const others = (this.#listening.get(address) ?? []).filter((one) => one.process !== process);
     this.#listening.set(address, others);
@@ -175,13 +185,19 @@ export class Network implements WireNetwork {
   }
 
   #connect(client: Process, address: string): Connection {
+    const calls = new Set<(failure: TransportFailure) => void>();
+    const open: Connection['open'] = (method, handlers) =>
+      this.#open({ client, address, method, handlers }, (handler) =>
+        handler.kind === 'stream' ? (stream) => handler.accept(stream, {}, client.name) : undefined,
+      );
     return {
-      call: (method, request, { deadlineMs }) => this.#call({ client, address, method, request, deadlineMs }),
-      open: (method, handlers) =>
-        this.#open({ client, address, method, handlers }, (handler) =>
-          handler.kind === 'stream' ? (stream) => handler.accept(stream, {}, client.name) : undefined,
-        ),
+      call: (method, request, { deadlineMs }) => this.#call({ client, address, method, request, deadlineMs, calls }),
+      open,
+      openBulk: (method, _slabs, handlers) => open(method, handlers),
       close: () => {},
+      cut() {
+        for (const fail of calls) fail({ kind: 'broken', code: 'NETWORK_EXCEPTION', message: 'it was given up' });
+      },
     };
   }
 
@@ -194,10 +210,12 @@ export class Network implements WireNetwork {
     const accepted = handler === undefined ? undefined : accept(handler);
     const server = listening?.process ?? client;
     const { queueMax } = this.#swarm;
-    const wire = new Wire(this, { method, client, server, handlers, queueMax, id: ++this.#wireCount });
+    const served = handler?.method ?? method;
+    const wire = new Wire(this, { method, served, client, server, handlers, queueMax, id: ++this.#wireCount });
     if (accepted === undefined) {
-      wire.refuse();
-      return { send: () => true, end: () => {}, abort: () => {} };
+      if (this.#silent.has(address)) this.#ground.scheduler.in(this.#silentMs(), () => wire.refuse(false));
+      else wire.refuse(true);
+      return { send: () => true, end: () => {}, abort: () => wire.leave() };
     }
     this.#wires.push(wire);
     return wire.open((stream) => accepted(stream, {}, client.name));
@@ -209,21 +227,28 @@ export class Network implements WireNetwork {
     method,
     request,
     deadlineMs,
+    calls,
   }: {
     readonly client: Process;
     readonly address: string;
     readonly method: Method<Request, Response>;
     readonly request: Request;
     readonly deadlineMs: number;
+    /** Those of the connection that are under way. */
+    readonly calls: Set<(failure: TransportFailure) => void>;
   }): Promise<Response> {
     return new Promise((resolve, reject) => {
-      const fail = (failure: TransportFailure): void => {
+      const over = (): void => {
         cancel();
+        calls.delete(cut);
+      };
+      const fail = (failure: TransportFailure): void => {
+        over();
         reject(new TransportError(failure));
       };
       const handlers: StreamHandlers<any> = {
         message(answer) {
-          cancel();
+          over();
           resolve(answer as Response);
         },
         drained() {},
@@ -239,9 +264,13 @@ export class Network implements WireNetwork {
           code: 'REQUEST_TIMED_OUT',
           message: `no answer in ${deadlineMs} ms`,
         } as const;
+        cut(failure);
+      });
+      const cut = (failure: TransportFailure): void => {
         stream.abort(failure);
         fail(failure);
-      });
+      };
+      calls.add(cut);
       stream.send(request);
     });
   }

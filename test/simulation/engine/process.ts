@@ -1,5 +1,6 @@
 import type { Cancel, Clock } from '@weir/base/clock.ts';
 import { SESSION_TICK_MS } from '@weir/base/limits.ts';
+import { PowerCut } from '@weir/base/power-cut.ts';
 import type { Chance } from './chance.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Trace } from './trace.ts';
@@ -31,6 +32,7 @@ export class Process {
   #inbox: (() => void)[] = [];
   #pausedSinceMs = 0;
   #pausedMs = 0;
+  #turns = 0;
   readonly #deathWatchers: (() => void)[] = [];
 
   constructor(name: string, ground: Ground) {
@@ -54,6 +56,11 @@ export class Process {
 
   get isAlive(): boolean {
     return this.#state !== 'dead';
+  }
+
+  /** How often anything ran in it: while it is the same, the process has done nothing. */
+  get turns(): number {
+    return this.#turns;
   }
 
   /**
@@ -137,9 +144,11 @@ export class Process {
   }
 
   #run(callback: () => void): void {
+    this.#turns++;
     try {
       callback();
     } catch (error) {
+      if (error instanceof PowerCut && this.#state === 'dead') return;
       this.#ground.violated(
         `${this.name} threw ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
       );

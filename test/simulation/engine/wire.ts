@@ -50,14 +50,18 @@ export class Wire {
   readonly lanes: readonly [up: Lane, down: Lane];
   isCut = false;
   readonly #network: WireNetwork;
-  readonly #codecs: Record<'client' | 'server', Codec<unknown>>;
+  /** Of what each side sends: its own code writes it, and the other's reads it. */
+  readonly #codecs: Record<'client' | 'server', Pick<Codec<unknown>, 'encode' | 'decode'>>;
   readonly #queueMax: number;
   readonly #name: string;
 
   constructor(
     network: WireNetwork,
     options: {
+      /** As the client has it. */
       readonly method: Method<any, any>;
+      /** As the server has it. */
+      readonly served: Method<any, any>;
       readonly client: Process;
       readonly server: Process;
       readonly handlers: StreamHandlers<any>;
@@ -66,10 +70,13 @@ export class Wire {
       readonly id: number;
     },
   ) {
-    const { method, client, server, handlers, queueMax, id } = options;
+    const { method, served, client, server, handlers, queueMax, id } = options;
     this.#network = network;
     this.path = method.path;
-    this.#codecs = { client: method.request, server: method.response };
+    this.#codecs = {
+      client: { encode: method.request.encode, decode: served.request.decode },
+      server: { encode: served.response.encode, decode: method.response.decode },
+    };
     this.#queueMax = queueMax;
     this.client = { side: 'client', process: client, handlers, isDeaf: false };
     this.server = { side: 'server', process: server, handlers: undefined, isDeaf: false };
@@ -102,12 +109,21 @@ export class Wire {
     }
   }
 
-  /** Nobody listens there: the client is told. */
-  refuse(): void {
+  /**
+   * It leads to nobody: the client is told.
+   *
+   * @param nobodyListens - whether the other machine says so, or nothing does
+   */
+  refuse(nobodyListens: boolean): void {
     this.isCut = true;
-    const message = `nobody listens at ${this.server.process.name}`;
-    const failure: TransportFailure = { kind: 'unreachable', code: 'NETWORK_EXCEPTION', message };
+    const message = nobodyListens ? 'nobody listens there' : 'nothing is heard from there';
+    const failure: TransportFailure = { kind: 'unreachable', code: 'NETWORK_EXCEPTION', message, nobodyListens };
     this.#network.tell(this.client, () => this.client.process.deliver(() => this.#close(this.client, failure)));
+  }
+
+  /** The client of a wire that leads to nobody does not want to know any more. */
+  leave(): void {
+    this.client.isDeaf = true;
   }
 
   #streamOf(end: End): Stream<unknown> {
@@ -115,7 +131,7 @@ export class Wire {
     return {
       send: (message) => {
         if (end.isDeaf || !end.process.isAlive) return true;
-        this.#put(lane, { kind: 'message', bytes: Buffer.from(this.#codecs[end.side].encode(message)) });
+        this.#put(lane, { kind: 'message', bytes: ownBytes(this.#codecs[end.side].encode(message)) });
         if (lane.inFlight >= this.#queueMax) lane.isFull = true;
         this.#network.sent(this, end, message, lane.isFull);
         return !lane.isFull;
@@ -178,6 +194,16 @@ export class Wire {
     this.#network.over(this, end);
     end.handlers?.closed(failure);
   }
+}
+
+/**
+ * A copy in memory of its own. In the pool that small buffers share it would lie now here and now there, and a cache that counts the
+ * memory behind what it holds would take another course each time.
+ */
+function ownBytes(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
 
 function laneOf(from: End, to: End): Lane {

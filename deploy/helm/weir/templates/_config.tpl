@@ -10,7 +10,11 @@ insecure: true
 {{ $name }}-listen: 0.0.0.0:{{ $port }}
 {{- end }}
 {{- if eq .component "coordinator" }}
-store: sqlite:/var/lib/weir/coordinator/metadata.db
+{{ include "weir.storeConfig" .root }}
+{{- if not (hasKey (.root.Values.coordinator.config | default dict) "default-replication-factor") }}
+# Of the brokers that there are to be: not all of them may be there when the first topic comes.
+default-replication-factor: {{ min 3 (int .root.Values.broker.replicas) }}
+{{- end }}
 {{- else }}
 coordinators: {{ include "weir.coordinators" .root }}
 {{- end }}
@@ -19,5 +23,23 @@ data-dir: /var/lib/weir/broker
 {{- end }}
 {{- with (get .root.Values .component).config }}
 {{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/*
+A component's files by name, as the data of its ConfigMap. Takes {root, component, joining}: with `joining` etcd's members
+are told which one of them joins the others. Pods are not rolled for that, as only one with an empty volume reads it.
+*/}}
+{{- define "weir.configFiles" -}}
+{{- if eq .component "etcd" }}
+{{- range $pod := include "weir.etcdPods" .root | fromYamlArray }}
+{{- $state := "new" }}
+{{- if and $.joining (eq $pod $.root.Values.etcd.joiningPod) }}{{ $state = "existing" }}{{ end }}
+{{ $pod }}.yaml: |
+  {{- include "weir.etcdConfig" (dict "root" $.root "pod" $pod "state" $state) | nindent 2 }}
+{{- end }}
+{{- else }}
+{{ .component }}.yaml: |
+  {{- include "weir.config" . | nindent 2 }}
 {{- end }}
 {{- end -}}

@@ -5,10 +5,21 @@
   valueFrom:
     fieldRef:
       fieldPath: metadata.name
+{{- if ne .component "etcd" }}
 # For `kubectl exec … -- weir topic list`.
 - name: WEIR_COORDINATORS
   value: {{ include "weir.coordinators" .root }}
 {{- include (printf "weir.env.%s" .component) .root }}
+{{- include "weir.serviceEnv" . }}
+{{- end }}
+{{- with $values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* What all of Weir's own services are told. Takes {root, component}. */}}
+{{- define "weir.serviceEnv" -}}
+{{- $values := get .root.Values .component -}}
 {{- if and (($values.resources).limits).memory (not (include "weir.hasNodeOptions" $values)) }}
 # Node would give the heap more than the container has; what it leaves is for records, which are not in the heap.
 - name: NODE_OPTIONS
@@ -17,14 +28,25 @@
 {{- if .root.Values.tracing.enabled }}
 {{- include "weir.tracingEnv" . }}
 {{- end }}
-{{- with $values.extraEnv }}
-{{ toYaml . }}
-{{- end }}
 {{- end -}}
 
 {{- define "weir.env.coordinator" }}
+{{- $name := include "weir.componentName" (dict "root" . "component" "coordinator") }}
+- name: WEIR_COORDINATOR_ID
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.labels['apps.kubernetes.io/pod-index']
 - name: WEIR_COORDINATOR_GRPC_ADVERTISE
-  value: {{ include "weir.coordinators" . }}
+  value: $(POD_NAME).{{ $name }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:{{ (include "weir.ports" . | fromYaml).coordinator.grpc }}
+{{- with .Values.etcd.external }}
+{{- if .secretKeys.user }}
+- name: WEIR_COORDINATOR_ETCD_USER
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret }}
+      key: {{ .secretKeys.user | quote }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "weir.env.broker" }}

@@ -41,17 +41,27 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (.root.Chart.Version | replace "+" "_") }}
 {{- end -}}
 
+{{/* What the release runs, as a list. */}}
+{{- define "weir.components" -}}
+[{{ if eq (include "weir.store" .) "own" }}etcd, {{ end }}coordinator, broker, gateway]
+{{- end -}}
+
 {{/* Ports of all containers. */}}
 {{- define "weir.ports" -}}
+etcd: { client: 2379, peer: 2380, ops: 2381 }
 coordinator: { grpc: 7070, ops: 7079 }
-broker: { grpc: 7071, kafka: 9092, ops: 7080 }
+broker: { grpc: 7071, replication: 7072, kafka: 9092, ops: 7080 }
 gateway: { http: 8080, ops: 8081 }
 {{- end -}}
 
 {{/* Where coordinators are. Names with five dots are looked up as they stand, without a search list. */}}
 {{- define "weir.coordinators" -}}
 {{- $name := include "weir.componentName" (dict "root" . "component" "coordinator") -}}
-{{- printf "%s-0.%s.%s.svc.%s:7070" $name $name .Release.Namespace .Values.clusterDomain -}}
+{{- $addresses := list -}}
+{{- range $index := until (int .Values.coordinator.replicas) -}}
+{{- $addresses = append $addresses (printf "%s-%d.%s.%s.svc.%s:7070" $name $index $name $.Release.Namespace $.Values.clusterDomain) -}}
+{{- end -}}
+{{- join "," $addresses -}}
 {{- end -}}
 
 {{/* Where Kafka clients begin: any broker tells them of all of them. */}}
@@ -60,12 +70,25 @@ gateway: { http: 8080, ops: 8081 }
 {{- printf "%s.%s.svc.%s:%v" $name .Release.Namespace .Values.clusterDomain (include "weir.ports" . | fromYaml).broker.kafka -}}
 {{- end -}}
 
-{{/* The image of all containers. */}}
+{{/* The image of all containers but etcd's. */}}
 {{- define "weir.image" -}}
 {{- with .Values.image -}}
 {{- printf "%s:%s" .repository (.tag | default $.Chart.AppVersion) -}}
 {{- with .digest }}@{{ . }}{{ end -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The image of etcd's members. */}}
+{{- define "weir.etcdImage" -}}
+{{- with .Values.etcd.image -}}
+{{- printf "%s:%s" .repository .tag -}}
+{{- with .digest }}@{{ . }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* So many of something in words: "1 broker", "2 brokers". Takes {count, noun}. */}}
+{{- define "weir.count" -}}
+{{- printf "%d %s%s" (int .count) .noun (eq 1 (int .count) | ternary "" "s") -}}
 {{- end -}}
 
 {{/* Name of the pods' service account. */}}

@@ -5,7 +5,8 @@ end in the component's.
 {{- define "weir.podTemplate" -}}
 {{- $values := get .root.Values .component -}}
 {{- $ports := get (include "weir.ports" .root | fromYaml) .component -}}
-{{- $isStateful := hasKey $values "persistence" -}}
+{{- $isEtcd := eq .component "etcd" -}}
+{{- $secretItems := eq .component "coordinator" | ternary (include "weir.etcdSecretItems" .root) "" -}}
 metadata:
   labels:
     {{- include "weir.selectorLabels" . | nindent 4 }}
@@ -13,7 +14,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
   annotations:
-    checksum/config: {{ include "weir.config" . | sha256sum }}
+    checksum/config: {{ include "weir.configFiles" . | sha256sum }}
     {{- if .root.Values.metrics.scrapeAnnotations }}
     prometheus.io/scrape: 'true'
     prometheus.io/port: {{ $ports.ops | quote }}
@@ -41,9 +42,16 @@ spec:
   {{- end }}
   containers:
     - name: {{ .component }}
+      {{- if $isEtcd }}
+      image: {{ include "weir.etcdImage" .root }}
+      imagePullPolicy: {{ $values.image.pullPolicy }}
+      # There is no shell in this image. Kubernetes puts the pod's name in.
+      command: [/usr/local/bin/etcd, --config-file, /etc/weir/$(POD_NAME).yaml]
+      {{- else }}
       image: {{ include "weir.image" .root }}
       imagePullPolicy: {{ .root.Values.image.pullPolicy }}
       args: [{{ .component }}, --config, /etc/weir/{{ .component }}.yaml]
+      {{- end }}
       env:
         {{- include "weir.env" . | nindent 8 }}
       ports:
@@ -52,7 +60,7 @@ spec:
           containerPort: {{ $port }}
         {{- end }}
       startupProbe:
-        httpGet: { path: /startupz, port: ops }
+        httpGet: { path: {{ $isEtcd | ternary "/livez" "/startupz" }}, port: ops }
         {{- with ($values.probes).startup }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -84,9 +92,14 @@ spec:
           readOnly: true
         - name: tmp
           mountPath: /tmp
-        {{- if $isStateful }}
+        {{- if include "weir.hasVolume" . }}
         - name: data
-          mountPath: /var/lib/weir
+          mountPath: /var/lib/{{ $isEtcd | ternary "etcd" "weir" }}
+        {{- end }}
+        {{- if $secretItems }}
+        - name: etcd
+          mountPath: /etc/weir-etcd
+          readOnly: true
         {{- end }}
         {{- with $values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
@@ -98,6 +111,13 @@ spec:
     - name: tmp
       emptyDir:
         sizeLimit: 64Mi
+    {{- if $secretItems }}
+    - name: etcd
+      secret:
+        secretName: {{ .root.Values.etcd.external.existingSecret }}
+        items:
+          {{- $secretItems | trim | nindent 10 }}
+    {{- end }}
     {{- with $values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -106,12 +126,14 @@ spec:
 {{/* Where pods may run. Takes {root, component}. */}}
 {{- define "weir.placement" -}}
 {{- $values := get .root.Values .component -}}
-{{- $affinity := $values.affinity -}}
+{{- $affinity := $values.affinity | default dict -}}
 {{- if eq $values.scheduling "hard" -}}
 {{- if hasKey $affinity "podAntiAffinity" -}}
 {{- fail (printf "%s.scheduling is hard, which makes a podAntiAffinity, and %s.affinity has one as well: with one of your own leave scheduling at soft" .component .component) -}}
 {{- end -}}
 {{- $affinity = merge (dict "podAntiAffinity" (include "weir.antiAffinity" . | fromYaml)) $affinity -}}
+{{- else if and (eq .component "etcd") (not (hasKey $affinity "podAntiAffinity")) -}}
+{{- $affinity = merge (dict "podAntiAffinity" (include "weir.softAntiAffinity" . | fromYaml)) $affinity -}}
 {{- end -}}
 {{- with $affinity }}
 affinity:
@@ -120,7 +142,7 @@ affinity:
 {{- if $values.topologySpreadConstraints }}
 topologySpreadConstraints:
   {{- toYaml $values.topologySpreadConstraints | nindent 2 }}
-{{- else if eq $values.scheduling "soft" }}
+{{- else if and (eq $values.scheduling "soft") (ne .component "etcd") }}
 topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: kubernetes.io/hostname
@@ -149,4 +171,15 @@ requiredDuringSchedulingIgnoredDuringExecution:
     {{- if eq .component "gateway" }}
     matchLabelKeys: [pod-template-hash]
     {{- end }}
+{{- end -}}
+
+{{/* Another node for each pod, where there is one. */}}
+{{- define "weir.softAntiAffinity" -}}
+preferredDuringSchedulingIgnoredDuringExecution:
+  - weight: 100
+    podAffinityTerm:
+      topologyKey: kubernetes.io/hostname
+      labelSelector:
+        matchLabels:
+          {{- include "weir.selectorLabels" . | nindent 10 }}
 {{- end -}}

@@ -1,11 +1,13 @@
 import type { BrokerInfo, TopicInfo } from '@weir/client/metadata/cluster-image.ts';
+import { minInSyncOf, stateOf } from '../partition/partition-state.ts';
+import type { PartitionState } from '../partition/partition-state.ts';
 import { counted } from '../table.ts';
 
 /** What a cluster's metadata says of how it is. */
 export interface Health {
   /**
-   * `down`: some partition takes and gives no records, or there is no broker. `degraded`: everything is served, but
-   * something that should be there is not.
+   * `down`: some partition takes no records, as nobody leads it or too few are in sync, or there is no broker. `degraded`:
+   * everything is served, but something that should be there is not.
    */
   readonly status: 'healthy' | 'degraded' | 'down';
   /** For people, one a line; those that take something down come first. */
@@ -15,8 +17,16 @@ export interface Health {
 /** So many partitions of a topic are named. */
 const NAMED_MAX = 10;
 
-/** Judges a cluster by its metadata: brokers that are away, partitions without a leader or with replicas out of sync. */
-export function assess(brokers: readonly BrokerInfo[], topics: readonly TopicInfo[]): Health {
+/**
+ * Judges a cluster by its metadata: brokers that are away, partitions without a leader or with replicas out of sync.
+ *
+ * @param clusterWide - configs of all brokers
+ */
+export function assess(
+  brokers: readonly BrokerInfo[],
+  topics: readonly TopicInfo[],
+  clusterWide: Readonly<Record<string, string>>,
+): Health {
   const down: string[] = [];
   const degraded: string[] = [];
   if (brokers.length === 0) down.push('no broker has registered');
@@ -24,13 +34,16 @@ export function assess(brokers: readonly BrokerInfo[], topics: readonly TopicInf
   for (const { id, active, grpcAddress } of brokers) {
     if (!active) degraded.push(`broker ${id} is away (it was at ${grpcAddress})`);
   }
-  for (const { name, partitions } of topics.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    const leaderless = partitions.filter(({ leader }) => leader === -1).map(({ index }) => index);
-    if (leaderless.length > 0) down.push(`${name}: ${ofAll(leaderless, partitions.length)} without a leader`);
-    const lagging = partitions
-      .filter(({ leader, isr, replicas }) => leader !== -1 && isr.length < replicas.length)
-      .map(({ index }) => index);
-    if (lagging.length > 0) degraded.push(`${name}: ${ofAll(lagging, partitions.length)} with replicas out of sync`);
+  for (const topic of topics.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const { name, partitions } = topic;
+    const states = Map.groupBy(partitions, (one) => stateOf(one, minInSyncOf(topic, one, clusterWide)));
+    const tell = (problems: string[], state: PartitionState, what: string): void => {
+      const found = states.get(state)?.map(({ index }) => index);
+      if (found !== undefined) problems.push(`${name}: ${ofAll(found, partitions.length)} ${what}`);
+    };
+    tell(down, 'offline', 'without a leader');
+    tell(down, 'under_min_isr', 'with fewer replicas in sync than min.insync.replicas');
+    tell(degraded, 'under_replicated', 'with replicas out of sync');
   }
   const status = down.length > 0 ? 'down' : degraded.length > 0 ? 'degraded' : 'healthy';
   return { status, problems: [...down, ...degraded] };

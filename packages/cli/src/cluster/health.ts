@@ -20,12 +20,16 @@ export const clusterHealth = defineCommand({
   positionals: [],
   options,
   shorts: clientShorts,
-  notes: ['Ends with 1 when no coordinator answers, with or without --exit-code.'],
+  notes: [
+    'down: some partition takes no records, as nobody leads it or too few replicas are in sync, or there is no broker.',
+    'degraded: everything is served, but a broker is away or a replica is not in sync.',
+    'Ends with 1 when no coordinator answers, with or without --exit-code.',
+  ],
   examples: ['weir cluster health --exit-code', 'weir cluster health -o json'],
   async run({ options: { output, 'exit-code': tells, ...rest }, terminal }) {
     return withClient({ ...rest }, (client) => {
       const [brokers, topics] = [client.brokers(), client.topics()];
-      const { status, problems } = assess(brokers, topics);
+      const { status, problems } = assess(brokers, topics, client.brokerConfigs('default'));
       const partitions = topics.reduce((count, topic) => count + topic.partitions.length, 0);
       const counts = { brokers: brokers.length, topics: topics.length, partitions };
       if (output === 'json') {

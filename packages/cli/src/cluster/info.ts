@@ -1,45 +1,41 @@
+import type { Client } from '@weir/client/client.ts';
 import { clientOptions, clientShorts } from '../client-options.ts';
 import { defineCommand, EXIT } from '../command.ts';
-import { counted, table } from '../table.ts';
+import { brokerRows, brokerTable } from '../broker/broker-rows.ts';
+import { counted } from '../table.ts';
 import { withClient } from '../with-client.ts';
 
 /** `weir cluster info` */
 export const clusterInfo = defineCommand({
-  summary: 'show the brokers and what they hold',
+  summary: 'show the brokers, what they hold, and which coordinator is active',
   positionals: [],
   options: clientOptions,
   shorts: clientShorts,
   async run({ options, terminal }) {
-    return withClient(options, (client) => {
+    return withClient(options, async (client) => {
+      const coordinator = await activeCoordinator(client);
       const partitions = client.topics().flatMap((topic) => topic.partitions);
-      const brokers = [...client.brokers()]
-        .toSorted((a, b) => a.id - b.id)
-        .map((broker) => ({
-          id: broker.id,
-          grpc: broker.grpcAddress,
-          rack: broker.rack,
-          state: broker.active ? 'active' : 'away',
-          replicas: partitions.filter((partition) => partition.replicas.includes(broker.id)).length,
-          leads: partitions.filter((partition) => partition.leader === broker.id).length,
-        }));
+      const brokers = brokerRows(client);
       const leaderless = partitions.filter((partition) => partition.leader === -1).length;
       const totals = { topics: client.topics().length, partitions: partitions.length, leaderless };
-      if (options.output === 'json') terminal.out(`${JSON.stringify({ brokers, ...totals })}\n`);
+      if (options.output === 'json') terminal.out(`${JSON.stringify({ brokers, ...totals, coordinator })}\n`);
       else {
-        const rows = brokers.map((broker) => [
-          String(broker.id),
-          broker.state,
-          broker.grpc,
-          broker.rack === '' ? '-' : broker.rack,
-          String(broker.replicas),
-          String(broker.leads),
-        ]);
-        terminal.out(table(['BROKER', 'STATE', 'GRPC', 'RACK', 'REPLICAS', 'LEADS'], rows, terminal));
+        terminal.out(brokerTable(brokers, terminal));
         terminal.out(
-          `${counted(totals.topics, 'topic')}, ${counted(totals.partitions, 'partition')}, ${leaderless} without a leader\n`,
+          `${counted(totals.topics, 'topic')}, ${counted(totals.partitions, 'partition')}, ${leaderless} without a leader\n` +
+            `coordinator ${coordinator.id} at ${coordinator.grpc} is active\n`,
         );
       }
-      return Promise.resolve(EXIT.ok);
+      return EXIT.ok;
     });
   },
 });
+
+async function activeCoordinator({ namespace }: Client): Promise<{ readonly id: number; readonly grpc: string }> {
+  const { node } = await namespace.get('/controller');
+  const { coordinator: id, grpc } = JSON.parse(Buffer.from(node.data).toString()) as {
+    coordinator: number;
+    grpc: string;
+  };
+  return { id, grpc };
+}

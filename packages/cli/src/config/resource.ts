@@ -119,7 +119,7 @@ export function configsInEffect(client: Client, resource: ConfigResource): Shown
 /** Every config of a topic as it is in effect. */
 export function topicConfigsInEffect(client: Client, topic: TopicInfo): ShownConfig[] {
   const places = { topic: topic.configs, cluster: client.brokerConfigs('default'), statics: client.staticConfigs() };
-  return describeTopicConfigs(places).flatMap((config) => {
+  return describeTopicConfigs(places, topic.partitions[0]?.replicas.length).flatMap((config) => {
     if (config.name === 'flush' && config.source !== 'topic') return [{ ...shown(config), value: null }];
     const ofBrokers = config.source === 'topic' ? [] : brokersWith(client, synonymOf(config.name));
     return [

@@ -9,6 +9,7 @@ const INPUT: PlanInput = {
   store: undefined,
   ports: 'auto',
   logLevel: 'warn',
+  brokers: 2,
   given: { coordinator: {}, broker: {}, gateway: {} },
 };
 const COUNTS = { coordinator: 1, broker: 2, gateway: 1 };

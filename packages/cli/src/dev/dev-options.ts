@@ -17,7 +17,7 @@ export const devOptions = declareOptions({
     default: 1,
     min: 1,
     max: SERVICES_MAX,
-    description: 'How many coordinators run; several are not built yet',
+    description: 'How many coordinators run; several need --store etcd:URL,…, and one of them is active',
   },
   gateways: { type: 'integer', default: 1, min: 1, max: SERVICES_MAX, description: 'How many gateways run' },
   'data-dir': { type: 'string', default: './.weir', placeholder: 'DIRECTORY', description: 'Where all data is kept' },

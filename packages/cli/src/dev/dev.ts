@@ -27,8 +27,8 @@ export const devCommand = defineCommand({
   examples: ['weir dev', 'weir dev --brokers 3 --data-dir /tmp/weir', 'weir dev --separate --ports auto'],
   async run({ options: all, terminal }) {
     const options = all as OptionValues<typeof devOptions>;
-    if (options.coordinators > 1) {
-      throw new UsageError('--coordinators: several coordinators are not built yet; run 1');
+    if (options.coordinators > 1 && options.store?.startsWith('etcd:') !== true) {
+      throw new UsageError('--coordinators: several need a store that they can share: --store etcd:http://HOST:PORT,…');
     }
     const startMs = machineClock.monotonicMs();
     const stopped = new Promise<'stopped'>((resolve) => terminal.onInterrupt(() => resolve('stopped')));
@@ -41,6 +41,7 @@ export const devCommand = defineCommand({
         store: options.store,
         ports: options.ports,
         logLevel: options['log-level'],
+        brokers: options.brokers,
         given: passedOn(all),
       },
       {

@@ -7,6 +7,7 @@ const INPUT: PlanInput = {
   store: undefined,
   ports: 'fixed',
   logLevel: 'warn',
+  brokers: 2,
   given: { coordinator: {}, broker: {}, gateway: {} },
 };
 
@@ -44,7 +45,7 @@ test('with automatic ports nothing has a fixed one', () => {
   for (const kind of ['coordinator', 'broker', 'gateway'] as const) {
     const options = optionsOf(planService(kind, 0, [], { ...INPUT, ports: 'auto' }).args);
     const addresses = Object.entries(options).filter(([name]) => name.endsWith('-listen'));
-    expect(addresses).toHaveLength(kind === 'broker' ? 3 : 2);
+    expect(addresses).toHaveLength(kind === 'broker' ? 4 : 2);
     for (const [, address] of addresses) expect(address).toBe('127.0.0.1:0');
   }
 });
@@ -53,6 +54,10 @@ test('topics are created on the way unless the user says otherwise', () => {
   expect(optionsOf(planService('coordinator', 0, [], INPUT).args)).toMatchObject({
     store: 'sqlite:/data/coordinator/metadata.db',
     'auto-create-topics': 'true',
+    'default-replication-factor': '2',
+  });
+  expect(optionsOf(planService('coordinator', 0, [], { ...INPUT, brokers: 5 }).args)).toMatchObject({
+    'default-replication-factor': '3',
   });
   const given = { ...INPUT.given, coordinator: { 'auto-create-topics': 'false' } };
   expect(optionsOf(planService('coordinator', 0, [], { ...INPUT, given }).args)['auto-create-topics']).toBe('false');

@@ -1,3 +1,5 @@
+import { REPLICATION_FACTOR_DEFAULT } from '@weir/base/limits.ts';
+
 /** Kinds of services, in the order in which they start. */
 export type Kind = 'coordinator' | 'broker' | 'gateway';
 
@@ -15,6 +17,8 @@ export interface PlanInput {
   readonly store: string | undefined;
   readonly ports: 'fixed' | 'auto';
   readonly logLevel: string;
+  /** How many there are. */
+  readonly brokers: number;
   /** What the user gave for services of a kind, by option name. */
   readonly given: Readonly<Record<Kind, Readonly<Record<string, string>>>>;
 }
@@ -22,7 +26,12 @@ export interface PlanInput {
 /** Where services of each kind listen unless somebody says otherwise. */
 const LISTENERS: Readonly<Record<Kind, Readonly<Record<string, string>>>> = {
   coordinator: { 'grpc-listen': '127.0.0.1:7070', 'ops-listen': '127.0.0.1:7079' },
-  broker: { 'kafka-listen': '127.0.0.1:9092', 'grpc-listen': '127.0.0.1:7071', 'ops-listen': '127.0.0.1:7080' },
+  broker: {
+    'kafka-listen': '127.0.0.1:9092',
+    'grpc-listen': '127.0.0.1:7071',
+    'replication-listen': '127.0.0.1:7072',
+    'ops-listen': '127.0.0.1:7080',
+  },
   gateway: { 'http-listen': '127.0.0.1:8080', 'ops-listen': '127.0.0.1:8081' },
 };
 
@@ -62,6 +71,8 @@ function ownDefaults(kind: Kind, n: number, input: PlanInput): Record<string, st
       return {
         store: input.store ?? `sqlite:${input.dataDirectory}/coordinator/metadata.db`,
         'auto-create-topics': 'true',
+        // As many as there are to be, and not as happen to have registered.
+        'default-replication-factor': String(Math.min(REPLICATION_FACTOR_DEFAULT, input.brokers)),
       };
     case 'broker':
       // The first one's is where `weir broker` alone looks by default.

@@ -24,7 +24,7 @@ export const topicCreate = defineCommand({
       optional: true,
       min: 1,
       max: REPLICATION_FACTOR_MAX,
-      description: 'Brokers that hold each partition; more than 1 is not built yet',
+      description: "Brokers that hold each partition; without it the cluster's default",
     },
     configs: {
       type: 'string',

@@ -1,13 +1,7 @@
 import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 
-/** First and next offset of a partition; null where its leader did not say. */
-export interface OffsetRange {
-  readonly earliest: number | null;
-  readonly latest: number | null;
-}
-
-/** A topic as `-o json` shows it. */
-export function topicJson(topic: TopicInfo, offsets?: readonly OffsetRange[]): Record<string, unknown> {
+/** A topic as `-o json` shows it. `more`: what else there is to say of each partition. */
+export function topicJson(topic: TopicInfo, more?: readonly object[]): Record<string, unknown> {
   return {
     name: topic.name,
     id: topic.id,
@@ -17,7 +11,7 @@ export function topicJson(topic: TopicInfo, offsets?: readonly OffsetRange[]): R
       leader_epoch: partition.leaderEpoch,
       replicas: partition.replicas,
       isr: partition.isr,
-      ...(offsets === undefined ? {} : offsets[i]),
+      ...more?.[i],
     })),
     configs: topic.configs,
   };

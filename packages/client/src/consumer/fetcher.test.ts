@@ -1,5 +1,5 @@
 import type { ErrorCode } from '@weir/base/errors.ts';
-import { SUBSCRIPTION_CREDIT_BYTES_MAX } from '@weir/base/limits.ts';
+import { LEADER_WAIT_MS, SUBSCRIPTION_CREDIT_BYTES_MAX } from '@weir/base/limits.ts';
 import { BatchBuilder } from '@weir/records/batch-builder.ts';
 import { listRecords } from '@weir/records/read-records.ts';
 import { expect, test } from 'vitest';
@@ -228,7 +228,7 @@ test('a read beyond the end, and one without a leader, are refused', async () =>
   const ask = (partition: number, offset: number) =>
     client.read({ topic: 't', partition, offset, maxRecords: 1, maxBytes: 1_000, waitMs: 0 });
   const codes = Promise.all([codeOf(ask(0, 7)), codeOf(ask(1, 0))]);
-  await cluster.clock.advance(5_001);
+  await cluster.clock.advance(LEADER_WAIT_MS);
   expect(await codes).toEqual(['OFFSET_OUT_OF_RANGE', 'LEADER_NOT_AVAILABLE']);
 });
 

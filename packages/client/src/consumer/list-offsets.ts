@@ -44,7 +44,7 @@ const CALL: LeaderCall<OffsetQuery, ListOffsetsResult> = {
  * Asks the leaders, all at a time, and again while that may help.
  *
  * @returns the answers in the order asked
- * @throws WeirError (as a rejection) for the first partition that cannot be answered within METADATA_WAIT_MS
+ * @throws WeirError (as a rejection) for the first partition that cannot be answered within LEADER_WAIT_MS
  */
 export async function listOffsets(
   parts: LeaderCallParts,

@@ -1,6 +1,6 @@
 import { WeirError, messageOf } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
-import { FETCH_FRAME_BYTES, METADATA_WAIT_MS } from '@weir/base/limits.ts';
+import { FETCH_FRAME_BYTES, LEADER_WAIT_MS } from '@weir/base/limits.ts';
 import { readRecords } from '@weir/records/read-records.ts';
 import type { RecordView } from '@weir/records/read-records.ts';
 import type { ClientWorld } from '../world.ts';
@@ -37,7 +37,7 @@ export interface ReadResult {
  * Reads what is there now, and waits only when that is nothing.
  *
  * @throws WeirError (as a rejection): OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC_OR_PARTITION, CORRUPT_MESSAGE,
- * LEADER_NOT_AVAILABLE when no leader answers within METADATA_WAIT_MS
+ * LEADER_NOT_AVAILABLE when no leader answers within `waitMs`, or LEADER_WAIT_MS where that is longer
  */
 export function read(fetcher: Fetcher, clock: ClientWorld['clock'], request: ReadRequest): Promise<ReadResult> {
   return new Promise((resolve, reject) => {
@@ -104,7 +104,7 @@ export function read(fetcher: Fetcher, clock: ClientWorld['clock'], request: Rea
       // Without a word from the leader there is nothing to answer yet; and what has begun to come goes on to its end.
       if (marks !== undefined && records.length === 0) answer();
     });
-    const cancelLeaderWait = clock.after(request.waitMs + METADATA_WAIT_MS, answerOrFail);
+    const cancelLeaderWait = clock.after(Math.max(request.waitMs, LEADER_WAIT_MS), answerOrFail);
     request.signal?.addEventListener('abort', answerOrFail);
   });
 }

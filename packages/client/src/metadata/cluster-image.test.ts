@@ -13,8 +13,7 @@ import { ClusterImage } from './cluster-image.ts';
 
 const id = (number: number): Uint8Array => new Uint8Array(16).fill(number);
 
-function brokerChange(number: number, epoch: number, active: boolean): Change {
-  const state = active ? BrokerState.ACTIVE : BrokerState.FENCED;
+function brokerChange(number: number, epoch: number, state: BrokerState): Change {
   const value = { id: number, epoch: BigInt(epoch), grpcAddress: `b${number}:1`, state };
   return create(ChangeSchema, { change: { case: 'broker', value } });
 }
@@ -34,11 +33,13 @@ function configsChange(name: string, configs: Record<string, string>, staticConf
   return create(ChangeSchema, { change: { case: 'brokerConfigs', value: { name, configs, staticConfigs } } });
 }
 
+const STATES = [BrokerState.ACTIVE, BrokerState.DRAINING, BrokerState.FENCED, BrokerState.GONE] as const;
+
 const anyChange = fc.oneof(
   fc
     .tuple(fc.constantFrom('', '1'), fc.record({ 'message.max.bytes': fc.nat(9).map(String) }, { requiredKeys: [] }))
     .map((args) => configsChange(...args)),
-  fc.tuple(fc.nat(3), fc.nat(100), fc.boolean()).map((args) => brokerChange(...args)),
+  fc.tuple(fc.nat(3), fc.nat(100), fc.constantFrom(...STATES)).map((args) => brokerChange(...args)),
   fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 4 })).map((args) => topicChange(...args)),
   fc.tuple(fc.nat(3), fc.nat(3), fc.integer({ min: -1, max: 3 }), fc.nat(9)).map((args) => partitionChange(...args)),
 );
@@ -58,6 +59,14 @@ function snapshotOf(image: ClusterImage, changes: readonly Change[], revision: n
     image.applyPage(create(SnapshotPageSchema, { revision: BigInt(revision), changes: page, last }));
   }
 }
+
+test('a partition has its in-sync replicas with their epochs, and who may lead beside them', () => {
+  const image = new ClusterImage();
+  const value = { topicId: id(1), leader: 2, replicas: [1, 2, 3], isr: [2, 3], isrEpochs: [7n, 9n], elr: [1] };
+  const change = create(ChangeSchema, { change: { case: 'partition', value: { ...value, uncleanEpoch: -1 } } });
+  snapshotOf(image, [change, topicChange(1, 1)], 5, 10);
+  expect(image.topic('t1')?.partitions).toMatchObject([{ isr: [2, 3], isrEpochs: [7, 9], elr: [1], uncleanEpoch: -1 }]);
+});
 
 test('deltas one by one and one snapshot in pages of any size give the same image', () => {
   fc.assert(
@@ -141,4 +150,33 @@ test('a topic created again under its name has the new id only', () => {
   image.applyDelta(create(DeltaSchema, { revision: 2n, changes: [again] }));
   expect(image.topic('t1')!.id).not.toBe(former.id);
   expect(image.topicById(former.id)).toBeUndefined();
+});
+
+test('a broker that drains is there, and so is one in a state that only a newer coordinator knows', () => {
+  const image = new ClusterImage();
+  snapshotOf(image, [], 0, 1);
+  const told = (state: number): { active: boolean; draining: boolean } | undefined => {
+    const revision = BigInt(image.revision + 1);
+    const change = brokerChange(1, 1, BrokerState.ACTIVE);
+    Reflect.set(change.change.value!, 'state', state);
+    image.applyDelta(create(DeltaSchema, { revision, changes: [change] }));
+    const broker = image.broker(1);
+    return broker && { active: broker.active, draining: broker.draining };
+  };
+  expect(told(BrokerState.ACTIVE)).toEqual({ active: true, draining: false });
+  expect(told(BrokerState.DRAINING)).toEqual({ active: true, draining: true });
+  expect(told(99)).toEqual({ active: true, draining: false });
+  expect(told(BrokerState.UNSPECIFIED)).toEqual({ active: false, draining: false });
+  expect(told(BrokerState.FENCED)).toEqual({ active: false, draining: false });
+});
+
+test('a broker that was unregistered is gone, and whoever follows hears of it', () => {
+  const image = new ClusterImage();
+  snapshotOf(image, [brokerChange(1, 1, BrokerState.FENCED), brokerChange(2, 2, BrokerState.ACTIVE)], 2, 9);
+  const changes = [brokerChange(1, 1, BrokerState.GONE)];
+  expect(image.applyDelta(create(DeltaSchema, { revision: 3n, changes }))).toEqual({
+    kind: 'applied',
+    changes: [{ kind: 'brokerGone', id: 1 }],
+  });
+  expect([...image.brokers()].map(({ id: broker }) => broker)).toEqual([2]);
 });

@@ -23,10 +23,14 @@ export interface BrokerInfo {
   readonly grpcAddress: string;
   /** host:port that Kafka clients are told; empty when it does not listen for them. */
   readonly kafkaAddress: string;
+  /** host:port where other brokers follow what it leads; empty when it is not reached for that. */
+  readonly replicationAddress: string;
   /** Failure domain; empty for none. */
   readonly rack: string;
   /** False: its session ended and it leads nothing. */
   readonly active: boolean;
+  /** It is going to stop: it leads only what nobody else in sync can. */
+  readonly draining: boolean;
 }
 
 /** One state of a partition. A change brings a new object. */
@@ -37,7 +41,13 @@ export interface PartitionInfo {
   readonly leaderEpoch: number;
   readonly replicas: readonly number[];
   readonly isr: readonly number[];
+  /** Of each in-sync replica, in the order of `isr`, the broker epoch under which it is in sync. */
+  readonly isrEpochs: readonly number[];
+  /** Brokers that left the in-sync replicas while these were too few, and may lead (KIP-966). */
+  readonly elr: readonly number[];
   readonly partitionEpoch: number;
+  /** The leader epoch that the last unclean election began; -1: there was none. */
+  readonly uncleanEpoch: number;
 }
 
 /** A topic as the image has it now: the object lives on, its partitions are replaced one by one. */
@@ -58,6 +68,8 @@ export interface TopicInfo {
 export type ImageChange =
   | { readonly kind: 'all' }
   | { readonly kind: 'broker'; readonly broker: BrokerInfo }
+  /** It was unregistered. */
+  | { readonly kind: 'brokerGone'; readonly id: BrokerId }
   | { readonly kind: 'topic'; readonly topic: TopicInfo }
   /** Configs of a broker were set or unset, or the cluster-wide default: then `brokerId` is 'default'. */
   | { readonly kind: 'configs'; readonly brokerId: number | 'default' }
@@ -105,13 +117,20 @@ class Contents {
   }
 
   #applyBroker(broker: Broker): ImageChange {
+    if (broker.state === BrokerState.GONE) {
+      this.brokers.delete(broker.id);
+      return { kind: 'brokerGone', id: brokerId(broker.id) };
+    }
     const info: BrokerInfo = {
       id: brokerId(broker.id),
       epoch: Number(broker.epoch),
       grpcAddress: broker.grpcAddress,
       kafkaAddress: broker.kafkaAddress,
+      replicationAddress: broker.replicationAddress,
       rack: broker.rack,
-      active: broker.state === BrokerState.ACTIVE,
+      // A state that a newer coordinator knows and we do not is not taken for an absence: who leads is said by partitions.
+      active: broker.state !== BrokerState.FENCED && broker.state !== BrokerState.UNSPECIFIED,
+      draining: broker.state === BrokerState.DRAINING,
     };
     this.brokers.set(info.id, info);
     return { kind: 'broker', broker: info };
@@ -164,7 +183,10 @@ class Contents {
       leaderEpoch: partition.leaderEpoch,
       replicas: partition.replicas,
       isr: partition.isr,
+      isrEpochs: partition.isrEpochs.map(Number),
+      elr: partition.elr,
       partitionEpoch: partition.partitionEpoch,
+      uncleanEpoch: partition.uncleanEpoch,
     };
     const topic = this.topicsById.get(id);
     if (topic === undefined) {
@@ -180,7 +202,17 @@ class Contents {
 }
 
 function leaderless(index: number): PartitionInfo {
-  return { index, leader: -1, leaderEpoch: -1, replicas: [], isr: [], partitionEpoch: -1 };
+  return {
+    index,
+    leader: -1,
+    leaderEpoch: -1,
+    replicas: [],
+    isr: [],
+    isrEpochs: [],
+    elr: [],
+    partitionEpoch: -1,
+    uncleanEpoch: -1,
+  };
 }
 
 /**

@@ -160,6 +160,74 @@ test('who is behind is not asked again before the others', async () => {
   expect(heard.at(-1)).toBe('changed 2');
 });
 
+test('a coordinator that is not the active one says which is, and its clients go there with the session that they have', async () => {
+  const { clock, transport, coordinator, heard } = await setUp({ coordinators: ['c1', 'c2', 'c3', 'c4'] });
+  await clock.advance(100);
+  expect(heard).toContain('welcomed 1');
+  const others = new Map(['c2', 'c3', 'c4'].map((name) => [name, new FakeCoordinator()]));
+  for (const [name, other] of others) await transport.listen(name, other.handlers);
+  coordinator.refuses = { code: 'NOT_CONTROLLER', message: 'stands by', activeAddress: 'c4' };
+  coordinator.send({ case: 'fenced', value: coordinator.refuses });
+  await clock.advance(200);
+  expect(others.get('c4')!.hellos.map(({ sessionId }) => sessionId)).toEqual([coordinator.sessionId]);
+  expect([others.get('c2')!.hellos, others.get('c3')!.hellos]).toEqual([[], []]);
+  expect(heard).not.toContain('lost');
+  expect(heard.filter((what) => what.startsWith('fenced'))).toEqual([]);
+});
+
+test('a coordinator that welcomes late is asked for a heartbeat at once, and not left for its silence before', async () => {
+  const { clock, transport, coordinator, heard, session } = await setUp({ coordinators: ['c1', 'c2'] });
+  const other = new FakeCoordinator();
+  await transport.listen('c2', other.handlers);
+  coordinator.answersHellos = false;
+  await clock.advance(2_500);
+  const { sessionId, sessionTimeoutMs } = coordinator;
+  coordinator.send({
+    case: 'welcome',
+    value: { clusterId: 'cluster-1', sessionId, sessionTimeoutMs, brokerEpoch: 1n },
+  });
+  await clock.settle();
+  expect(coordinator.heartbeats).toBe(1);
+  await clock.advance(3_000);
+  expect(heard).toEqual(['welcomed 1']);
+  expect(session.attached).toBe(true);
+  expect(other.hellos).toEqual([]);
+});
+
+test('a coordinator that names the one that was just given up is not believed, and the next one is asked', async () => {
+  const { clock, transport, coordinator, heard } = await setUp({ coordinators: ['c1', 'c2', 'c3'] });
+  await clock.advance(100);
+  // It cannot reach the store, and does not know that there is a new one.
+  const behind = new FakeCoordinator();
+  behind.refuses = { code: 'NOT_CONTROLLER', message: 'stands by', activeAddress: 'c1' };
+  await transport.listen('c2', behind.handlers);
+  const active = new FakeCoordinator();
+  await transport.listen('c3', active.handlers);
+  coordinator.answersHeartbeats = coordinator.answersHellos = false;
+  await clock.advance(5_000);
+  expect(behind.hellos).toHaveLength(1);
+  expect(active.hellos.map(({ sessionId }) => sessionId)).toEqual([coordinator.sessionId]);
+  expect(heard).not.toContain('lost');
+  // Once something else was given up since, it is believed again.
+  active.refuses = { code: 'NOT_CONTROLLER', message: 'stands by', activeAddress: 'c1' };
+  active.send({ case: 'fenced', value: active.refuses });
+  coordinator.answersHellos = true;
+  await clock.advance(500);
+  expect(coordinator.hellos.at(-1)?.sessionId).toBe(coordinator.sessionId);
+  expect(behind.hellos).toHaveLength(1);
+});
+
+test('with another one to ask, a coordinator that answers no heartbeat for 2 s is left, and the session offered there', async () => {
+  const { clock, transport, coordinator, heard } = await setUp({ coordinators: ['c1', 'c2'] });
+  await clock.advance(100);
+  const other = new FakeCoordinator();
+  await transport.listen('c2', other.handlers);
+  coordinator.answersHeartbeats = false;
+  await clock.advance(3_500);
+  expect(other.hellos.map(({ sessionId }) => sessionId)).toEqual([coordinator.sessionId]);
+  expect(heard).not.toContain('lost');
+});
+
 test('catching up waits for a heartbeat that was sent after the question', async () => {
   const { clock, coordinator, session } = await setUp();
   await clock.advance(1);

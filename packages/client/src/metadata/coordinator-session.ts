@@ -1,20 +1,20 @@
 import { create } from '@bufbuild/protobuf';
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { sleep } from '@weir/base/clock.ts';
 import type { Cancel } from '@weir/base/clock.ts';
-import { ERRORS, isErrorCode, refusal, WeirError } from '@weir/base/errors.ts';
+import { ERRORS, isErrorCode, refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import {
-  CALL_DEADLINE_MS,
+  GOODBYE_MS,
   HEARTBEATS_PER_TIMEOUT,
   METADATA_WAIT_MS,
   RECONNECT_MS_MAX,
   RECONNECT_MS_MIN,
+  SESSION_OFFER_MS,
+  SESSION_SILENCE_MS,
   SESSION_TIMEOUT_MS,
   SESSION_WELCOME_MS,
 } from '@weir/base/limits.ts';
-import { TransportError } from '@weir/base/transport.ts';
-import type { Connection, Method, Stream, TransportFailure } from '@weir/base/transport.ts';
+import type { Method, Stream, TransportFailure } from '@weir/base/transport.ts';
 import { CoordinatorService, SessionRequestSchema } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type {
   BrokerRegistrationSchema,
@@ -24,6 +24,7 @@ import type {
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { backoffMs } from '../backoff.ts';
+import { CoordinatorLink, isLeaving } from '../coordinator-link.ts';
 import type { ClientWorld } from '../world.ts';
 import { ClusterImage } from './cluster-image.ts';
 import type { Applied, ImageChange } from './cluster-image.ts';
@@ -88,12 +89,11 @@ interface Held {
  */
 export class CoordinatorSession {
   readonly image = new ClusterImage();
-  readonly #options: { readonly coordinators: readonly string[]; readonly member: SessionMember };
+  readonly #member: SessionMember;
   readonly #world: ClientWorld;
   readonly #handlers: SessionHandlers;
-  readonly #connections = new Map<string, Connection>();
+  readonly #link: CoordinatorLink;
   #clusterId: string;
-  #turn = 0;
   #failures = 0;
   #closed = false;
   #attached: Attachment | undefined;
@@ -106,6 +106,8 @@ export class CoordinatorSession {
   #nextCatchUps: ((caughtUp: boolean) => void)[] = [];
   /** Those who wait for a welcome. */
   readonly #waiting = new Set<() => void>();
+  /** It has said goodbye: called when that is answered. */
+  #left: (() => void) | undefined;
   #cancelRetry: Cancel | undefined;
   #cancelWelcomeWait: Cancel | undefined;
   #cancelHeartbeats: Cancel | undefined;
@@ -115,10 +117,11 @@ export class CoordinatorSession {
     world: ClientWorld,
     handlers: SessionHandlers,
   ) {
-    this.#options = options;
+    this.#member = options.member;
     this.#world = world;
     this.#handlers = handlers;
     this.#clusterId = options.clusterId ?? '';
+    this.#link = new CoordinatorLink(options.coordinators, world);
     // Not in the constructor's own turn: the owner is not complete yet.
     this.#cancelRetry = world.clock.after(0, () => this.#attach());
   }
@@ -160,27 +163,31 @@ export class CoordinatorSession {
 
   /**
    * Asks the active coordinator something. While there is none it waits (METADATA_WAIT_MS at most); nothing that may
-   * have arrived is sent again.
+   * have been done is sent again.
    *
    * @throws WeirError (as a rejection): COORDINATOR_UNAVAILABLE or REQUEST_TIMED_OUT, after which what was asked for may
    * have happened or not
    */
-  async call<Request, Response>(method: Method<Request, Response>, request: Request): Promise<Response> {
-    const { clock } = this.#world;
-    const untilMs = clock.monotonicMs() + METADATA_WAIT_MS;
-    for (;;) {
-      await this.untilAttached(Math.max(0, untilMs - clock.monotonicMs()));
-      if (this.#closed) throw new WeirError('SHUTTING_DOWN', 'the client is closed');
-      const address = this.#address();
-      try {
-        return await this.#connection(address).call(method, request, { deadlineMs: CALL_DEADLINE_MS });
-      } catch (error) {
-        if (!(error instanceof TransportError)) throw error;
-        const mayTryAgain = error.failure.kind === 'unreachable' && clock.monotonicMs() + RECONNECT_MS_MIN < untilMs;
-        if (!mayTryAgain) throw callFailure(error, address);
-        await sleep(clock, RECONNECT_MS_MIN);
-      }
-    }
+  call<Request, Response>(method: Method<Request, Response>, request: Request): Promise<Response> {
+    return this.#link.call(method, request, (withinMs) => this.untilAttached(withinMs));
+  }
+
+  /**
+   * Ends the session on purpose, so that the coordinator need not wait for it, and closes. Returns once the coordinator has
+   * ended it, or after GOODBYE_MS. Handlers are not called for it.
+   */
+  async leave(): Promise<void> {
+    const attached = this.#attached;
+    if (this.#closed || attached?.welcomed !== true) return this.close();
+    await new Promise<void>((resolve) => {
+      const cancel = this.#world.clock.after(GOODBYE_MS, resolve);
+      this.#left = () => {
+        cancel();
+        resolve();
+      };
+      attached.stream.send(create(SessionRequestSchema, { request: { case: 'goodbye', value: {} } }));
+    });
+    this.close();
   }
 
   /** Ends the stream and tries no more. Handlers are not called again. */
@@ -193,21 +200,7 @@ export class CoordinatorSession {
     const attached = this.#detach();
     attached?.stream.end();
     attached?.stream.abort({ kind: 'broken', code: 'SHUTTING_DOWN', message: 'the client is closed' });
-    for (const connection of this.#connections.values()) connection.close();
-    this.#connections.clear();
-  }
-
-  #address(): string {
-    return this.#options.coordinators[this.#turn % this.#options.coordinators.length]!;
-  }
-
-  #connection(address: string): Connection {
-    let connection = this.#connections.get(address);
-    if (connection === undefined) {
-      connection = this.#world.transport.connect(address);
-      this.#connections.set(address, connection);
-    }
-    return connection;
+    this.#link.close();
   }
 
   #attach(): void {
@@ -215,8 +208,8 @@ export class CoordinatorSession {
     const { clock } = this.#world;
     const helloMs = clock.monotonicMs();
     const offered = this.#held;
-    const address = this.#address();
-    const stream = this.#connection(address).open(SESSION, {
+    const { address } = this.#link;
+    const stream = this.#link.open(SESSION, {
       message: (message) => {
         if (this.#attached === attachment) this.#receive(attachment, message, { helloMs, offered });
       },
@@ -227,7 +220,7 @@ export class CoordinatorSession {
     });
     const attachment: Attachment = { stream, address, welcomed: false };
     this.#attached = attachment;
-    const { member } = this.#options;
+    const member = this.#member;
     stream.send(
       create(SessionRequestSchema, {
         request: {
@@ -243,9 +236,12 @@ export class CoordinatorSession {
         },
       }),
     );
-    this.#cancelWelcomeWait = clock.after(SESSION_WELCOME_MS, () => {
-      this.#dropSilent(attachment);
-      this.#abandon(`no welcome within ${SESSION_WELCOME_MS} ms`);
+    // Whoever has nothing to write first answers at once, if it is there: another one may be by now.
+    const isQuick = offered !== undefined || member.kind === 'observer';
+    const waitMs = isQuick && this.#link.size > 1 ? SESSION_OFFER_MS : SESSION_WELCOME_MS;
+    this.#cancelWelcomeWait = clock.after(waitMs, () => {
+      this.#link.cut(address);
+      this.#abandon(`no welcome within ${waitMs} ms`);
     });
   }
 
@@ -264,7 +260,8 @@ export class CoordinatorSession {
       case 'heartbeatAnswer':
         return this.#answered(response.value.sequence);
       case 'fenced': {
-        const { code, message } = response.value;
+        const { code, message, activeAddress } = response.value;
+        if (code === 'NOT_CONTROLLER') return this.#redirected(activeAddress, message);
         return this.#fence(refusal(isErrorCode(code) ? code : 'UNKNOWN_SERVER_ERROR', message));
       }
       case undefined:
@@ -284,7 +281,10 @@ export class CoordinatorSession {
     this.#held = { id: welcome.sessionId, timeoutMs, answeredSentMs: hello.helloMs };
     this.#unanswered.clear();
     this.#cancelHeartbeats?.();
-    this.#cancelHeartbeats = this.#world.clock.every(timeoutMs / HEARTBEATS_PER_TIMEOUT, () => this.#tick());
+    const heartbeatMs = timeoutMs / HEARTBEATS_PER_TIMEOUT;
+    this.#cancelHeartbeats = this.#world.clock.every(heartbeatMs, () => this.#tick());
+    // A welcome that came late has used up the time for the first one.
+    if (this.#world.clock.monotonicMs() - hello.helloMs >= heartbeatMs) this.#heartbeat();
     this.#handlers.welcomed({ clusterId: welcome.clusterId, brokerEpoch: Number(welcome.brokerEpoch), resumed });
     for (const done of this.#waiting) done();
   }
@@ -293,7 +293,7 @@ export class CoordinatorSession {
     if (applied.kind === 'applied') return this.#handlers.changed(this.image, applied.changes);
     if (applied.kind !== 'stale' || what !== 'snapshot') return;
     // It comes from a coordinator that is behind, and whose deltas would leave holes. Another one has taken its place.
-    this.#turn++;
+    if (this.#attached !== undefined) this.#link.passOver(this.#attached.address);
     this.#abandon('its metadata is older than what is known');
   }
 
@@ -312,8 +312,28 @@ export class CoordinatorSession {
   #tick(): void {
     const held = this.#held;
     if (held === undefined) return;
-    if (this.#world.clock.monotonicMs() - held.answeredSentMs >= held.timeoutMs) return this.#lose();
-    if (this.attached) this.#heartbeat();
+    const silentMs = this.#world.clock.monotonicMs() - held.answeredSentMs;
+    if (silentMs >= held.timeoutMs) return this.#lose();
+    if (!this.attached) return;
+    const isSilent = silentMs >= SESSION_SILENCE_MS && this.#unanswered.size > 0;
+    if (isSilent && this.#link.size > 1) return this.#seekAnother();
+    this.#heartbeat();
+  }
+
+  /** No heartbeat was answered for a while: another coordinator may have taken over, to which the session is offered in time. */
+  #seekAnother(): void {
+    if (this.#attached !== undefined) {
+      this.#link.cut(this.#attached.address);
+      this.#link.passOver(this.#attached.address);
+    }
+    this.#abandon(`no heartbeat was answered for ${SESSION_SILENCE_MS} ms`);
+  }
+
+  /** It is not the active one, and names the one that it takes for it. */
+  #redirected(activeAddress: string, why: string): void {
+    if (this.#attached !== undefined) this.#link.redirect(this.#attached.address, activeAddress);
+    this.#detach()?.stream.abort({ kind: 'refused', code: 'NOT_CONTROLLER', message: why });
+    this.#retry(why);
   }
 
   #heartbeat(): void {
@@ -331,12 +351,13 @@ export class CoordinatorSession {
     this.#endHeld();
     const attached = this.#detach();
     attached?.stream.abort({ kind: 'broken', code: 'SESSION_EXPIRED', message: 'no heartbeat was answered' });
-    if (attached !== undefined) this.#dropSilent(attached);
+    if (attached !== undefined) this.#link.cut(attached.address);
     this.#handlers.lost();
     if (attached !== undefined) this.#retry('no heartbeat was answered for the session timeout');
   }
 
   #fence(why: Refusal): void {
+    if (this.#left !== undefined) return this.#left();
     const hadSession = this.#held !== undefined;
     this.#endHeld();
     this.#detach()?.stream.abort({ kind: 'refused', ...why });
@@ -353,7 +374,11 @@ export class CoordinatorSession {
   }
 
   #broken(failure: TransportFailure | undefined): void {
-    this.#detach();
+    if (this.#left !== undefined) return this.#left();
+    const attached = this.#detach();
+    // Its session waits elsewhere now.
+    if (attached?.welcomed === true && failure !== undefined && isLeaving(failure))
+      this.#link.passOver(attached.address);
     this.#retry(failure?.message ?? 'the coordinator ended the stream');
   }
 
@@ -361,15 +386,6 @@ export class CoordinatorSession {
   #abandon(why: string): void {
     this.#detach()?.stream.abort({ kind: 'broken', code: 'COORDINATOR_UNAVAILABLE', message: why });
     this.#retry(why);
-  }
-
-  /**
-   * Nothing came back on a connection for long: it may lead to an address that nobody has any more, which it would
-   * itself notice much later. The next try makes a new one.
-   */
-  #dropSilent({ address }: Attachment): void {
-    this.#connections.get(address)?.close();
-    this.#connections.delete(address);
   }
 
   #detach(): Attachment | undefined {
@@ -382,7 +398,7 @@ export class CoordinatorSession {
     this.#nextCatchUps = [];
     for (const done of waiting) done(false);
     // The first try after a broken stream goes to the same coordinator: the session waits there for a moment only.
-    if (attached?.welcomed !== true) this.#turn++;
+    if (attached?.welcomed === false) this.#link.passOver(attached.address);
     return attached;
   }
 
@@ -398,16 +414,9 @@ export class CoordinatorSession {
     const waitMs = backoffMs(this.#failures, BACKOFF, this.#world.random);
     // Once at a start, when nobody is up yet; a long absence is worth a line now and then.
     if (this.#failures === 1 || this.#failures % 30 === 0) {
-      this.#world.logger.warn({ next: this.#address(), tries: this.#failures }, `no coordinator: ${why}`);
+      this.#world.logger.warn({ next: this.#link.address, tries: this.#failures }, `no coordinator: ${why}`);
     }
     this.#cancelRetry?.();
     this.#cancelRetry = this.#world.clock.after(waitMs, () => this.#attach());
   }
-}
-
-function callFailure(error: TransportError, address: string): WeirError {
-  const { kind, code, message } = error.failure;
-  if (kind === 'refused') return new WeirError(code, message, { cause: error });
-  if (kind === 'deadline') return new WeirError('REQUEST_TIMED_OUT', `the coordinator: ${message}`, { cause: error });
-  return new WeirError('COORDINATOR_UNAVAILABLE', `the coordinator at ${address}: ${message}`, { cause: error });
 }

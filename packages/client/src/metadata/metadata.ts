@@ -9,12 +9,20 @@ import {
   CreatePartitionsRequestSchema,
   CreateTopicsRequestSchema,
   DeleteTopicsRequestSchema,
+  DrainBrokerRequestSchema,
+  ElectLeadersRequestSchema,
+  UndrainBrokerRequestSchema,
+  UnregisterBrokerRequestSchema,
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type {
   AlterConfigsResponse,
   CreatePartitionsResponse,
   CreateTopicsResponse,
   DeleteTopicsResponse,
+  DrainBrokerResponse,
+  ElectLeadersResponse,
+  UndrainBrokerResponse,
+  UnregisterBrokerResponse,
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import type { ClientWorld } from '../world.ts';
@@ -24,6 +32,10 @@ import { CoordinatorSession } from './coordinator-session.ts';
 const CREATE_TOPICS = protobufMethod(CoordinatorService.method.createTopics);
 const CREATE_PARTITIONS = protobufMethod(CoordinatorService.method.createPartitions);
 const ALTER_CONFIGS = protobufMethod(CoordinatorService.method.alterConfigs);
+const DRAIN_BROKER = protobufMethod(CoordinatorService.method.drainBroker);
+const UNDRAIN_BROKER = protobufMethod(CoordinatorService.method.undrainBroker);
+const UNREGISTER_BROKER = protobufMethod(CoordinatorService.method.unregisterBroker);
+const ELECT_LEADERS = protobufMethod(CoordinatorService.method.electLeaders);
 const DELETE_TOPICS = protobufMethod(CoordinatorService.method.deleteTopics);
 
 /** Hears of every step of the image. */
@@ -154,6 +166,22 @@ export class Metadata {
 
   alterConfigs(request: MessageInitShape<typeof AlterConfigsRequestSchema>): Promise<AlterConfigsResponse> {
     return this.#session.call(ALTER_CONFIGS, create(AlterConfigsRequestSchema, request));
+  }
+
+  drainBroker(request: MessageInitShape<typeof DrainBrokerRequestSchema>): Promise<DrainBrokerResponse> {
+    return this.#session.call(DRAIN_BROKER, create(DrainBrokerRequestSchema, request));
+  }
+
+  undrainBroker(request: MessageInitShape<typeof UndrainBrokerRequestSchema>): Promise<UndrainBrokerResponse> {
+    return this.#session.call(UNDRAIN_BROKER, create(UndrainBrokerRequestSchema, request));
+  }
+
+  unregisterBroker(request: MessageInitShape<typeof UnregisterBrokerRequestSchema>): Promise<UnregisterBrokerResponse> {
+    return this.#session.call(UNREGISTER_BROKER, create(UnregisterBrokerRequestSchema, request));
+  }
+
+  electLeaders(request: MessageInitShape<typeof ElectLeadersRequestSchema>): Promise<ElectLeadersResponse> {
+    return this.#session.call(ELECT_LEADERS, create(ElectLeadersRequestSchema, request));
   }
 
   /** Deletes the topics that have these names now: not ones that take the names while the request is on its way. */

@@ -4,15 +4,18 @@ import { isErrorCode, WeirError } from '@weir/base/errors.ts';
 import type { ErrorCode } from '@weir/base/errors.ts';
 import { METADATA_WAIT_MS, SESSIONS_PER_CLIENT_MAX } from '@weir/base/limits.ts';
 import {
+  BeginSessionRequestSchema,
+  EndSessionRequestSchema,
   GetNodeRequestSchema,
   ListChildrenRequestSchema,
   NamespaceService,
+  TouchSessionRequestSchema,
   WriteNodesRequestSchema,
 } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
 import type { NodeOperationSchema } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import type { ClientWorld } from '../world.ts';
-import { CoordinatorLink } from './coordinator-link.ts';
+import { CoordinatorLink } from '../coordinator-link.ts';
 import { NamespaceSession } from './namespace-session.ts';
 import type { SessionOptions } from './namespace-session.ts';
 import { nodeOf } from './tree-node.ts';
@@ -23,6 +26,9 @@ import type { NamespaceWatch, WatchHandlers, WatchOptions } from './watch-link.t
 const GET = protobufMethod(NamespaceService.method.getNode);
 const LIST = protobufMethod(NamespaceService.method.listChildren);
 const WRITE = protobufMethod(NamespaceService.method.writeNodes);
+const BEGIN_SESSION = protobufMethod(NamespaceService.method.beginSession);
+const TOUCH_SESSION = protobufMethod(NamespaceService.method.touchSession);
+const END_SESSION = protobufMethod(NamespaceService.method.endSession);
 
 /** How often the pages of a list of children are read anew because they did not fit together. */
 const LIST_TRIES = 10;
@@ -41,6 +47,19 @@ export type TreeOperation =
   | { readonly kind: 'set'; readonly path: string; readonly data: Uint8Array | string; readonly version?: number }
   | { readonly kind: 'delete'; readonly path: string; readonly version?: number }
   | { readonly kind: 'check'; readonly path: string; readonly version?: number };
+
+/** Whose ephemeral nodes are created: a session of this client, or the id of one that somebody keeps by calls. */
+export type SessionRef = Pick<NamespaceSession, 'id'> & Partial<Pick<NamespaceSession, 'signal'>>;
+
+/** A session that is kept by calls. */
+export interface CalledSession {
+  /** Whoever has it may act for the session. */
+  readonly id: string;
+  /** It ends when it was not touched for so long. */
+  readonly timeoutMs: number;
+  /** What others see of it, as `ephemeralOwner` of its nodes. */
+  readonly owner: number;
+}
 
 /** What became of one step of a write. */
 export interface TreeWritten {
@@ -116,7 +135,7 @@ export class NamespaceClient {
   async create(
     path: string,
     data: Uint8Array | string = '',
-    options: { readonly session?: NamespaceSession; readonly sequential?: boolean } = {},
+    options: { readonly session?: SessionRef; readonly sequential?: boolean } = {},
   ): Promise<NodeStat> {
     const { session, sequential = false } = options;
     const ephemeral = session !== undefined;
@@ -155,9 +174,10 @@ export class NamespaceClient {
    */
   async multi(
     operations: readonly TreeOperation[],
-    { session }: { readonly session?: NamespaceSession } = {},
+    { session }: { readonly session?: SessionRef } = {},
   ): Promise<{ readonly revision: number; readonly written: readonly TreeWritten[] }> {
-    if (session?.signal.aborted === true) throw new TreeWriteError('SESSION_EXPIRED', 'the session is over', undefined);
+    if (session?.signal?.aborted === true)
+      throw new TreeWriteError('SESSION_EXPIRED', 'the session is over', undefined);
     const request = create(WriteNodesRequestSchema, {
       operations: operations.map(operationMessage),
       sessionId: session?.id ?? '',
@@ -216,7 +236,37 @@ export class NamespaceClient {
     });
   }
 
-  /** Ends every session, with its nodes, and every watch. */
+  /**
+   * Begins a session that is kept by calls, by whoever has its id: no connection of this client's carries it. A stream may
+   * attach to it: from then on, when that breaks, it ends as one of `openSession` does unless it is called in time.
+   *
+   * @param name - what whoever it is for calls itself
+   */
+  async beginCalledSession(name: string): Promise<CalledSession> {
+    const { sessionId, timeoutMs, owner } = await this.#link.call(
+      BEGIN_SESSION,
+      create(BeginSessionRequestSchema, { name }),
+    );
+    return { id: sessionId, timeoutMs, owner: Number(owner) };
+  }
+
+  /**
+   * Keeps a session alive, also one of `openSession`: whose stream broke has come back by this.
+   *
+   * @throws WeirError, as a rejection: SESSION_EXPIRED when it has ended; any other says nothing of that, so that it may live
+   */
+  async touchCalledSession(id: string): Promise<CalledSession> {
+    const request = create(TouchSessionRequestSchema, { sessionId: id });
+    const { timeoutMs, owner } = await this.#link.call(TOUCH_SESSION, request);
+    return { id, timeoutMs, owner: Number(owner) };
+  }
+
+  /** Ends a session, and its nodes with it; whoever has a stream for it is told. One that has ended is none that fails. */
+  async endCalledSession(id: string): Promise<void> {
+    await this.#link.call(END_SESSION, create(EndSessionRequestSchema, { sessionId: id }));
+  }
+
+  /** Ends every session of its own, with its nodes, and every watch. */
   async close(): Promise<void> {
     await Promise.all([...this.#sessions].map((session) => session.close()));
     this.#watches.close();

@@ -3,7 +3,14 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Cancel } from '@weir/base/clock.ts';
 import { ERRORS, isErrorCode, refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
-import { HEARTBEATS_PER_TIMEOUT, RECONNECT_MS_MAX, RECONNECT_MS_MIN, SESSION_WELCOME_MS } from '@weir/base/limits.ts';
+import {
+  HEARTBEATS_PER_TIMEOUT,
+  RECONNECT_MS_MAX,
+  RECONNECT_MS_MIN,
+  SESSION_OFFER_MS,
+  SESSION_SILENCE_MS,
+  SESSION_WELCOME_MS,
+} from '@weir/base/limits.ts';
 import type { Stream } from '@weir/base/transport.ts';
 import { KeepSessionRequestSchema, NamespaceService } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
 import type {
@@ -14,7 +21,8 @@ import type {
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { backoffMs } from '../backoff.ts';
 import type { ClientWorld } from '../world.ts';
-import type { CoordinatorLink } from './coordinator-link.ts';
+import { isLeaving } from '../coordinator-link.ts';
+import type { CoordinatorLink } from '../coordinator-link.ts';
 
 const KEEP_SESSION = protobufMethod(NamespaceService.method.keepSession);
 const BACKOFF = { minMs: RECONNECT_MS_MIN, maxMs: RECONNECT_MS_MAX };
@@ -125,7 +133,10 @@ export class NamespaceSession {
       },
       drained: () => {},
       closed: (failure) => {
-        if (this.#attached === attachment) this.#broken(failure?.message ?? 'the coordinator ended the stream');
+        if (this.#attached !== attachment) return;
+        // Its session waits elsewhere now.
+        if (failure !== undefined && isLeaving(failure)) this.#link.passOver(address);
+        this.#broken(failure?.message ?? 'the coordinator ended the stream');
       },
     });
     const attachment: Attachment = { stream, address, openSentMs: clock.monotonicMs(), opened: false };
@@ -133,9 +144,11 @@ export class NamespaceSession {
     const { name, gateway } = this.#options;
     const value = { sessionId: this.#held?.id ?? '', name, ...(gateway === undefined ? {} : { gateway }) };
     this.#send({ case: 'open', value });
-    this.#cancelWait = clock.after(SESSION_WELCOME_MS, () => {
-      this.#link.drop(address);
-      this.#broken(`no answer within ${SESSION_WELCOME_MS} ms`);
+    // Whoever is offered a session has nothing to write first, and another one may have it by now.
+    const waitMs = this.#held !== undefined && this.#link.size > 1 ? SESSION_OFFER_MS : SESSION_WELCOME_MS;
+    this.#cancelWait = clock.after(waitMs, () => {
+      this.#link.cut(address);
+      this.#broken(`no answer within ${waitMs} ms`);
     });
   }
 
@@ -146,8 +159,9 @@ export class NamespaceSession {
       case 'heartbeatAnswer':
         return this.#answered(response.value.sequence);
       case 'over': {
-        const { code, message } = response.value;
+        const { code, message, activeAddress } = response.value;
         if (code === 'NONE') return this.#end('the session was closed');
+        if (code === 'NOT_CONTROLLER') return this.#redirected(attachment, activeAddress, message);
         return this.#refused(refusal(isErrorCode(code) ? code : 'UNKNOWN_SERVER_ERROR', message));
       }
       case undefined:
@@ -164,7 +178,10 @@ export class NamespaceSession {
     this.#held = { id, owner: Number(owner), timeoutMs, answeredSentMs: attachment.openSentMs };
     this.#expectLoss(this.#held);
     this.#cancelHeartbeats?.();
-    this.#cancelHeartbeats = this.#world.clock.every(timeoutMs / HEARTBEATS_PER_TIMEOUT, () => this.#heartbeat());
+    const heartbeatMs = timeoutMs / HEARTBEATS_PER_TIMEOUT;
+    this.#cancelHeartbeats = this.#world.clock.every(heartbeatMs, () => this.#heartbeat());
+    // An answer that came late has used up the time for the first one.
+    if (this.#world.clock.monotonicMs() - attachment.openSentMs >= heartbeatMs) this.#heartbeat();
     const opening = this.#opening;
     this.#opening = undefined;
     opening?.done();
@@ -183,16 +200,29 @@ export class NamespaceSession {
     const { clock } = this.#world;
     this.#cancelLoss?.();
     this.#cancelLoss = clock.after(Math.max(0, answeredSentMs + timeoutMs - clock.monotonicMs()), () => {
-      if (this.#attached !== undefined) this.#link.drop(this.#attached.address);
+      if (this.#attached !== undefined) this.#link.cut(this.#attached.address);
       this.#end('no heartbeat was answered for the session timeout');
     });
   }
 
   #heartbeat(): void {
-    if (this.#attached?.opened !== true) return;
+    if (this.#attached?.opened !== true || this.#held === undefined) return;
+    const silentMs = this.#world.clock.monotonicMs() - this.#held.answeredSentMs;
+    if (silentMs >= SESSION_SILENCE_MS && this.#unanswered.size > 0 && this.#link.size > 1) {
+      // Another coordinator may have taken over, to which the session is offered in time.
+      const { address } = this.#attached;
+      this.#link.cut(address);
+      this.#link.passOver(address);
+      return this.#broken(`no heartbeat was answered for ${SESSION_SILENCE_MS} ms`);
+    }
     const sequence = ++this.#sequence;
     this.#unanswered.set(sequence, this.#world.clock.monotonicMs());
     this.#send({ case: 'heartbeat', value: { sequence } });
+  }
+
+  #redirected({ address }: Attachment, activeAddress: string, why: string): void {
+    this.#link.redirect(address, activeAddress);
+    this.#again(why);
   }
 
   #refused(why: Refusal): void {
@@ -202,11 +232,14 @@ export class NamespaceSession {
   }
 
   #broken(why: string): void {
-    if (this.#closing !== undefined) return this.#end(why);
-    const attached = this.#detach();
-    attached?.stream.abort({ kind: 'broken', code: 'COORDINATOR_UNAVAILABLE', message: why });
     // The first try after a stream that stood goes to the same coordinator: the session waits there, and not for long.
-    if (attached !== undefined && !attached.opened) this.#link.passOver(attached.address);
+    if (this.#attached !== undefined && !this.#attached.opened) this.#link.passOver(this.#attached.address);
+    this.#again(why);
+  }
+
+  #again(why: string): void {
+    if (this.#closing !== undefined) return this.#end(why);
+    this.#detach()?.stream.abort({ kind: 'broken', code: 'COORDINATOR_UNAVAILABLE', message: why });
     this.#failures++;
     const waitMs = backoffMs(this.#failures, BACKOFF, this.#world.random);
     this.#world.logger.debug({ tries: this.#failures }, `no session: ${why}`);

@@ -10,7 +10,8 @@ import type { WatchEvents, WatchRequest, WatchResponse } from '@weir/proto/weir/
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { backoffMs } from '../backoff.ts';
 import type { ClientWorld } from '../world.ts';
-import type { CoordinatorLink } from './coordinator-link.ts';
+import { isLeaving } from '../coordinator-link.ts';
+import type { CoordinatorLink } from '../coordinator-link.ts';
 import { eventOf } from './tree-node.ts';
 import type { TreeEvent } from './tree-node.ts';
 
@@ -42,8 +43,8 @@ export interface WatchHandlers {
   /** Up to this revision there is nothing more than was told. */
   progress?(revision: number): void;
   /**
-   * It is over. COMPACTED: changes were missed, because it began too far back, was away for too long, or the coordinator
-   * changed: read what is there, and watch from the revision after it.
+   * It is over. COMPACTED: changes were missed, because it began too far back, was away for too long, or a coordinator on
+   * SQLite was started again: read what is there, and watch from the revision after it.
    */
   ended(why: Refusal): void;
 }
@@ -109,7 +110,9 @@ export class WatchLink {
       },
       drained: () => {},
       closed: (failure) => {
-        if (this.#stream === stream) this.#broken(failure?.message ?? 'the coordinator ended the stream');
+        if (this.#stream !== stream) return;
+        if (failure !== undefined && isLeaving(failure)) this.#link.passOver(this.#address);
+        this.#broken(failure?.message ?? 'the coordinator ended the stream');
       },
     });
     this.#stream = stream;
@@ -186,9 +189,12 @@ export class WatchLink {
   }
 
   #listen(): void {
-    if (this.#world.clock.monotonicMs() - this.#heardMs < SILENCE_MS) return;
-    this.#link.drop(this.#address);
-    this.#broken(`nothing came for ${SILENCE_MS} ms`);
+    const isSilent = this.#world.clock.monotonicMs() - this.#heardMs >= SILENCE_MS;
+    // Whoever shares the link has found the active one elsewhere.
+    const hasMoved = this.#address !== this.#link.address;
+    if (!isSilent && !hasMoved) return;
+    if (isSilent) this.#link.cut(this.#address);
+    this.#broken(hasMoved ? 'another coordinator is asked now' : `nothing came for ${SILENCE_MS} ms`);
   }
 
   #broken(why: string): void {

@@ -1,7 +1,10 @@
 import { assert } from '@weir/base/assert.ts';
-import type { Refusal } from '@weir/base/errors.ts';
-import { BatchBuilder } from '@weir/records/batch-builder.ts';
+import type { ErrorCode, Refusal } from '@weir/base/errors.ts';
+import { BatchBuilder, stampProducer } from '@weir/records/batch-builder.ts';
+import { NO_PRODUCER } from '@weir/records/batch-header.ts';
+import type { BatchProducer } from '@weir/records/batch-header.ts';
 import type { RecordHeader } from '@weir/records/record.ts';
+import type { Flight } from './partition-queue.ts';
 import type { AcksWanted, ProducerRecord, SendCall } from './send-call.ts';
 
 const NO_HEADERS: readonly RecordHeader[] = [];
@@ -26,6 +29,14 @@ export class ProducerBatch {
   traceparent = '';
   /** What it counts in the producer's buffer. */
   heldBytes = 0;
+  /** How many batches its queue had sent before it was sent first. */
+  number = -1;
+  /** The try that is on its way; what became of an earlier one is not asked any more. */
+  flight: Flight | undefined;
+  /** How the leader has refused it since the last time that all was sent again. */
+  refusedWith: ErrorCode | undefined;
+  /** A try ended without saying whether it appended the batch. */
+  mayBeThere = false;
   #builder: BatchBuilder | undefined;
   #bytes: Buffer | undefined;
   readonly #calls: SendCall[] = [];
@@ -38,14 +49,25 @@ export class ProducerBatch {
     this.createdMs = options.createdMs;
   }
 
-  /** Bytes on the wire; an upper bound until it is closed. */
+  /** Bytes on the wire, so far. */
   get bytes(): number {
     return this.#bytes?.length ?? this.#builder!.bytes;
   }
 
+  /** Records in it, so far. */
+  get count(): number {
+    return this.#indexes.length;
+  }
+
+  /** What is sent, every time the same bytes until it is sealed again. */
+  get sealed(): Buffer {
+    assert(this.#bytes !== undefined, 'a batch is sealed before it is sent');
+    return this.#bytes;
+  }
+
   /** Adds record `index` of a call. False: it does not fit. */
   append(record: ProducerRecord, call: SendCall, index: number, sentMs: number): boolean {
-    assert(this.#builder !== undefined, 'a closed batch takes no records');
+    assert(this.#builder !== undefined, 'a sealed batch takes no records');
     scratch.key = record.key;
     scratch.value = record.value;
     scratch.headers = record.headers ?? NO_HEADERS;
@@ -63,13 +85,11 @@ export class ProducerBatch {
     return true;
   }
 
-  /** The batch as it is sent, every time the same bytes; it takes no more records. */
-  close(): Buffer {
-    if (this.#bytes === undefined) {
-      this.#bytes = this.#builder!.build();
-      this.#builder = undefined;
-    }
-    return this.#bytes;
+  /** Gives it the place that it has among its producer's batches; it takes no more records. Not while it is on its way. */
+  seal(producer: BatchProducer = NO_PRODUCER): void {
+    if (this.#bytes === undefined) this.#bytes = this.#builder!.build(producer);
+    else stampProducer(this.#bytes, producer);
+    this.#builder = undefined;
   }
 
   /** Tells the calls where their records are. */

@@ -1,3 +1,4 @@
+import { assert } from '@weir/base/assert.ts';
 import { errorCodeOf } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { PRODUCE_REQUEST_BYTES } from '@weir/base/limits.ts';
@@ -5,33 +6,33 @@ import type { Connection, Stream, TransportFailure } from '@weir/base/transport.
 import { Acks } from '@weir/proto/weir/broker/v1/broker_pb.js';
 import type { ProduceResponse, ProduceResult } from '@weir/proto/weir/broker/v1/broker_pb.js';
 import type { ClientWorld } from '../world.ts';
-import type { ProducerBatch } from './batch.ts';
-import { IDLE } from './partition-queue.ts';
-import type { PartitionQueue } from './partition-queue.ts';
+import type { Flight, PartitionQueue, QueueState } from './partition-queue.ts';
 import { PRODUCE } from './produce-frame.ts';
 import type { FrameBatch, ProduceFrame } from './produce-frame.ts';
+import type { AcksWanted } from './send-call.ts';
 
 /** What a batch adds to a request beside its bytes, at most. */
 const BATCH_OVERHEAD_BYTES = 64;
 
 /** What a link tells the producer. The queue's state is the producer's to change. */
 export interface LinkOwner {
-  delivered(queue: PartitionQueue, batch: ProducerBatch, baseOffset: number): void;
-  /** `batch` is undefined for a queue that was still in line. */
-  failed(queue: PartitionQueue, batch: ProducerBatch | undefined, why: Refusal): void;
+  delivered(flight: Flight, baseOffset: number): void;
+  /** @param isAnswered - whether the broker has said so; else the batch may be in its log */
+  failed(flight: Flight, why: Refusal, isAnswered: boolean): void;
+  /** A queue that stood in line does not any more: the stream is over. */
+  dismissed(queue: PartitionQueue, why: Refusal): void;
   /** Nothing was left to send of a queue that was in line. */
   emptied(queue: PartitionQueue): void;
 }
 
 interface SentRequest {
-  readonly queues: readonly PartitionQueue[];
-  readonly batches: readonly ProducerBatch[];
+  readonly flights: readonly Flight[];
   readonly bytes: number;
 }
 
 /**
- * The produce stream to one broker. Queues stand in line; batches of several partitions that are ready in the same
- * turn share a request.
+ * The produce stream to one broker. Queues stand in line; batches that are ready in the same turn, of several partitions or
+ * of one, share a request.
  *
  * Invariant: what is sent and not answered stays within the broker's window, unless it is a single request.
  */
@@ -40,6 +41,8 @@ export class ProduceLink {
   readonly #connection: Connection;
   readonly #clock: ClientWorld['clock'];
   readonly #owner: LinkOwner;
+  /** Of every queue that sends through it. */
+  readonly #sending: QueueState = { kind: 'sending', link: this };
   #stream: Stream<ProduceFrame> | undefined;
   /** Unknown until the broker says; then nothing is sent yet. */
   #windowBytes: number | undefined;
@@ -57,11 +60,22 @@ export class ProduceLink {
     this.#owner = owner;
   }
 
-  /** Puts a queue in line; its state says so. */
+  /** Puts a queue in line, where it may be already; its state says so. */
   enqueue(queue: PartitionQueue): void {
-    queue.state = { kind: 'waiting', link: this };
+    assert(queue.sendable, 'a queue stands in line with something to send');
+    queue.state = this.#sending;
+    if (queue.line === this) return;
+    queue.line?.leave(queue);
+    queue.line = this;
     this.#line.push(queue);
     this.#pumpAtEndOfTurn();
+  }
+
+  /** Takes a queue out of the line. */
+  leave(queue: PartitionQueue): void {
+    queue.line = undefined;
+    const at = this.#line.indexOf(queue);
+    if (at !== -1) this.#line.splice(at, 1);
   }
 
   /** Gives up the stream: what was sent and what stands in line fails, and may be tried again. */
@@ -93,43 +107,48 @@ export class ProduceLink {
     return this.#unansweredBytes + this.#line[0]!.headBytes + BATCH_OVERHEAD_BYTES <= this.#windowBytes;
   }
 
-  /** Takes queues from the head of the line while they ask for the same acks and fit one request. */
+  /** Takes batches from the head of the line while they ask for the same acks and fit one request. */
   #sendNext(): void {
-    const acks = this.#line[0]!.headAcks;
-    const queues: PartitionQueue[] = [];
-    const batches: ProducerBatch[] = [];
+    let acks: AcksWanted = 'all';
+    const flights: Flight[] = [];
     const frames: FrameBatch[] = [];
     let traceparent = '';
     let bytes = 0;
     let taken = 0;
     const room = Math.min(PRODUCE_REQUEST_BYTES, this.#windowBytes! - this.#unansweredBytes);
+    // It grows meanwhile: who has more to send stands at its end again.
     for (const queue of this.#line) {
+      const isOurs = queue.state === this.#sending && queue.sendable;
       const adds = queue.headBytes + BATCH_OVERHEAD_BYTES;
-      if (batches.length > 0 && (queue.headAcks !== acks || bytes + adds > room)) break;
+      if (isOurs && flights.length > 0 && (queue.headAcks !== acks || bytes + adds > room)) break;
       taken++;
-      const batch = queue.take();
-      if (batch === undefined) {
-        queue.state = IDLE;
+      queue.line = undefined;
+      if (!isOurs) {
         this.#owner.emptied(queue);
         continue;
       }
-      queue.state = { kind: 'inFlight', link: this, batch };
-      queues.push(queue);
-      batches.push(batch);
+      const flight = queue.take();
+      const { batch } = flight;
+      acks = batch.acks;
+      flights.push(flight);
       const { topic } = queue;
+      queue.triedEpoch = topic.info.partitions[queue.index]?.leaderEpoch ?? -1;
       frames.push({
         topicId: topic.info.idBytes,
         partition: queue.index,
-        leaderEpoch: topic.info.partitions[queue.index]?.leaderEpoch ?? -1,
-        records: batch.close(),
+        leaderEpoch: queue.triedEpoch,
+        records: batch.sealed,
       });
       traceparent ||= batch.traceparent;
-      bytes += batch.bytes + BATCH_OVERHEAD_BYTES;
+      bytes += adds;
+      if (!queue.sendable) continue;
+      queue.line = this;
+      this.#line.push(queue);
     }
     this.#line.splice(0, taken);
-    if (batches.length === 0) return;
+    if (flights.length === 0) return;
     const id = this.#nextId++;
-    this.#unanswered.set(id, { queues, batches, bytes });
+    this.#unanswered.set(id, { flights, bytes });
     this.#unansweredBytes += bytes;
     const wire = acks === 'leader' ? Acks.LEADER : Acks.ALL;
     this.#writable = this.#stream!.send({ id, acks: wire, traceparent, batches: frames });
@@ -174,14 +193,15 @@ export class ProduceLink {
     if (sent === undefined) return;
     this.#unanswered.delete(id);
     this.#unansweredBytes -= sent.bytes;
-    for (let i = 0; i < sent.batches.length; i++) {
+    for (const [i, flight] of sent.flights.entries()) {
       const answer = result.results[i];
-      if (answer?.errorCode === 0) {
-        this.#owner.delivered(sent.queues[i]!, sent.batches[i]!, Number(answer.baseOffset));
+      if (answer === undefined) {
+        const message = `the broker at ${this.address} answered fewer batches than were sent`;
+        this.#owner.failed(flight, { code: 'UNKNOWN_SERVER_ERROR', message }, false);
+      } else if (answer.errorCode === 0) {
+        this.#owner.delivered(flight, Number(answer.baseOffset));
       } else {
-        const code = answer === undefined ? 'UNKNOWN_SERVER_ERROR' : errorCodeOf(answer.errorCode);
-        const message = answer?.message ?? `the broker at ${this.address} answered fewer batches than were sent`;
-        this.#owner.failed(sent.queues[i]!, sent.batches[i], { code, message });
+        this.#owner.failed(flight, { code: errorCodeOf(answer.errorCode), message: answer.message }, true);
       }
     }
     // In this turn further answers may come; what they free goes out together.
@@ -194,10 +214,9 @@ export class ProduceLink {
     this.#unanswered.clear();
     this.#unansweredBytes = 0;
     this.#line = [];
-    for (const { queues, batches } of unanswered) {
-      for (let i = 0; i < batches.length; i++) this.#owner.failed(queues[i]!, batches[i], why);
-    }
-    for (const queue of line) this.#owner.failed(queue, undefined, why);
+    for (const queue of line) queue.line = undefined;
+    for (const { flights } of unanswered) for (const flight of flights) this.#owner.failed(flight, why, false);
+    for (const queue of line) this.#owner.dismissed(queue, why);
   }
 }
 

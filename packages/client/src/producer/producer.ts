@@ -1,32 +1,22 @@
-import { ERRORS, WeirError } from '@weir/base/errors.ts';
+import { WeirError } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import type { TopicId } from '@weir/base/ids.ts';
 import type { Cancel } from '@weir/base/clock.ts';
-import {
-  DELIVERY_TIMEOUT_MS,
-  LINGER_MS,
-  PRODUCER_BUFFER_BYTES_MAX,
-  RETRY_BACKOFF_MS_MAX,
-  RETRY_BACKOFF_MS_MIN,
-} from '@weir/base/limits.ts';
+import { DELIVERY_TIMEOUT_MS, LINGER_MS, PRODUCER_BUFFER_BYTES_MAX } from '@weir/base/limits.ts';
 import { singleRecordBatchBytes } from '@weir/records/batch-builder.ts';
-import { backoffMs } from '../backoff.ts';
 import type { Connections } from '../connections.ts';
-import type { BrokerInfo, ImageChange, TopicInfo } from '../metadata/cluster-image.ts';
-import { noLeaderMessage } from '../metadata/no-leader.ts';
+import type { ImageChange, TopicInfo } from '../metadata/cluster-image.ts';
 import type { Metadata } from '../metadata/metadata.ts';
 import type { ClientWorld } from '../world.ts';
-import type { ProducerBatch } from './batch.ts';
-import { IDLE, LINGERING, PARKED } from './partition-queue.ts';
+import { Delivery } from './delivery.ts';
+import { LINGERING } from './partition-queue.ts';
 import type { PartitionQueue } from './partition-queue.ts';
-import { ProduceLink } from './produce-link.ts';
+import * as refusals from './refusals.ts';
 import { SendCall } from './send-call.ts';
 import type { ProducerRecord, SendOptions, SendOutcome } from './send-call.ts';
 import { TopicSender } from './topic-sender.ts';
 
 export type { ProducerRecord, SendOptions, SendOutcome } from './send-call.ts';
-
-const BACKOFF = { minMs: RETRY_BACKOFF_MS_MIN, maxMs: RETRY_BACKOFF_MS_MAX };
 
 /** What may be set; the defaults are in limits.ts. */
 export interface ProducerOptions {
@@ -50,26 +40,21 @@ interface EarlyCall {
 }
 
 /**
- * Sends records to the leaders of their partitions. Records for one partition keep the order in which they were
- * handed in, over retries too. Until producers are idempotent, a retry after a broken stream may write a batch twice:
- * delivery is at least once.
+ * Sends records to the leaders of their partitions, as an idempotent producer (KIP-98). Records for one partition keep the
+ * order in which they were handed in and are written once, over retries and changes of leader too. With acks=leader they may
+ * be written twice, as a retry after a broken stream cannot be told from something new.
  */
 export class Producer {
   readonly #metadata: Metadata;
-  readonly #connections: Connections;
   readonly #world: ClientWorld;
   readonly #lingerMs: number;
   readonly #bufferBytesMax: number;
-  readonly #deliveryTimeoutMs: number;
   readonly #topics = new Map<string, TopicSender>();
-  readonly #links = new Map<number, ProduceLink>();
+  readonly #delivery: Delivery;
   readonly #early = new Map<string, EarlyCall[]>();
-  /** Queues that hold anything. */
-  readonly #active = new Set<PartitionQueue>();
   /** In the order in which they are due, since all wait as long; an entry of a queue that went early is skipped. */
   #lingering: { readonly queue: PartitionQueue; readonly dueMs: number }[] = [];
   #lingerTimer: Cancel | undefined;
-  #sweep: Cancel | undefined;
   readonly #open = new Set<SendCall>();
   #bufferedBytes = 0;
   #flushes: { readonly waitsFor: Set<SendCall>; readonly resolve: () => void }[] = [];
@@ -77,11 +62,16 @@ export class Producer {
 
   constructor(metadata: Metadata, connections: Connections, world: ClientWorld, options: ProducerOptions = {}) {
     this.#metadata = metadata;
-    this.#connections = connections;
     this.#world = world;
     this.#lingerMs = options.lingerMs ?? LINGER_MS;
     this.#bufferBytesMax = options.bufferBytesMax ?? PRODUCER_BUFFER_BYTES_MAX;
-    this.#deliveryTimeoutMs = options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS;
+    this.#delivery = new Delivery(
+      { metadata, connections, world },
+      {
+        timeoutMs: options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS,
+        released: (bytes) => void (this.#bufferedBytes -= bytes),
+      },
+    );
     metadata.listen((changes) => this.#imageChanged(changes));
   }
 
@@ -93,7 +83,8 @@ export class Producer {
   /**
    * Sends records, which must not change until `done`. It is called once, never before this returns, when every
    * record has its outcome: an offset, or a refusal such as MESSAGE_TOO_LARGE, UNKNOWN_TOPIC_OR_PARTITION,
-   * THROTTLING_QUOTA_EXCEEDED (the buffer is full) or REQUEST_TIMED_OUT.
+   * THROTTLING_QUOTA_EXCEEDED (the buffer is full), REQUEST_TIMED_OUT, or
+   * OUT_OF_ORDER_SEQUENCE_NUMBER (the partition has lost what it had acknowledged). After the latter two they may be there.
    */
   sendMany(
     topic: string,
@@ -108,7 +99,7 @@ export class Producer {
     });
     this.#open.add(call);
     const sender = this.#early.size > 0 && this.#early.has(topic) ? undefined : this.#sender(topic);
-    if (this.#closed) this.#refuseAll(call, records.length, { code: 'SHUTTING_DOWN', message: 'the client is closed' });
+    if (this.#closed) this.#refuseAll(call, records.length, refusals.closed());
     else if (sender === undefined) this.#holdEarly(topic, call, records);
     else this.#append(sender, call, records);
   }
@@ -116,9 +107,9 @@ export class Producer {
   /** Sends one record. @throws WeirError (as a rejection) for what `sendMany` gives as a refusal */
   send(topic: string, record: ProducerRecord, options: SendOptions = {}): Promise<RecordPlace> {
     return new Promise((resolve, reject) => {
-      this.sendMany(topic, [record], options, ({ partition, offset, refusals }) => {
-        const why = refusals.get(0);
-        if (why === undefined) resolve({ partition: partition[0]!, offset: offset[0]! });
+      this.sendMany(topic, [record], options, (outcome) => {
+        const why = outcome.refusals.get(0);
+        if (why === undefined) resolve({ partition: outcome.partition[0]!, offset: outcome.offset[0]! });
         else reject(new WeirError(why.code, why.message));
       });
     });
@@ -127,7 +118,7 @@ export class Producer {
   /** Resolves when everything that was handed in before has its outcome; nothing of it waits for company any more. */
   flush(): Promise<void> {
     for (const { queue } of this.#lingering.splice(0)) {
-      if (queue.state.kind === 'lingering') this.#ready(queue);
+      if (queue.state.kind === 'lingering') this.#delivery.ready(queue);
     }
     if (this.#open.size === 0) return Promise.resolve();
     return new Promise((resolve) => void this.#flushes.push({ waitsFor: new Set(this.#open), resolve }));
@@ -137,11 +128,8 @@ export class Producer {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const why: Refusal = { code: 'SHUTTING_DOWN', message: 'the client is closed' };
     this.#lingerTimer?.();
-    this.#sweep?.();
-    for (const link of this.#links.values()) link.cut(why);
-    this.#expire(Number.POSITIVE_INFINITY, why);
+    this.#delivery.close(refusals.closed());
   }
 
   #sender(name: string): TopicSender | undefined {
@@ -172,9 +160,11 @@ export class Producer {
       call.partition[i] = partition;
       this.#bufferedBytes += bytes;
       queue.append(record, call, i, bytes, now);
-      const { kind } = queue.state;
-      if (kind === 'idle') this.#linger(queue, now.monoMs);
-      else if (kind === 'lingering' && queue.full) this.#ready(queue);
+      const { state } = queue;
+      if (state.kind === 'idle') this.#linger(queue, now.monoMs);
+      else if (!queue.full) continue;
+      else if (state.kind === 'lingering') this.#delivery.ready(queue);
+      else if (state.kind === 'sending' && queue.sendable) state.link.enqueue(queue);
     }
     this.#settleLater(call, refused);
   }
@@ -190,23 +180,15 @@ export class Producer {
   }
 
   #whyNot(sender: TopicSender, partition: number, unknown: boolean, bytes: number): Refusal {
-    const { name, partitions } = sender.info;
-    if (unknown) {
-      const message = `topic "${name}" has partitions 0 to ${partitions.length - 1}, not ${partition}`;
-      return { code: 'UNKNOWN_TOPIC_OR_PARTITION', message };
-    }
-    if (bytes > sender.maxBytes) {
-      const message = `the record takes ${bytes} bytes in a batch; topic "${name}" takes at most ${sender.maxBytes}`;
-      return { code: 'MESSAGE_TOO_LARGE', message };
-    }
-    return bufferFull(this.#bufferBytesMax);
+    if (unknown) return refusals.unknownPartition(sender, partition);
+    if (bytes > sender.maxBytes) return refusals.tooLarge(sender, bytes);
+    return refusals.bufferFull(this.#bufferBytesMax);
   }
 
   #linger(queue: PartitionQueue, nowMs: number): void {
-    this.#active.add(queue);
-    this.#startSweep();
+    this.#delivery.begin(queue);
     queue.state = LINGERING;
-    if (this.#lingerMs === 0 || queue.full) return this.#ready(queue);
+    if (this.#lingerMs === 0 || queue.full) return this.#delivery.ready(queue);
     this.#lingering.push({ queue, dueMs: nowMs + this.#lingerMs });
     this.#lingerTimer ??= this.#world.clock.after(this.#lingerMs, () => this.#lingeringDue());
   }
@@ -218,81 +200,11 @@ export class Producer {
     let due = 0;
     while (due < this.#lingering.length && this.#lingering[due]!.dueMs <= nowMs) due++;
     const ready = this.#lingering.splice(0, due);
-    for (const { queue } of ready) if (queue.state.kind === 'lingering') this.#ready(queue);
+    for (const { queue } of ready) if (queue.state.kind === 'lingering') this.#delivery.ready(queue);
     const [next] = this.#lingering;
     if (next !== undefined) {
       this.#lingerTimer = this.#world.clock.after(Math.max(1, next.dueMs - nowMs), () => this.#lingeringDue());
     }
-  }
-
-  /** Puts a queue in line at its leader, or parks it until there is one. */
-  #ready(queue: PartitionQueue): void {
-    if (queue.topic.deleted) return this.#abandon(queue);
-    const leader = this.#leaderOf(queue);
-    if (leader === undefined) queue.state = PARKED;
-    else this.#linkTo(leader).enqueue(queue);
-  }
-
-  #leaderOf(queue: PartitionQueue): BrokerInfo | undefined {
-    const { image } = this.#metadata;
-    const leader = image.topicById(queue.topic.info.id)?.partitions[queue.index]?.leader ?? -1;
-    return leader === -1 ? undefined : image.broker(leader);
-  }
-
-  #linkTo(broker: BrokerInfo): ProduceLink {
-    const known = this.#links.get(broker.id);
-    if (known !== undefined) return known;
-    const link = new ProduceLink(broker.grpcAddress, this.#connections.to(broker.grpcAddress), this.#world.clock, {
-      delivered: (queue, batch, baseOffset) => this.#delivered(queue, batch, baseOffset),
-      failed: (queue, batch, why) => this.#failed(queue, batch, why),
-      emptied: (queue) => this.#active.delete(queue),
-    });
-    this.#links.set(broker.id, link);
-    return link;
-  }
-
-  #delivered(queue: PartitionQueue, batch: ProducerBatch, baseOffset: number): void {
-    queue.failures = 0;
-    this.#goOn(queue);
-    this.#bufferedBytes -= batch.heldBytes;
-    batch.delivered(baseOffset);
-  }
-
-  #failed(queue: PartitionQueue, batch: ProducerBatch | undefined, why: Refusal): void {
-    const current = queue.state.kind === 'inFlight' ? queue.state.batch : undefined;
-    // A batch whose time ran out while it was in flight has its outcome already.
-    const alive = batch !== undefined && batch === current;
-    const { deleted } = queue.topic;
-    if (this.#closed || (alive && (deleted || !ERRORS[why.code].retriable))) {
-      this.#goOn(queue);
-      if (alive) this.#refuse(batch, deleted ? goneRefusal(queue) : why);
-      return;
-    }
-    if (alive) queue.putBack(batch);
-    if (queue.empty) return this.#goOn(queue);
-    queue.failures++;
-    queue.lastRefusal = why;
-    const waitMs = backoffMs(queue.failures, BACKOFF, this.#world.random);
-    const triedEpoch = queue.topic.info.partitions[queue.index]?.leaderEpoch ?? -1;
-    const cancel = this.#world.clock.after(waitMs, () => this.#ready(queue));
-    queue.state = { kind: 'backoff', cancel, triedEpoch };
-    this.#world.logger.debug(
-      { topic: queue.topic.info.name, partition: queue.index, tries: queue.failures, code: why.code },
-      `produce failed, trying again in ${waitMs} ms: ${why.message}`,
-    );
-  }
-
-  /** After a batch: what gathered meanwhile has waited long enough. */
-  #goOn(queue: PartitionQueue): void {
-    queue.state = IDLE;
-    if (queue.empty) this.#active.delete(queue);
-    // Once closed, what gathered is left where it will be refused.
-    else if (!this.#closed) this.#ready(queue);
-  }
-
-  #refuse(batch: ProducerBatch, why: Refusal): void {
-    this.#bufferedBytes -= batch.heldBytes;
-    batch.refused(why);
   }
 
   #imageChanged(changes: readonly ImageChange[]): void {
@@ -305,25 +217,7 @@ export class Producer {
         if (info !== undefined) this.#refresh(info);
       }
     }
-    for (const [id, link] of this.#links) {
-      const broker = this.#metadata.image.broker(id);
-      if (broker?.active === true && broker.grpcAddress === link.address) continue;
-      this.#links.delete(id);
-      link.cut({ code: 'NOT_LEADER_OR_FOLLOWER', message: `broker ${id} at ${link.address} is gone` });
-    }
-    for (const queue of this.#active) {
-      const { state } = queue;
-      if (state.kind === 'parked') {
-        this.#ready(queue);
-      } else if (state.kind === 'backoff' && this.#leaderEpoch(queue) > state.triedEpoch) {
-        state.cancel();
-        this.#ready(queue);
-      }
-    }
-  }
-
-  #leaderEpoch(queue: PartitionQueue): number {
-    return queue.topic.info.partitions[queue.index]?.leaderEpoch ?? -1;
+    this.#delivery.metadataChanged();
   }
 
   #refresh(info: TopicInfo): void {
@@ -333,70 +227,9 @@ export class Producer {
     else sender?.refresh(info);
   }
 
-  /** What is in flight has its answer to come; what waits is refused. */
   #topicDeleted(id: TopicId, name: string): void {
     if (this.#topics.get(name)?.info.id === id) this.#topics.delete(name);
-    for (const queue of this.#active) {
-      if (queue.topic.info.id !== id) continue;
-      queue.topic.deleted = true;
-      const { state } = queue;
-      if (state.kind === 'backoff') state.cancel();
-      if (state.kind === 'lingering' || state.kind === 'parked' || state.kind === 'backoff') this.#abandon(queue);
-    }
-  }
-
-  /** Refuses all that waits in a queue whose topic is gone. */
-  #abandon(queue: PartitionQueue): void {
-    queue.state = IDLE;
-    this.#active.delete(queue);
-    const why = goneRefusal(queue);
-    for (const batch of queue.takeCreatedBefore(Number.POSITIVE_INFINITY)) this.#refuse(batch, why);
-  }
-
-  #startSweep(): void {
-    if (this.#sweep !== undefined || this.#closed) return;
-    const intervalMs = Math.min(1_000, Math.max(10, this.#deliveryTimeoutMs / 10));
-    this.#sweep = this.#world.clock.every(intervalMs, () => {
-      this.#expire(this.#world.clock.monotonicMs() - this.#deliveryTimeoutMs, undefined);
-      if (this.#active.size > 0) return;
-      this.#sweep?.();
-      this.#sweep = undefined;
-    });
-  }
-
-  /** Refuses every batch created up to a moment, those in flight too: what became of these is not known. */
-  #expire(createdMs: number, why: Refusal | undefined): void {
-    const stuck = new Map<ProduceLink, Refusal>();
-    for (const queue of this.#active) {
-      const { state } = queue;
-      const expired = queue.takeCreatedBefore(createdMs);
-      if (state.kind === 'inFlight' && state.batch.createdMs <= createdMs) expired.unshift(state.batch);
-      if (expired.length === 0) continue;
-      const reason = why ?? this.#lateRefusal(queue);
-      if (state.kind === 'inFlight' || state.kind === 'waiting') stuck.set(state.link, reason);
-      if (state.kind === 'inFlight' && expired[0] === state.batch) queue.state = { kind: 'waiting', link: state.link };
-      for (const batch of expired) this.#refuse(batch, reason);
-      if (queue.empty && (state.kind === 'parked' || state.kind === 'backoff' || state.kind === 'lingering')) {
-        if (state.kind === 'backoff') state.cancel();
-        queue.state = IDLE;
-        this.#active.delete(queue);
-      }
-    }
-    // A link that kept a batch for so long is as good as broken: the others on it are tried again.
-    for (const [link, reason] of stuck) link.cut(reason);
-  }
-
-  #lateRefusal(queue: PartitionQueue): Refusal {
-    const { info } = queue.topic;
-    const tried = queue.failures > 0 && queue.lastRefusal !== undefined ? `; last: ${queue.lastRefusal.message}` : '';
-    const within = `within ${this.#deliveryTimeoutMs} ms${tried}`;
-    if (queue.state.kind === 'parked') {
-      return { code: 'LEADER_NOT_AVAILABLE', message: `${noLeaderMessage(info, queue.index)} (waited ${within})` };
-    }
-    return {
-      code: 'REQUEST_TIMED_OUT',
-      message: `partition ${queue.index} of "${info.name}" did not answer ${within}`,
-    };
+    this.#delivery.topicDeleted(id);
   }
 
   /** Keeps a call until its topic is known: behind earlier ones, and within the buffer's bound. */
@@ -404,7 +237,7 @@ export class Producer {
     let bytes = 0;
     for (const record of records) bytes += singleRecordBatchBytes(record);
     if (this.#bufferedBytes + bytes > this.#bufferBytesMax) {
-      return this.#refuseAll(call, records.length, bufferFull(this.#bufferBytesMax));
+      return this.#refuseAll(call, records.length, refusals.bufferFull(this.#bufferBytesMax));
     }
     this.#bufferedBytes += bytes;
     const waiting = this.#early.get(topic);
@@ -440,12 +273,4 @@ export class Producer {
     }
     this.#flushes = this.#flushes.filter((flush) => flush.waitsFor.size > 0);
   }
-}
-
-function goneRefusal({ topic }: PartitionQueue): Refusal {
-  return { code: 'UNKNOWN_TOPIC_OR_PARTITION', message: `topic "${topic.info.name}" was deleted` };
-}
-
-function bufferFull(maxBytes: number): Refusal {
-  return { code: 'THROTTLING_QUOTA_EXCEEDED', message: `${maxBytes} bytes wait to be sent already; try again later` };
 }

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { ERRORS } from '@weir/base/errors.ts';
+import { ERRORS, WeirError } from '@weir/base/errors.ts';
 import type { ErrorCode } from '@weir/base/errors.ts';
 import { offset } from '@weir/base/ids.ts';
 import { onCall, onStream } from '@weir/base/transport.ts';
@@ -8,6 +8,7 @@ import {
   BrokerService,
   DeleteRecordsResponseSchema,
   FetchResponseSchema,
+  InitProducerIdResponseSchema,
   ListOffsetsResponseSchema,
   ProduceResponseSchema,
 } from '@weir/proto/weir/broker/v1/broker_pb.js';
@@ -16,6 +17,7 @@ import type {
   DeleteRecordsResponse,
   FetchRequest,
   FetchResponse,
+  InitProducerIdResponse,
   ListOffsetsRequest,
   ListOffsetsResponse,
   ProduceRequest,
@@ -25,6 +27,7 @@ import { baseOffsetOf, lastOffsetOf, recordCountOf, writeBaseOffset } from '@wei
 import { listRecords } from '@weir/records/read-records.ts';
 import type { RecordView } from '@weir/records/read-records.ts';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
+import { judge, refusedWith } from './known-producers.ts';
 
 interface Reader {
   readonly stream: Stream<FetchResponse>;
@@ -41,10 +44,18 @@ export class FakeBroker {
   readonly logs = new Map<string, Buffer[]>();
   readonly requests: ProduceRequest[] = [];
   readonly subscribes: { readonly key: string; readonly offset: number; readonly leaderEpoch: number }[] = [];
-  /** The next batches are refused with these, one each. */
-  refusals: ErrorCode[] = [];
+  /** The next batches are refused with these, one each; 'none' lets one pass. */
+  refusals: (ErrorCode | 'none')[] = [];
+  /** The producer ids that it gave. */
+  readonly producerIds: number[] = [];
+  /** Why it gives none. */
+  givesNoIds: ErrorCode | undefined;
   /** While true produce requests are taken and not answered; `release` answers them. */
   holds = false;
+  /** It answers no calls and readers, and keeps its connections. */
+  isSilent = false;
+  /** Batches are taken, and nobody is told. */
+  losesAnswers = false;
   windowBytes = 16 * 1024 * 1024;
   #held: (() => void)[] = [];
   readonly #readers = new Set<Reader>();
@@ -68,7 +79,14 @@ export class FakeBroker {
     })),
     onCall(protobufMethod(BrokerService.method.listOffsets), (request) => this.#listOffsets(request)),
     onCall(protobufMethod(BrokerService.method.deleteRecords), (request) => this.#deleteRecords(request)),
+    onCall(protobufMethod(BrokerService.method.initProducerId), () => this.#initProducerId()),
   ];
+  readonly #firstProducerId: number;
+
+  /** @param firstProducerId - of those that it gives */
+  constructor(firstProducerId = 1_000) {
+    this.#firstProducerId = firstProducerId;
+  }
 
   records(key: string): RecordView[] {
     return (this.logs.get(key) ?? []).flatMap((batch) => listRecords(batch));
@@ -107,18 +125,31 @@ export class FakeBroker {
     this.requests.push(request);
     const answer = (): void => {
       const results = request.batches.map(({ topicId, partition, records }) => {
-        const refused = this.refusals.shift();
-        if (refused !== undefined) return { errorCode: ERRORS[refused].number, message: refused, baseOffset: -1n };
-        return { baseOffset: BigInt(this.append(`${topicId[0]}/${partition}`, records)) };
+        const refused = this.refusals.shift() ?? 'none';
+        return refused === 'none' ? this.#take(`${topicId[0]}/${partition}`, records) : refusedWith(refused);
       });
+      if (this.losesAnswers) return;
       stream.send(create(ProduceResponseSchema, { response: { case: 'result', value: { id: request.id, results } } }));
     };
     if (this.holds) this.#held.push(answer);
     else answer();
   }
 
+  #take(key: string, records: Uint8Array): { baseOffset: bigint; errorCode?: number } {
+    const judged = judge(this.logs.get(key) ?? [], Buffer.from(records));
+    if (judged.kind === 'refused') return refusedWith(judged.code);
+    return { baseOffset: BigInt(judged.kind === 'duplicate' ? judged.baseOffset : this.append(key, records)) };
+  }
+
+  async #initProducerId(): Promise<InitProducerIdResponse> {
+    if (this.givesNoIds !== undefined) throw new WeirError(this.givesNoIds, `no id: ${this.givesNoIds}`);
+    const id = this.#firstProducerId + this.producerIds.length;
+    this.producerIds.push(id);
+    return create(InitProducerIdResponseSchema, { producerId: BigInt(id) });
+  }
+
   #fetch(stream: Stream<FetchResponse>, { request }: FetchRequest): void {
-    if (request.case === undefined) return;
+    if (request.case === undefined || this.isSilent) return;
     const { subscription: id } = request.value;
     if (request.case === 'subscribe') {
       const { topicId, partition, creditBytes, leaderEpoch } = request.value;
@@ -158,10 +189,11 @@ export class FakeBroker {
   }
 
   async #listOffsets(request: ListOffsetsRequest): Promise<ListOffsetsResponse> {
+    if (this.isSilent) return new Promise(() => {});
     const results = request.partitions.map(({ topicId, partition, timestamp }) => {
       const key = `${topicId[0]}/${partition}`;
-      const refused = this.refusals.shift();
-      if (refused !== undefined) return { errorCode: ERRORS[refused].number, message: refused };
+      const refused = this.refusals.shift() ?? 'none';
+      if (refused !== 'none') return { errorCode: ERRORS[refused].number, message: refused };
       if (timestamp === -1n) return { offset: BigInt(endOf(this.logs.get(key) ?? [])), timestamp: -1n };
       if (timestamp === -2n) return { offset: 0n, timestamp: -1n };
       const found = this.records(key).find(({ timestampMs }) => BigInt(timestampMs) >= timestamp);
@@ -173,8 +205,8 @@ export class FakeBroker {
   async #deleteRecords(request: DeleteRecordsRequest): Promise<DeleteRecordsResponse> {
     const results = request.partitions.map(({ topicId, partition, offset: before }) => {
       const end = endOf(this.logs.get(`${topicId[0]}/${partition}`) ?? []);
-      const refused = this.refusals.shift() ?? (before > BigInt(end) ? 'OFFSET_OUT_OF_RANGE' : undefined);
-      if (refused !== undefined) return { errorCode: ERRORS[refused].number, message: refused, lowWatermark: -1n };
+      const refused = this.refusals.shift() ?? (before > BigInt(end) ? 'OFFSET_OUT_OF_RANGE' : 'none');
+      if (refused !== 'none') return { errorCode: ERRORS[refused].number, message: refused, lowWatermark: -1n };
       return { lowWatermark: before === -1n ? BigInt(end) : before };
     });
     return create(DeleteRecordsResponseSchema, { results });

@@ -28,7 +28,7 @@ export class FakeCluster {
     const cluster = new FakeCluster();
     await cluster.transport.listen(COORDINATOR, cluster.coordinator.handlers);
     for (const id of [1, 2]) {
-      cluster.brokers.set(id, new FakeBroker());
+      cluster.brokers.set(id, new FakeBroker(1_000 * id));
       await cluster.startBroker(id);
       cluster.coordinator.broker(id, addressOf(id));
     }

@@ -46,7 +46,7 @@ export class FakeCoordinator {
   answersHeartbeats = true;
   answersHellos = true;
   /** Refuses every hello with it. */
-  refuses: { readonly code: string; readonly message: string } | undefined;
+  refuses: { readonly code: string; readonly message: string; readonly activeAddress?: string } | undefined;
   sessionTimeoutMs = 6_000;
   revision = 1;
   autoCreates = true;

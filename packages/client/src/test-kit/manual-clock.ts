@@ -7,6 +7,8 @@ interface Timer {
   readonly callback: () => void;
 }
 
+const MEANWHILE_MS = 40_000;
+
 /** Time that passes only when a test says so. */
 export class ManualClock implements Clock {
   #nowMs = 1_000;
@@ -62,6 +64,15 @@ export class ManualClock implements Clock {
       await this.settle();
     }
     this.#nowMs = untilMs;
+  }
+
+  /** What becomes of a promise, while time passes and everything happens that is due: for MEANWHILE_MS at most. */
+  async meanwhile<T>(promise: Promise<T>): Promise<T> {
+    const over = new AbortController();
+    const done = promise.finally(() => over.abort());
+    done.catch(() => undefined);
+    for (let waited = 0; !over.signal.aborted && waited < MEANWHILE_MS; waited += 10) await this.advance(10);
+    return done;
   }
 
   #add(timer: Timer): () => void {

@@ -1,4 +1,5 @@
 import { machineClock } from '@weir/runtime/machine.ts';
+import { WeirError } from '@weir/base/errors.ts';
 import { TransportError } from '@weir/base/transport.ts';
 import type {
   Codec,
@@ -19,20 +20,26 @@ export class MemoryTransport implements Transport {
   #streams: { readonly address: string; readonly cut: (failure: TransportFailure) => void }[] = [];
 
   connect(address: string): Connection {
+    // Ends the calls that are under way.
+    const { promise: isCut, reject: end } = Promise.withResolvers<never>();
+    isCut.catch(() => undefined);
     return {
       call: async (method, request) => {
         await new Promise<void>((resolve) => machineClock.endOfTurn(resolve));
         const handler = this.#handler(address, method.path);
         if (handler?.kind !== 'call') throw new TransportError(unreachable(address));
-        const answer: unknown = await handler.answer(
-          handler.method.request.decode(method.request.encode(request)),
-          {},
-          'test',
-        );
+        const decoded: unknown = handler.method.request.decode(method.request.encode(request));
+        const answering = handler.answer(decoded, {}, 'test').catch((error: unknown) => {
+          if (!(error instanceof WeirError)) throw error;
+          throw new TransportError({ kind: 'refused', code: error.code, message: error.message });
+        });
+        const answer: unknown = await Promise.race([answering, isCut]);
         return method.response.decode(handler.method.response.encode(answer));
       },
       open: (method, handlers) => this.#open(address, method, handlers),
+      openBulk: (method, _slabs, handlers) => this.#open(address, method, handlers),
       close: () => {},
+      cut: () => end(new TransportError({ kind: 'broken', code: 'NETWORK_EXCEPTION', message: 'cut' })),
     };
   }
 
@@ -121,5 +128,6 @@ function copyOf<T>(codec: Codec<T>, message: T): Buffer {
 }
 
 function unreachable(address: string, kind: 'unreachable' | 'broken' = 'unreachable'): TransportFailure {
-  return { kind, code: 'NETWORK_EXCEPTION', message: `nobody listens on ${address}` };
+  const nobodyListens = kind === 'unreachable';
+  return { kind, code: 'NETWORK_EXCEPTION', message: `nobody listens on ${address}`, nobodyListens };
 }

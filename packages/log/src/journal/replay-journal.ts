@@ -2,12 +2,16 @@ import { DiskError, type Disk, type DiskFile } from '@weir/base/disk.ts';
 import { offset, type Offset } from '@weir/base/ids.ts';
 import { passesByItself } from '../log-errors.ts';
 import { segmentPath } from '../segment.ts';
+import { readTruncationMark } from '../truncation-mark.ts';
 import { JOURNAL_HEADER_BYTES, journalNumbers, journalPath, markOf } from './journal-file.ts';
 import { decodeFrame, type Frame } from './journal-frame.ts';
 
 /** What the journal gave back. */
 export interface JournalReplay {
-  /** A log's directory → the offset below which its records are durable: a log that ends before it has lost some. */
+  /**
+   * A log's directory → the offset below which its records are durable: a log that ends before it has lost some, also one that
+   * is not there. 0 when all that the journal has of it is older than its last cut.
+   */
   readonly ends: ReadonlyMap<string, Offset>;
   /** Why groups that were durable may be missing, and nobody knows whose; undefined when none are. */
   readonly damage: string | undefined;
@@ -61,6 +65,8 @@ class Replay {
   /** Logs that are not there. */
   readonly #skipped = new Set<string>();
   readonly #refused = new Set<string>();
+  /** By directory: groups below it are older than the log's last cut. */
+  readonly #cuts = new Map<string, Offset>();
   readonly #targets = new Map<string, DiskFile>();
 
   constructor(disk: Disk) {
@@ -133,10 +139,12 @@ class Replay {
     if (this.#skipped.has(directory) || this.#refused.has(directory)) return this.#raise(directory, end);
     this.#groups += 1;
     try {
+      // All that is left of those is durable in the log's own files.
+      if (group.base < this.#cutOf(directory)) return this.#raise(directory, offset(0));
       if (!this.#restore(group) && this.#disk.list(directory) === undefined) {
         // The partition was deleted; one that lost its folder is missed by the checkpoint.
         this.#skipped.add(directory);
-        return;
+        return this.#raise(directory, end);
       }
     } catch (error) {
       // Without room or descriptors the start has to wait: everything is still in the journal.
@@ -148,8 +156,18 @@ class Replay {
   }
 
   #raise(directory: string, end: Offset): void {
-    if (this.#skipped.has(directory)) return;
     this.#ends.set(directory, offset(Math.max(end, this.#ends.get(directory) ?? 0)));
+  }
+
+  #cutOf(directory: string): Offset {
+    let cut = this.#cuts.get(directory);
+    if (cut === undefined) {
+      const mark = readTruncationMark(this.#disk, directory);
+      if (mark === 'damaged') throw new DiskError('EBADMSG', `the truncation mark of ${directory} is damaged`);
+      cut = mark?.until ?? offset(0);
+      this.#cuts.set(directory, cut);
+    }
+    return cut;
   }
 
   /** False when the segment is not there: it may be gone by retention; else the log finds out that it ends too early. */

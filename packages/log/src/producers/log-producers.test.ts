@@ -354,3 +354,35 @@ test('a damaged log admits what it likes: it takes no appends', () => {
   expect(log.admit(batchOf(3))).toBeUndefined();
   expect(() => log.beginEpoch(leaderEpoch(9))).toThrow('an epoch begins in a log that takes appends');
 });
+
+test('a log that begins anew knows of batches below its start what another one remembers, after a power cut as well', () => {
+  const other = reopen(diskWith(7));
+  const disk = diskWith(2);
+  const log = reopen(disk);
+  log.restartAt(offset(5), other.producersBelow(offset(5)));
+  expect([2, 4, 5, 6].map((sequence) => judge(log, sequence))).toEqual([
+    'duplicate at 2',
+    'duplicate at 4',
+    'append',
+    'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  ]);
+  disk.crash();
+  const again = reopen(disk);
+  expect([again.startOffset, judge(again, 4), judge(again, 5)]).toEqual([5, 'duplicate at 4', 'append']);
+  again.restartAt(offset(5));
+  expect(judge(again, 9)).toBe('append');
+});
+
+test('of what lies behind an offset nothing is told, written or not', () => {
+  const log = reopen(diskWith(7));
+  appendAll(log, 7, 9);
+  const batchesBelow = (end: number): number[] =>
+    [...log.producersBelow(offset(end)).entries()].flatMap(([, { batches }]) => batches.map((one) => one.firstOffset));
+  // The last five are remembered.
+  expect([batchesBelow(9), batchesBelow(8), batchesBelow(6), batchesBelow(4)]).toEqual([
+    [4, 5, 6, 7, 8],
+    [4, 5, 6, 7],
+    [4, 5],
+    [],
+  ]);
+});

@@ -3,7 +3,9 @@ import type { Offset } from '@weir/base/ids.ts';
 import { PRODUCER_EXPIRY_CHECK_MS, PRODUCER_ID_EXPIRATION_MS } from '@weir/base/limits.ts';
 import { hasProducerId, lastOffsetOf } from '@weir/records/batch-header.ts';
 import { admission, type Admission } from './admission.ts';
-import { idempotentIdOf, stateBehind, type ProducerState, type ProducerStates } from './producer-states.ts';
+import { idempotentIdOf, ProducerStates, stateBehind } from './producer-states.ts';
+import type { ProducerEntry, ProducerState } from './producer-states.ts';
+import { findProducers, type ProducerRecovery } from './recover-producers.ts';
 import type { SnapshotFiles } from './snapshot-files.ts';
 
 /** Behind a batch that was appended. */
@@ -22,7 +24,7 @@ interface AppendedState {
  */
 export class LogProducers {
   /** Of the batches that are in the segments, as far as that has been looked at. */
-  readonly #written: ProducerStates;
+  #written: ProducerStates;
   readonly #files: SnapshotFiles;
   /** In offset order. */
   #appended: AppendedState[] = [];
@@ -92,6 +94,52 @@ export class LogProducers {
     if (log.bytes === 0 && this.#written.size === 0 && this.#files.count === 0) return;
     this.#files.write(end, this.#written, { sync: false });
     this.#files.removeBetween(log.activeBase, end);
+  }
+
+  /** The log is being cut; the caller syncs the folder, before others can have the offsets that they know of. */
+  dropSnapshotsBeyond(end: Offset): void {
+    this.#files.removeBeyond(end);
+  }
+
+  /**
+   * The log was cut: it knows the producers of what is left, as if the rest had never been appended.
+   *
+   * @throws DiskError; then it can be called again
+   */
+  truncate(end: Offset, log: Omit<ProducerRecovery, 'files' | 'scanned'>): void {
+    this.#appended = this.#appended.filter(({ lastOffset }) => lastOffset < end);
+    this.#latest.clear();
+    for (const { producerId, state } of this.#appended) this.#latest.set(producerId, state);
+    if (!this.#written.reach(end)) return;
+    this.#written = findProducers({ ...log, files: this.#files, scanned: undefined });
+  }
+
+  /**
+   * The log was made anew, without any of its batches. The caller syncs the folder.
+   *
+   * @param producers - of the batches below its start
+   * @throws DiskError; then it knows no producers
+   */
+  restart(start: Offset, producers: ProducerStates): void {
+    this.#files.keepNewest(0);
+    this.#appended = [];
+    this.#latest.clear();
+    this.#written = new ProducerStates();
+    if (producers.size === 0) return;
+    this.#files.write(start, producers, { sync: true });
+    this.#written = producers;
+  }
+
+  /** What is known of batches that end below an offset. Of a producer that has begun another epoch since, nothing. */
+  below(end: Offset): ProducerStates {
+    const known = new ProducerStates();
+    const add = ([producerId, state]: ProducerEntry): void => {
+      const batches = state.batches.filter(({ lastOffset }) => lastOffset < end);
+      if (batches.length > 0) known.put(producerId, { ...state, batches });
+    };
+    for (const entry of this.#written.entries()) if (!this.#latest.has(entry[0])) add(entry);
+    for (const entry of this.#latest) add(entry);
+    return known;
   }
 
   /** The log's first segment begins here now. */

@@ -143,6 +143,12 @@ export class ProducerStates {
     }
   }
 
+  /** Whether any of them has a batch at or behind an offset. */
+  reach(end: Offset): boolean {
+    for (const { batches } of this.#states.values()) if (batches.at(-1)!.lastOffset >= end) return true;
+    return false;
+  }
+
   /** A look at the clock: forgets those that were seen so long ago or longer. */
   expire(nowMs: number, expirationMs: number): void {
     for (const [producerId, state] of this.#states) {

@@ -1,3 +1,4 @@
+import { present } from '@weir/base/assert.ts';
 import { DiskError, type Disk } from '@weir/base/disk.ts';
 import type { Offset } from '@weir/base/ids.ts';
 import { baseOffsetOf } from '@weir/records/batch-header.ts';
@@ -5,7 +6,6 @@ import type { SegmentSummary } from '../index-file.ts';
 import { passesByItself } from '../log-errors.ts';
 import { scanHeaders } from '../segment-scan.ts';
 import { segmentPath } from '../segment.ts';
-import { LogProducers } from './log-producers.ts';
 import { ProducerStates } from './producer-states.ts';
 import type { SnapshotFiles } from './snapshot-files.ts';
 
@@ -15,8 +15,8 @@ export interface ProducerRecovery {
   readonly directory: string;
   /** Without any beyond the log's end. */
   readonly files: SnapshotFiles;
-  readonly sealed: readonly SegmentSummary[];
-  readonly active: SegmentSummary;
+  /** All of them, oldest first: the last one is the active one. */
+  readonly segments: readonly SegmentSummary[];
   /** What a scan of the whole active segment found; undefined: it was not scanned. */
   readonly scanned: ProducerStates | undefined;
   readonly batchBytesMax: number;
@@ -30,9 +30,11 @@ export interface ProducerRecovery {
  *
  * @throws DiskError; Error when a newer Weir wrote the snapshot
  */
-export function recoverProducers(options: ProducerRecovery): LogProducers {
-  const { files, sealed, active, scanned } = options;
-  const firstBase = sealed[0]?.baseOffset ?? active.baseOffset;
+export function findProducers(options: ProducerRecovery): ProducerStates {
+  const { files, segments, scanned } = options;
+  const sealed = segments.slice(0, -1);
+  const active = present(segments.at(-1), 'a sound log has a segment');
+  const firstBase = segments[0]!.baseOffset;
   files.removeBefore(firstBase);
   const snapshot = files.load();
   const states = snapshot?.states ?? new ProducerStates();
@@ -41,8 +43,8 @@ export function recoverProducers(options: ProducerRecovery): LogProducers {
   for (const segment of behind) replaySegment(options, segment, { states, from });
   if (scanned !== undefined) states.merge(scanned, from);
   else if (active.endOffset > from) replaySegment(options, active, { states, from });
-  if (behind.length > 0) keep(options, states);
-  return new LogProducers(states, files);
+  if (behind.length > 0) keep(options, active.endOffset, states);
+  return states;
 }
 
 function replaySegment(
@@ -54,6 +56,7 @@ function replaySegment(
   try {
     const whole = scanHeaders(file, segment, batchBytesMax, (buffer, at) => {
       if (baseOffsetOf(buffer, at) >= from) states.replay(buffer, at);
+      return true;
     });
     // Rot: what is known may be older than the batches that cannot be read, and would refuse those that follow them.
     if (!whole) states.clear();
@@ -63,9 +66,9 @@ function replaySegment(
 }
 
 /** The next start need not go through sealed segments again. */
-function keep({ disk, directory, files, active }: ProducerRecovery, states: ProducerStates): void {
+function keep({ disk, directory, files }: ProducerRecovery, end: Offset, states: ProducerStates): void {
   try {
-    files.write(active.endOffset, states, { sync: true });
+    files.write(end, states, { sync: true });
     disk.syncDirectory(directory);
   } catch (error) {
     if (!(error instanceof DiskError) || !passesByItself(error)) throw error;

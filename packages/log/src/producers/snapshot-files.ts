@@ -105,8 +105,8 @@ export class SnapshotFiles {
 
   /** Removes all but the newest ones. */
   keepNewest(count: number): void {
-    const first = this.#files.at(-count)?.at ?? offset(0);
-    this.#remove(({ at }) => at < first);
+    const kept = new Set(count === 0 ? [] : this.#files.slice(-count));
+    this.#remove((file) => !kept.has(file));
   }
 
   #read(file: SnapshotFile): ProducerStates | undefined {

@@ -13,6 +13,7 @@ import {
   CreatePartitionsRequestSchema,
   CreateTopicsRequestSchema,
   DeleteTopicsRequestSchema,
+  ElectLeadersRequestSchema,
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type {
   AllocateProducerIdsResponse,
@@ -20,6 +21,7 @@ import type {
   CreatePartitionsResult,
   CreateTopicResult,
   DeleteTopicResult,
+  ElectLeadersResponse,
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { errorNumber } from './error-number.ts';
@@ -28,6 +30,7 @@ const CREATE_TOPICS = protobufMethod(CoordinatorService.method.createTopics);
 const DELETE_TOPICS = protobufMethod(CoordinatorService.method.deleteTopics);
 const CREATE_PARTITIONS = protobufMethod(CoordinatorService.method.createPartitions);
 const ALTER_CONFIGS = protobufMethod(CoordinatorService.method.alterConfigs);
+const ELECT_LEADERS = protobufMethod(CoordinatorService.method.electLeaders);
 const ALLOCATE_PRODUCER_IDS = protobufMethod(CoordinatorService.method.allocateProducerIds);
 
 /** How long an answer waits until this broker knows, and has taken up, what the coordinator has done. */
@@ -96,6 +99,12 @@ export class Admin {
     const { results } = await this.#call(ALTER_CONFIGS, AlterConfigsRequestSchema, request);
     await this.#settled(results);
     return results;
+  }
+
+  async electLeaders(request: MessageInitShape<typeof ElectLeadersRequestSchema>): Promise<ElectLeadersResponse> {
+    const response = await this.#call(ELECT_LEADERS, ElectLeadersRequestSchema, request);
+    await this.#settled([response]);
+    return response;
   }
 
   allocateProducerIds(brokerId: number, brokerEpoch: number): Promise<AllocateProducerIdsResponse> {

@@ -9,6 +9,7 @@ import { describeCluster } from '@weir/kafka/apis/describe-cluster.ts';
 import { describeConfigs } from '@weir/kafka/apis/describe-configs.ts';
 import { describeLogDirs } from '@weir/kafka/apis/describe-log-dirs.ts';
 import { describeTopicPartitions } from '@weir/kafka/apis/describe-topic-partitions.ts';
+import { electLeaders } from '@weir/kafka/apis/elect-leaders.ts';
 import { fetch } from '@weir/kafka/apis/fetch.ts';
 import { findCoordinator } from '@weir/kafka/apis/find-coordinator.ts';
 import { incrementalAlterConfigs } from '@weir/kafka/apis/incremental-alter-configs.ts';
@@ -27,6 +28,7 @@ import type { ClusterView } from './cluster-view.ts';
 import { answerDescribeConfigs, answerListConfigResources } from './configs.ts';
 import type { ConfigParts } from './configs.ts';
 import { answerDescribeCluster, answerDescribeTopicPartitions } from './describe-topics.ts';
+import { answerElectLeaders } from './elect-leaders.ts';
 import { on, onPipelined } from './exchange.ts';
 import type { Handler } from './exchange.ts';
 import type { KafkaFetch } from './fetch.ts';
@@ -78,6 +80,7 @@ export function kafkaApis(parts: ApiParts): ReadonlyMap<number, Handler> {
     on(deleteRecords, (exchange) => answerDeleteRecords(cluster, partitions, clock, exchange)),
     on(describeConfigs, (exchange) => answerDescribeConfigs(configs, clock, exchange)),
     on(alterConfigs, (exchange) => answerAlterConfigs(admin, exchange)),
+    on(electLeaders, (exchange) => answerElectLeaders(cluster, admin, exchange)),
     on(incrementalAlterConfigs, (exchange) => answerIncrementalAlterConfigs(admin, exchange)),
     on(listConfigResources, (exchange) => answerListConfigResources(cluster, exchange)),
     on(describeLogDirs, (exchange) => answerDescribeLogDirs({ cluster, partitions, room, path }, exchange)),

@@ -35,15 +35,16 @@ export interface ConfigParts {
 /** Every config of a topic, as it is in effect on this broker. */
 export function topicConfigs(
   { cluster, brokerId, statics }: ConfigParts,
-  configs: Readonly<Record<string, string>>,
+  { configs, replicationFactor }: { configs: Readonly<Record<string, string>>; replicationFactor: number | undefined },
 ): DescribedConfig[] {
   const { image } = cluster;
-  return describeTopicConfigs({
+  const places = {
     topic: configs,
     broker: image.brokerConfigs(brokerId),
     cluster: image.brokerConfigs('default'),
     statics: { ...image.staticConfigs(), ...statics },
-  });
+  };
+  return describeTopicConfigs(places, replicationFactor);
 }
 
 /** Kafka's number for where a value comes from. */
@@ -87,7 +88,10 @@ function configsOf(parts: ConfigParts, { resourceType, resourceName }: Resource)
       const invalid = topicNameProblem(resourceName);
       if (invalid !== undefined) return outcomeOf({ code: 'INVALID_TOPIC_EXCEPTION', message: invalid });
       const topic = image.topic(resourceName);
-      if (topic !== undefined) return topicConfigs(parts, topic.configs);
+      if (topic !== undefined) {
+        const { configs, partitions } = topic;
+        return topicConfigs(parts, { configs, replicationFactor: partitions[0]?.replicas.length });
+      }
       return outcomeOf({ code: 'UNKNOWN_TOPIC_OR_PARTITION', message: `there is no topic ${resourceName}` });
     }
     case RESOURCE.broker: {

@@ -48,7 +48,7 @@ test('a topic is described with all of its partitions', async () => {
     brokerOf({ id: 2, kafkaAddress: 'default=broker-2:9092', state: BrokerState.FENCED }),
     ...changesOf({
       partitions: [
-        { leader: 1, epoch: 3, replicas: [1, 2] },
+        { leader: 1, epoch: 3, replicas: [1, 2], isr: [1, 2] },
         { leader: -1, epoch: 4, replicas: [2] },
       ],
     }),

@@ -13,6 +13,11 @@ export const COORDINATOR_NOT_AVAILABLE = 15;
 /** To whoever asks a broker about the controller's own listener. */
 export const MISMATCHED_ENDPOINT_TYPE = 114;
 
+/** To an election of what is led as it should be, and to one of whom nobody can lead. */
+export const ELECTION_NOT_NEEDED = 84;
+export const PREFERRED_LEADER_NOT_AVAILABLE = 80;
+export const ELIGIBLE_LEADERS_NOT_AVAILABLE = 83;
+
 /** What clients of Kafka are told for the codes that Kafka does not have: retriable ones, as these are. */
 const STAND_INS: Partial<Record<ErrorCode, ErrorCode>> = {
   COORDINATOR_UNAVAILABLE: 'REQUEST_TIMED_OUT',

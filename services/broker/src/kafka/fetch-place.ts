@@ -3,7 +3,8 @@ import type { Refusal } from '@weir/base/errors.ts';
 import type { FetchRequest } from '@weir/kafka/apis/fetch.ts';
 import { NO_UUID } from '@weir/kafka/schema.ts';
 import { latin1 } from '../partition/partition-key.ts';
-import type { Partition, TailReader } from '../partition/partition.ts';
+import type { Partition } from '../partition/partition.ts';
+import type { TailReader } from '../partition/partition-parts.ts';
 
 /** A partition that a reader wants, and how it names the topic. */
 export interface Wanted {
@@ -100,16 +101,16 @@ export class FetchPlace implements TailReader {
     const { partition } = found;
     if (this.#readsAt !== partition) {
       this.leave();
-      partition.addReader(this);
+      partition.readers.add(this);
       this.#readsAt = partition;
     }
-    partition.park(this);
+    partition.readers.park(this);
     this.#isParked = true;
   }
 
   /** Waits nowhere any more. */
   leave(): void {
-    this.#readsAt?.removeReader(this);
+    this.#readsAt?.readers.remove(this);
     this.#readsAt = undefined;
     this.#isParked = false;
   }

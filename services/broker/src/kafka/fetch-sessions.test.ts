@@ -287,7 +287,7 @@ test('a session that is closed while a fetch of it waits answers that one, and r
   await reader.ask([{}, { partition: 1 }]);
   client.send(fetch, 12, reader.request([], { maxWaitMs: 60_000 }));
   await door.settle();
-  const removed = [0, 1].map((index) => vi.spyOn(door.broker.partition(index), 'removeReader'));
+  const removed = [0, 1].map((index) => vi.spyOn(door.broker.partition(index).readers, 'remove'));
   const closing = fetchOf([], { topics: [], sessionId: reader.id, sessionEpoch: -1 });
   expect(shown(await other.ask(fetch, 12, closing))).toEqual([]);
   expect(taken(client)).toEqual([]);
@@ -300,7 +300,7 @@ test('a session that ends between two fetches reads nowhere any more', async () 
   const { door, client } = await openReader();
   const reader = new SessionReader(client);
   await reader.ask([{}]);
-  const removed = vi.spyOn(door.broker.partition(), 'removeReader');
+  const removed = vi.spyOn(door.broker.partition().readers, 'remove');
   await client.ask(fetch, 12, fetchOf([], { topics: [], sessionId: reader.id, sessionEpoch: -1 }));
   expect(removed).toHaveBeenCalledOnce();
 });

@@ -336,7 +336,7 @@ test('a reader that goes while it waits is parked nowhere any more', async () =>
   const { door, client, append } = await openReader();
   client.send(fetch, 12, fetchOf([{}], { maxWaitMs: 60_000 }));
   await door.settle();
-  const removed = vi.spyOn(door.broker.partition(), 'removeReader');
+  const removed = vi.spyOn(door.broker.partition().readers, 'remove');
   client.leave();
   await door.settle();
   expect([door.fetch.waiting, removed.mock.calls.length]).toEqual([0, 1]);

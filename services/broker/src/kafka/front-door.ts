@@ -53,6 +53,8 @@ export class FrontDoor implements KafkaGauges {
   readonly #server: KafkaServer;
   readonly #fetch: KafkaFetch;
   readonly #produce: KafkaProduce;
+  /** Shared with the native API. */
+  readonly producerIds: ProducerIds;
 
   constructor(parts: FrontDoorParts) {
     const { turn, slabs, partitions, metrics, room, path, session, brokerId, budgets, coldGate } = parts;
@@ -74,7 +76,7 @@ export class FrontDoor implements KafkaGauges {
       slabs,
       coldGate,
     });
-    const producerIds = new ProducerIds(admin, () => ({ brokerId, brokerEpoch: parts.brokerEpoch() ?? 0 }));
+    this.producerIds = new ProducerIds(admin, () => ({ brokerId, brokerEpoch: parts.brokerEpoch() ?? 0 }));
     this.#server = new KafkaServer({
       clock,
       logger,
@@ -87,7 +89,7 @@ export class FrontDoor implements KafkaGauges {
         admin,
         produce: this.#produce,
         fetch: this.#fetch,
-        producerIds,
+        producerIds: this.producerIds,
         room,
         configs: { cluster, brokerId, statics: { flush: parts.flush } },
         path,

@@ -2,6 +2,7 @@ import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import type { listOffsets, ListOffsetsResponse } from '@weir/kafka/apis/list-offsets.ts';
 import { Partition } from '../partition/partition.ts';
+import { endUnknown } from '../partition/refusals.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber, UNSUPPORTED_VERSION } from './error-number.ts';
@@ -89,7 +90,7 @@ function offsetOf(
   }
   switch (timestamp) {
     case LATEST:
-      return at(highWatermark);
+      return partition.isEndKnown ? at(highWatermark) : refused(question, endUnknown(partition.name));
     case EARLIEST:
     case EARLIEST_LOCAL:
       return at(logStartOffset);

@@ -34,7 +34,9 @@ const ask = (client: TestClient, request: Request, version = 12): Promise<Respon
   client.ask(metadata, version, request);
 
 test('all topics are told, with leaders, replicas and ids', async () => {
-  const { door, client } = await setUp({ topic: { partitions: [{ leader: 1, epoch: 4, replicas: [1, 2] }] } });
+  const { door, client } = await setUp({
+    topic: { partitions: [{ leader: 1, epoch: 4, replicas: [1, 2], isr: [1, 2] }] },
+  });
   door.apply(...otherTopic(LED));
   for (const version of VERSIONS) {
     const { topics } = await ask(client, { topics: version === 0 ? [] : null }, version);
@@ -121,7 +123,7 @@ test('partitions without a leader say so, and replicas on brokers that are away 
     topic: {
       partitions: [
         { leader: -1, epoch: 2, replicas: [2, 7] },
-        { leader: 1, epoch: 0, replicas: [1, 2] },
+        { leader: 1, epoch: 0, replicas: [1, 2], isr: [1, 2] },
       ],
     },
   });

@@ -11,6 +11,7 @@ import { BATCH_HEADER_BYTES, compressionOf } from '@weir/records/batch-header.ts
 import { appendKeeping } from '../append-keeping.ts';
 import type { BrokerMetrics } from '../metrics.ts';
 import type { AppendWaiter } from '../partition/append-queue.ts';
+import type { Acks } from '../partition/leadership.ts';
 import { Partition } from '../partition/partition.ts';
 import { latin1 } from '../partition/partition-key.ts';
 import type { Partitions } from '../partition/partitions.ts';
@@ -118,7 +119,7 @@ export class KafkaProduce {
     }
     // Any other batch of the request may be refused.
     const keeping = { slabs: this.#parts.slabs, keptBytes: records.length };
-    return appendKeeping(records, keeping, (batch) => found.append(batch, -1, pending, slot));
+    return appendKeeping(records, keeping, (batch) => found.append(batch, -1, pending, slot, pending.acks));
   }
 
   #refusalOf({ acks, transactionalId }: ProduceRequest): Refusal | undefined {
@@ -190,6 +191,11 @@ class PendingProduce implements AppendWaiter, Member {
     this.#done = done;
     this.#sinceMs = parts.clock.monotonicMs();
     exchange.onGone = () => this.#end();
+  }
+
+  /** Who has to have its batches before it is answered; with acks=0 nobody is asked for more than the leader. */
+  get acks(): Acks {
+    return this.#exchange.request.acks === -1 ? 'all' : 'leader';
   }
 
   topic(name: string, topicId: Uint8Array): PartitionAnswer[] {

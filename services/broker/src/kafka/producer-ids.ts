@@ -16,13 +16,13 @@ const NONE = -1;
 
 /** Gives out producer ids, of which the coordinator allots a block at a time: none is ever given out twice. */
 export class ProducerIds {
-  readonly #admin: Admin;
+  readonly #admin: Pick<Admin, 'allocateProducerIds'>;
   readonly #registration: () => BrokerRegistrationId;
   #next = 0;
   #end = 0;
   #fetching: Promise<void> | undefined;
 
-  constructor(admin: Admin, registration: () => BrokerRegistrationId) {
+  constructor(admin: Pick<Admin, 'allocateProducerIds'>, registration: () => BrokerRegistrationId) {
     this.#admin = admin;
     this.#registration = registration;
   }
@@ -41,7 +41,7 @@ export class ProducerIds {
       return;
     }
     try {
-      const producerId = await this.#take();
+      const producerId = await this.take();
       exchange.answer({ throttleTimeMs: 0, errorCode: 0, producerId, producerEpoch: 0 });
     } catch (error) {
       const { errorCode } = outcomeOfFailure(error);
@@ -49,8 +49,8 @@ export class ProducerIds {
     }
   }
 
-  /** @throws WeirError (as a rejection) when the coordinator gives none */
-  async #take(): Promise<number> {
+  /** A new id. @throws WeirError (as a rejection) when the coordinator gives none */
+  async take(): Promise<number> {
     while (this.#next === this.#end) {
       // Whoever comes meanwhile waits for the same block.
       this.#fetching ??= this.#fetch().finally(() => (this.#fetching = undefined));

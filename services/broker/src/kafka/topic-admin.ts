@@ -92,7 +92,7 @@ function createdTopic(
     topicId: validateOnly ? NO_UUID : topic.id,
     numPartitions: topic.partitionCount,
     replicationFactor,
-    configs: topicConfigs(configs, topic.configs).map((config) => ({
+    configs: topicConfigs(configs, { configs: topic.configs, replicationFactor }).map((config) => ({
       name: config.name,
       value: config.value,
       readOnly: config.readOnly,

@@ -3,9 +3,10 @@ import { topicId, uuidToBytes } from '@weir/base/ids.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { WRITE_RETRY_MS } from '@weir/base/limits.ts';
 import { seededRandom } from '@weir/base/random.ts';
-import { PowerCut, SimulatedDisk } from '@weir/base/simulated-disk.ts';
+import { SimulatedDisk } from '@weir/base/simulated-disk.ts';
+import { PowerCut } from '@weir/base/power-cut.ts';
 import { batchOf, changesOf, TestPartitions, TOPIC_ID } from '../test-broker.ts';
-import type { TailReader } from './partition.ts';
+import type { TailReader } from './partition-parts.ts';
 
 const OTHER_ID = topicId('0a1b2c3d-0000-4000-8000-00000000000f');
 const OTHER = uuidToBytes(OTHER_ID);
@@ -29,7 +30,7 @@ test('the folders of a deleted topic go, others stay, and the checkpoint has for
   expect(foldersOf(broker)).toEqual([`${OTHER_ID}-0`]);
   expect([...broker.saved.keys()]).toEqual([`${OTHER_ID}-0`]);
   expect(broker.serving()).toBe('UNKNOWN_TOPIC_ID');
-  expect(broker.partitions.counts()).toEqual({ leader: 1, standby: 0, unassigned: 0, offline: 0 });
+  expect(broker.partitions.counts()).toEqual({ leader: 1, follower: 0, unassigned: 0, offline: 0 });
   expect(broker.partitions.busy).toBe(false);
 });
 
@@ -48,7 +49,7 @@ test('who waits is answered at once, readers end, and nothing is held any more',
   const partition = broker.partition();
   const told: string[] = [];
   const reader: TailReader = { memberIndex: -1, wake() {}, ended: ({ code }: Refusal) => void told.push(code) };
-  partition.addReader(reader);
+  partition.readers.add(reader);
   partition.append(batchOf(1), -1, broker.waiter, 7);
   broker.clock.endTurns();
   expect(broker.disk.pendingSyncs).toBe(1);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { asProducers } from '@weir/log/test-kit.ts';
 import { leaderEpoch } from '@weir/base/ids.ts';
 import { PRODUCER_ID_EXPIRATION_MS } from '@weir/base/limits.ts';
-import { batchOf, TestPartitions } from '../test-broker.ts';
+import { ALONE, batchOf, TestPartitions } from '../test-broker.ts';
 
 /** A batch of so many records of producer 7, from a sequence number on. */
 function send(broker: TestPartitions, slot: number, sequence: number, count = 1, epoch = 0): string | undefined {
@@ -92,7 +92,7 @@ test('who loses leadership answers a repeated batch as it answers the first', ()
   const broker = new TestPartitions().leading();
   send(broker, 0, 0);
   send(broker, 1, 0);
-  broker.partition().follow(2, 1);
+  broker.partition().follow(2, 1, -1);
   expect([...broker.waiter.answers.values()]).toEqual(['NOT_LEADER_OR_FOLLOWER', 'NOT_LEADER_OR_FOLLOWER']);
   broker.settle();
   expect(broker.partitions.pendingBytes).toBe(0);
@@ -119,6 +119,6 @@ test('the look at retention forgets producers that are silent, where the broker 
   partition.retain(1_000);
   partition.unassign();
   partition.retain(1_000 + PRODUCER_ID_EXPIRATION_MS);
-  partition.lead(leaderEpoch(1));
+  partition.lead(leaderEpoch(1), ALONE);
   expect(send(broker, 1, 9)).toBeUndefined();
 });

@@ -10,7 +10,9 @@ import type { RecoveryReport } from '@weir/log/recovery.ts';
 import type { Journal } from '@weir/log/journal/journal.ts';
 import type { OpenFiles } from '@weir/log/open-files.ts';
 import type { TailCache } from '@weir/log/tail-cache.ts';
+import { writeTruncationMark } from '@weir/log/truncation-mark.ts';
 import { PARTITION_FILE, readPartitionFile, writeNewPartitionFile, writePartitionFile } from './partition-file.ts';
+import type { PartitionFile } from './partition-file.ts';
 import { topicSettings } from './topic-settings.ts';
 import type { FlushPolicy, TopicSettings } from './topic-settings.ts';
 
@@ -28,6 +30,8 @@ export interface LogHome {
 export interface LastRun {
   /** The durable recovery points by folder. */
   readonly checkpoint: ReadonlyMap<string, Offset>;
+  /** What was committed at least, by folder. */
+  readonly highWatermarks: ReadonlyMap<string, Offset>;
   readonly cleanShutdown: boolean;
   /** What the journal had of each log, by the log's directory. */
   readonly journalEnds: ReadonlyMap<string, Offset>;
@@ -47,6 +51,8 @@ export interface OpenedPartition {
   readonly log: Log | undefined;
   readonly offline: string | undefined;
   readonly doubt: Doubt | undefined;
+  /** Whether a damaged one may be made anew without a person: not when it was a mistake of ours that it is called so. */
+  readonly heals: boolean;
   readonly report: RecoveryReport | undefined;
   /** False: the folder lacks the file that tells the topic's configs, and the metadata has to tell them. */
   readonly described: boolean;
@@ -58,17 +64,18 @@ export function directoryOf(folder: string): string {
 }
 
 /**
- * Opens the log of a folder that an earlier run left, and says whether its contents can be trusted (reliability.md, R9).
+ * Opens the log of a folder that an earlier run left, and says whether its contents can be trusted (R9 in docs/INVARIANTS.md).
  *
  * @throws Error when a newer Weir wrote it: then nothing may be touched
  */
 export function openExisting(folder: string, home: LogHome, lastRun: LastRun): OpenedPartition {
   const directory = directoryOf(folder);
-  const file = readPartitionFile(home.disk, directory);
-  // Without the file the topic's own word is not known yet: then nothing counts that is not synced.
-  const settings = topicSettings(file?.configs ?? {}, file === undefined ? 'commit' : home.defaultFlush);
-  const topic = file?.topic ?? folder;
+  let file: PartitionFile | undefined;
   try {
+    file = readPartitionFile(home.disk, directory);
+    // Without the file the topic's own word is not known yet: then nothing counts that is not synced.
+    const settings = topicSettings(file?.configs ?? {}, file === undefined ? 'commit' : home.defaultFlush);
+    const topic = file?.topic ?? folder;
     const { log, recovery } = openLog(directory, settings, home, {
       checkpoint: lastRun.checkpoint.get(folder) ?? offset(0),
       journalEnd: lastRun.journalEnds.get(directory),
@@ -76,14 +83,15 @@ export function openExisting(folder: string, home: LogHome, lastRun: LastRun): O
       // Not knowing it, the smaller reach: to call a torn tail damaged loses nothing.
       lastFlush: file?.flush ?? 'commit',
     });
-    const common = { topic, settings, log, report: recovery, described: file !== undefined };
+    const common = { topic, settings, log, heals: true, report: recovery, described: file !== undefined };
     if (recovery.damage !== undefined) {
       const { segment, position, why } = recovery.damage;
       return { ...common, offline: `its log is damaged: ${segment} at byte ${position}: ${why}`, doubt: 'damaged' };
     }
     // Without the file nobody knows how the records were written.
     const unsure = file?.flush !== 'commit' || lastRun.journalDamaged;
-    const unsynced = !lastRun.cleanShutdown && unsure && log.endOffset > log.startOffset;
+    // An empty log as well: all that it had may be what was not synced.
+    const unsynced = !lastRun.cleanShutdown && unsure;
     // Not before the doubt is registered: it would be forgotten if this start ended before that.
     if (file !== undefined && file.flush !== settings.flush && !unsynced) {
       writePartitionFile(home.disk, directory, { ...file, flush: settings.flush });
@@ -92,19 +100,30 @@ export function openExisting(folder: string, home: LogHome, lastRun: LastRun): O
   } catch (error) {
     // Without room or descriptors nothing is known of the log: the start has to be tried again.
     if (!isOfOnePartition(error) || (error instanceof DiskError && passesByItself(error))) throw error;
-    const offline = `its log cannot be opened: ${error.message}`;
-    return { topic, settings, log: undefined, report: undefined, offline, doubt: 'damaged', described: true };
+    return {
+      topic: file?.topic ?? folder,
+      settings: topicSettings(file?.configs ?? {}, home.defaultFlush),
+      log: undefined,
+      report: undefined,
+      offline: `its log cannot be opened: ${error.message}`,
+      doubt: 'damaged',
+      heals: error instanceof DiskError,
+      described: true,
+    };
   }
 }
 
 /**
  * Makes the folder and the empty log of a partition that is new here; the caller makes the folder's name durable, for
  * many at once. A fault of the disk leaves it offline.
+ *
+ * @param said - up to where the checkpoint or the journal may speak of an earlier log in that folder, which is gone; 0: not at all
  */
 export function openNew(
   folder: string,
   home: LogHome,
   topic: { readonly name: string; readonly configs: Readonly<Record<string, string>> },
+  said: Offset,
 ): OpenedPartition {
   const directory = directoryOf(folder);
   const settings = topicSettings(topic.configs, home.defaultFlush);
@@ -114,18 +133,19 @@ export function openNew(
     home.disk.removeFile(`${directory}/${PARTITION_FILE}`);
     const file = { topic: topic.name, configs: topic.configs, flush: settings.flush };
     writeNewPartitionFile(home.disk, directory, file);
+    if (said > 0) writeTruncationMark(home.disk, directory, { durable: offset(0), until: said });
     const { log, recovery } = openLog(directory, settings, home, {
       checkpoint: offset(0),
       journalEnd: undefined,
       cleanShutdown: false,
       lastFlush: settings.flush,
     });
-    const sound = { offline: undefined, doubt: undefined, described: true };
+    const sound = { offline: undefined, doubt: undefined, heals: true, described: true };
     return { topic: topic.name, settings, log, report: recovery, ...sound };
   } catch (error) {
     if (!isOfOnePartition(error)) throw error;
     const offline = `its folder cannot be made: ${error.message}`;
-    const failed = { log: undefined, report: undefined, offline, doubt: undefined, described: true };
+    const failed = { log: undefined, report: undefined, offline, doubt: undefined, heals: true, described: true };
     return { topic: topic.name, settings, ...failed };
   }
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { DiskError } from '@weir/base/disk.ts';
 import { refusal } from '@weir/base/errors.ts';
 import { offset } from '@weir/base/ids.ts';
 import { seededRandom } from '@weir/base/random.ts';
@@ -60,4 +61,45 @@ test('a new partition whose name the disk does not take leads nothing', () => {
   broker.apply(...changesOf({ partitions: [{ leader: 1, epoch: 0 }] }));
   expect(broker.partitions.counts()).toMatchObject({ offline: 1, leader: 0 });
   expect(broker.events).toContain('offline: orders-0');
+});
+
+test('what a journal has of a log that could not be opened does not come back over the one in its place', () => {
+  const first = new TestPartitions().recover();
+  first.apply(...changesOf({ partitions: [0, 1].map(() => ({ leader: 1, epoch: 0 })) }));
+  for (let i = 0; i < 3; i++) {
+    for (const index of [0, 1])
+      first.partition(index).append(batchOf(1, 'old'.repeat(20)), 0, first.waiter, 2 * i + index);
+    first.clock.endTurns();
+    // The journal's alone: the logs' own files are not synced.
+    first.disk.completeSyncs(1);
+    first.clock.endTurns();
+  }
+  expect([...first.waiter.answers.keys()]).toHaveLength(6);
+  const { folder } = first.partition();
+  const checkpoint = first.partitions.checkpoint();
+  first.disk.kill();
+  const open = first.disk.open.bind(first.disk);
+  first.disk.open = (path, mode) => {
+    if (path.startsWith(`partitions/${folder}/0`)) throw new DiskError('EIO', 'the sector cannot be read');
+    return open(path, mode);
+  };
+  const second = new TestPartitions({ disk: first.disk }).recover({ checkpoint });
+  first.disk.open = open;
+  expect(second.partitions.doubtful().map(({ doubt }) => doubt)).toEqual(['damaged']);
+  second.apply(...changesOf({ partitions: [0, 1].map(() => ({ leader: 2, epoch: 1, replicas: [1, 2] })) }));
+  second.settle();
+  const [partition] = [...second.partitions.all()].filter((one) => one.folder === folder);
+  const records = batchOf(1, 'new');
+  records.writeInt32BE(1, 12);
+  const frame = { records, producers: undefined, highWatermark: 0, logStartOffset: 0 };
+  expect(
+    partition!.asFollower('following', (following) => following.take(frame, second.slabs), undefined),
+  ).toBeUndefined();
+  second.settle();
+  expect(partition!.durableEnd).toBe(1);
+  second.disk.kill();
+  const third = new TestPartitions({ disk: second.disk }).recover({ checkpoint: second.partitions.checkpoint() });
+  expect(third.partitions.doubtful()).toEqual([]);
+  const again = [...third.partitions.all()].find((one) => one.folder === folder)!;
+  expect([again.endOffset, again.epochAt(0)]).toEqual([1, 1]);
 });

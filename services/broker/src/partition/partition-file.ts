@@ -14,7 +14,7 @@ export interface PartitionFile {
   readonly configs: Readonly<Record<string, string>>;
   /**
    * How the records were written since the folder was opened last. Under `interval` an unclean end may have lost some
-   * that counted (reliability.md, R9 c).
+   * that counted (R9 in docs/INVARIANTS.md).
    */
   readonly flush: FlushPolicy;
 }

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { leaderEpoch, offset } from '@weir/base/ids.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { WRITE_RETRY_MS } from '@weir/base/limits.ts';
-import { batchOf, changesOf, TestPartitions } from '../test-broker.ts';
-import type { TailReader } from './partition.ts';
+import { ALONE, batchOf, changesOf, TestPartitions } from '../test-broker.ts';
+import type { TailReader } from './partition-parts.ts';
 
 class Reader implements TailReader {
   memberIndex = -1;
@@ -77,7 +77,7 @@ test('a batch that is no good is refused with its code, and takes no offset', ()
 test('another leader epoch is refused: an older one as fenced, a newer one as unknown', () => {
   const broker = new TestPartitions().leading();
   const partition = broker.partition();
-  partition.lead(leaderEpoch(5));
+  partition.lead(leaderEpoch(5), ALONE);
   expect(partition.problem(4)?.code).toBe('FENCED_LEADER_EPOCH');
   expect(partition.problem(6)?.code).toBe('UNKNOWN_LEADER_EPOCH');
   expect(partition.problem(5)).toBeUndefined();
@@ -99,8 +99,8 @@ test('a fault of the disk takes that partition offline, and what waits is answer
   const broker = new TestPartitions().leading();
   const partition = broker.partition();
   const reader = new Reader();
-  partition.addReader(reader);
-  partition.park(reader);
+  partition.readers.add(reader);
+  partition.readers.park(reader);
   broker.disk.failNextAppend('EIO', 10);
   partition.append(batchOf(1), -1, broker.waiter, 0);
   broker.clock.endTurns();
@@ -158,9 +158,9 @@ test('who loses leadership answers what waits, ends its readers, and names the l
   const broker = new TestPartitions().leading();
   const partition = broker.partition();
   const reader = new Reader();
-  partition.addReader(reader);
+  partition.readers.add(reader);
   partition.append(batchOf(1), -1, broker.waiter, 0);
-  partition.follow(2, 1);
+  partition.follow(2, 1, -1);
   expect(broker.waiter.answers.get(0)).toBe('NOT_LEADER_OR_FOLLOWER');
   expect(reader.told).toEqual(['NOT_LEADER_OR_FOLLOWER']);
   expect(partition.problem(-1)?.message).toContain('broker 2 leads it');
@@ -173,7 +173,7 @@ test('a leader that leads on in a new epoch answers what it took in the old one'
   const partition = broker.partition();
   partition.append(batchOf(1), 0, broker.waiter, 0);
   broker.clock.endTurns();
-  partition.lead(leaderEpoch(1));
+  partition.lead(leaderEpoch(1), ALONE);
   broker.settle();
   expect(broker.waiter.answers.get(0)).toBe(0);
 });
@@ -181,9 +181,9 @@ test('a leader that leads on in a new epoch answers what it took in the old one'
 test('metadata with an older epoch than the log takes the replica offline instead of forking the log', () => {
   const broker = new TestPartitions().leading();
   const partition = broker.partition();
-  partition.lead(leaderEpoch(7));
-  partition.follow(2, 8);
-  partition.lead(leaderEpoch(6));
+  partition.lead(leaderEpoch(7), ALONE);
+  partition.follow(2, 8, -1);
+  partition.lead(leaderEpoch(6), ALONE);
   expect(partition.state.kind).toBe('offline');
 });
 
@@ -191,13 +191,13 @@ test('a reader sees nothing that does not count yet, and is woken when it does',
   const broker = new TestPartitions().leading();
   const partition = broker.partition();
   const reader = new Reader();
-  partition.addReader(reader);
+  partition.readers.add(reader);
   partition.append(batchOf(2), -1, broker.waiter, 0);
   broker.clock.endTurns();
   expect(partition.read(offset(0), 1_000).kind).toBe('atEnd');
   expect(partition.read(offset(2), 1_000).kind).toBe('atEnd');
   expect(partition.read(offset(3), 1_000).kind).toBe('outOfRange');
-  partition.park(reader);
+  partition.readers.park(reader);
   broker.settle();
   expect(reader.told).toEqual(['wake']);
   const read = partition.read(offset(1), 1_000);

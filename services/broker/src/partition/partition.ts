@@ -4,104 +4,55 @@ import { messageOf, refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { offset } from '@weir/base/ids.ts';
 import type { LeaderEpoch, Offset } from '@weir/base/ids.ts';
-import { Members } from '@weir/base/members.ts';
-import type { Member } from '@weir/base/members.ts';
-import type { Log } from '@weir/log/log.ts';
 import { passesByItself } from '@weir/log/log-errors.ts';
 import type { LogFault } from '@weir/log/log-writer-parts.ts';
-import type { ColdRead, LogRead, TimestampedOffset } from '@weir/log/log-read.ts';
-import type { DuplicateBatch } from '@weir/log/producers/admission.ts';
 import type { RetentionReport } from '@weir/log/retention.ts';
 import { recordCountOf } from '@weir/records/batch-header.ts';
 import { checkBatch } from '@weir/records/check-batch.ts';
-import type { DiskRoom } from '../disk-room.ts';
-import type { TopicCounters } from '../metrics.ts';
-import { AppendQueue } from './append-queue.ts';
+import { InSyncReplicas } from '../replication/in-sync-replicas.ts';
+import type { IsrMember, ReplicaState } from '../replication/in-sync-replicas.ts';
 import type { AppendWaiter } from './append-queue.ts';
+import { Followership } from './followership.ts';
+import { Leadership } from './leadership.ts';
+import type { Acks, FollowerReader } from './leadership.ts';
 import { folderOf } from './partition-key.ts';
+import type { PartitionParts, PartitionShared, PartitionState, PartitionTopic } from './partition-parts.ts';
 import type { PartitionKey } from './partition-key.ts';
-import type { TopicSettings } from './topic-settings.ts';
-import type { Turn, TurnMember } from './turn.ts';
-
-/** What one replica does. */
-export type PartitionState =
-  /** Takes and serves records. */
-  | { readonly kind: 'leader'; readonly epoch: LeaderEpoch }
-  /** Another broker leads, or none (-1). */
-  | { readonly kind: 'standby'; readonly leader: number; readonly epoch: number }
-  /** Found on disk, and the metadata does not say (yet, or any more) that it belongs here. */
-  | { readonly kind: 'unassigned' }
-  /** Out of service until the broker starts again, and in some cases until a person has decided. */
-  | { readonly kind: 'offline'; readonly reason: string }
-  /** Its topic was deleted: the log is closed, and its files are about to go. */
-  | { readonly kind: 'deleted' };
-
-/** Someone who reads at the tail. */
-export interface TailReader extends Member {
-  /** There may be more to read. Called once for each `park`. */
-  wake(): void;
-  /** The partition is not served here any more. */
-  ended(why: Refusal): void;
-}
-
-/** What all partitions of a broker share. */
-export interface PartitionShared {
-  readonly turn: Turn;
-  /** Bytes of batches that were taken and do not count yet, and the most of them. */
-  readonly pending: { bytes: number; readonly maxBytes: number };
-  readonly room: DiskRoom;
-  /** A sync failed: nothing that was written since the last one can be trusted, and the process must end. */
-  readonly syncFailed: (partition: Partition, error: DiskError) => void;
-  /** The replica has gone offline. */
-  readonly wentOffline: (partition: Partition, reason: string, cause: unknown) => void;
-  readonly synced: (durationMs: number) => void;
-  /** A segment was sealed. */
-  readonly rolled: () => void;
-}
-
-/** What a partition is made of. */
-export interface PartitionParts {
-  readonly key: PartitionKey;
-  /** Undefined when it could not be opened; then `offline` says why. */
-  readonly log: Log | undefined;
-  readonly offline?: string;
-  readonly shared: PartitionShared;
-  readonly topic: PartitionTopic;
-}
-
-/** What a partition has from its topic. */
-export interface PartitionTopic {
-  readonly name: string;
-  readonly settings: TopicSettings;
-  readonly counters: TopicCounters;
-}
+import * as refusals from './refusals.ts';
+import { ReplicaLog } from './replica-log.ts';
+import { TailReaders } from './tail-readers.ts';
+import type { TurnMember } from './turn.ts';
 
 /**
  * One replica: who may append and read, what waits for its position, who reads at its tail. No promises: it decides
- * within the turn, and answers through callbacks.
+ * within the turn, and answers through callbacks. What it has as a leader is in `leadership.ts`, what it does as a follower
+ * in `followership.ts`.
  *
- * Invariant: readers see nothing at or past the high watermark; an append is answered with an offset only below it.
+ * Invariants: readers see nothing at or past the high watermark, and an append with acks=all is answered with an offset only
+ * below it; the high watermark never falls, unless an unclean election has dropped what was below it.
  */
-export class Partition implements TurnMember {
+export class Partition extends ReplicaLog implements TurnMember {
   readonly key: PartitionKey;
-  readonly folder: string;
   #topic: PartitionTopic;
-  readonly #log: Log | undefined;
   readonly #shared: PartitionShared;
   #state: PartitionState;
-  readonly #appends = new AppendQueue();
-  /** At the tail, to be woken by the next move of the high watermark, the log's start or the leader epoch. */
-  #parked = new Set<TailReader>();
+  /** While it leads. */
+  #leadership: Leadership | undefined;
+  /** While it follows. */
+  #followership: Followership | undefined;
+  /** Who reads here: woken by a move of the high watermark, the log's start or the leader epoch. */
+  readonly readers = new TailReaders();
+  /** Readers at the tail have to be woken though the high watermark has not moved. */
+  #hasNews = false;
   #segments: number;
-  /** All that read here, parked or not. */
-  readonly #readers = new Members<TailReader>();
+  /** The last leader epoch in which it led or followed, since the start; -1: in none. */
+  #spokeIn = -1;
 
   constructor(parts: PartitionParts) {
+    super(parts.log, folderOf(parts.key), parts.highWatermark);
     assert(parts.log !== undefined || parts.offline !== undefined, 'a partition without a log is offline');
     this.key = parts.key;
-    this.folder = folderOf(parts.key);
     this.#topic = parts.topic;
-    this.#log = parts.log;
     this.#shared = parts.shared;
     this.#segments = parts.log?.segmentCount ?? 0;
     this.#state = parts.offline === undefined ? { kind: 'unassigned' } : { kind: 'offline', reason: parts.offline };
@@ -122,7 +73,7 @@ export class Partition implements TurnMember {
   /** Takes over what the metadata says of its topic. */
   set topic(topic: PartitionTopic) {
     this.#topic = topic;
-    if (this.#log !== undefined) this.#log.segmentBytes = topic.settings.segmentBytes;
+    if (this.log !== undefined) this.log.segmentBytes = topic.settings.segmentBytes;
   }
 
   /** For people. */
@@ -130,45 +81,38 @@ export class Partition implements TurnMember {
     return `${this.topic.name}-${this.key.index}`;
   }
 
-  /** First offset that there is. */
-  get logStartOffset(): Offset {
-    return this.#served().startOffset;
-  }
-
-  /** The end of what counts and may be read. With one replica that is what the leader itself holds durably. */
-  get highWatermark(): Offset {
-    return this.#served().durableEnd;
-  }
-
-  /** Where an epoch ended in its log; -1 twice when the log does not know one that late. */
-  epochEnd(epoch: number): { readonly epoch: number; readonly endOffset: number } {
-    return this.#served().epochEnd(epoch);
-  }
-
-  /** The epoch that an offset was appended in, or would be; -1 when it is not known. */
-  epochAt(value: number): number {
-    return this.#served().epochAt(value);
-  }
-
-  get sizeBytes(): number {
-    return this.#log?.sizeBytes ?? 0;
-  }
-
-  /** The offset below which a returned sync covers everything; undefined without a log that can be trusted. */
-  get checkpointable(): Offset | undefined {
-    return this.#log?.checkpointable();
+  /** What it has as its leader; undefined while it does not lead. */
+  get leadership(): Leadership | undefined {
+    return this.#leadership;
   }
 
   /**
-   * Leads from this epoch on. The epoch and the offset it starts at are durable before the first request is served
-   * (reliability.md, rule 8).
+   * Whether its high watermark may be told as the end of what is committed: a new leader does not know yet what its
+   * predecessor had committed, only that it lies below the start of its epoch (R10).
+   */
+  get isEndKnown(): boolean {
+    return this.#leadership === undefined || this.highWatermark >= this.#leadership.epochStart;
+  }
+
+  /**
+   * Leads in this epoch, with these replicas; both may be what they were. The epoch and the offset it starts at are durable
+   * before the first request is served (rule 8 in docs/INVARIANTS.md).
    *
    * @returns false when it cannot for want of room or descriptors: then it is to be tried again
    */
-  lead(epoch: LeaderEpoch): boolean {
-    const log = this.#log;
+  lead(epoch: LeaderEpoch, replicas: ReplicaState): boolean {
+    const log = this.log;
+    const shared = this.#shared;
+    const parts = { me: shared.brokerId, epochStart: log?.endOffset ?? offset(0), nowMs: shared.clock.monotonicMs() };
+    if (this.#state.kind === 'offline') {
+      // Elected by a coordinator that knows of its broker alone: another replica is to lead.
+      shared.replicator.resigns(this, { epoch, replicas: new InSyncReplicas(parts, replicas) });
+    }
     if (this.#isOut() || log === undefined) return true;
-    if (this.#state.kind === 'leader' && this.#state.epoch === epoch) return true;
+    if (this.#leadership?.epoch === epoch) {
+      this.#adopt(this.#leadership, replicas);
+      return true;
+    }
     if (epoch < log.latestEpoch) {
       // An older copy of the metadata has come back: appending under a past epoch would fork the log.
       this.goOffline(`the metadata says leader epoch ${epoch}, its log has records of epoch ${log.latestEpoch}`);
@@ -182,18 +126,52 @@ export class Partition implements TurnMember {
     }
     // Offline by then, when the disk failed.
     if (this.#isOut()) return true;
+    this.#endFollowing();
+    const previous = this.#leadership;
+    this.#spokeIn = Math.max(this.#spokeIn, epoch);
     this.#state = { kind: 'leader', epoch };
-    // Who reads in an older epoch is fenced.
-    this.#wakeSoon();
+    const inSync = new InSyncReplicas({ ...parts, epochStart: log.endOffset }, replicas);
+    this.#leadership = new Leadership(log, epoch, inSync, previous);
+    previous?.endFollowers(refusals.otherEpoch(this.name, previous.epoch, epoch));
+    // Who reads in an older epoch is fenced; and without followers all that it has is committed.
+    this.#tellSoon();
     return true;
   }
 
-  /** Another broker leads, or none. */
-  follow(leader: number, epoch: number): void {
-    if (this.#isOut()) return;
-    const wasLeader = this.#state.kind === 'leader';
-    this.#state = { kind: 'standby', leader, epoch };
-    if (wasLeader) this.#dismiss(this.#notLeader(leader));
+  /**
+   * Another broker leads, or none (-1).
+   *
+   * @param uncleanEpoch - the leader epoch that the last unclean election began; -1: none
+   */
+  follow(leader: number, epoch: number, uncleanEpoch: number): void {
+    const { state } = this;
+    const log = this.log;
+    if (this.#isOut() || log === undefined) return;
+    if (state.kind === 'follower' && state.leader === leader && state.epoch === epoch) return;
+    this.#spokeIn = Math.max(this.#spokeIn, epoch);
+    this.#state = { kind: 'follower', leader, epoch };
+    if (state.kind === 'leader') this.#dismiss(refusals.notLeader(this.name, leader));
+    this.#followership = new Followership(log, { name: this.name, leader, epoch, uncleanEpoch }, this);
+    this.#shared.replicator.follows(this);
+  }
+
+  /**
+   * Does something as a follower.
+   *
+   * @param otherwise - what is returned when the partition does not follow, goes offline over it, or the disk has no room
+   */
+  asFollower<T>(what: string, act: (followership: Followership) => T, otherwise: T): T {
+    const followership = this.#followership;
+    if (followership === undefined) return otherwise;
+    try {
+      const result = act(followership);
+      this.#shared.turn.appended(this);
+      // A fault may also have been told through the log's callback.
+      return this.#followership === followership ? result : otherwise;
+    } catch (error) {
+      if (!(error instanceof DiskError && passesByItself(error))) this.#broken(what, error);
+      return otherwise;
+    }
   }
 
   /** The metadata does not place it here. */
@@ -201,24 +179,48 @@ export class Partition implements TurnMember {
     if (this.#isOut()) return;
     const wasLeader = this.#state.kind === 'leader';
     this.#state = { kind: 'unassigned' };
-    if (wasLeader) this.#dismiss(this.#notLeader(-1));
+    if (wasLeader) this.#dismiss(refusals.notLeader(this.name, -1));
+    this.#endFollowing();
   }
 
   /** Takes the replica out of service. It is never tried again by itself. */
   goOffline(reason: string, cause?: unknown): void {
     if (this.#isOut()) return;
+    const leadership = this.#leadership;
     this.#state = { kind: 'offline', reason };
     this.#shared.wentOffline(this, reason, cause);
-    this.#dismiss(this.#offlineRefusal(reason));
+    this.#dismiss(refusals.offline(this.name, reason));
+    this.#endFollowing();
+    if (leadership !== undefined) this.#shared.replicator.resigns(this, leadership);
+  }
+
+  /**
+   * Begins anew as an empty replica: what it held is damaged, and others have it. Only while the metadata has it neither in
+   * sync nor eligible to lead, and no leader can take it for what it was.
+   *
+   * @returns false when it cannot for want of room or descriptors: then it is to be tried again
+   */
+  beginAnew(): boolean {
+    if (this.#state.kind !== 'offline') return true;
+    try {
+      this.dropRecords();
+    } catch (error) {
+      // Else it stays as it is, and the next start finds it so.
+      if (error instanceof DiskError) return !passesByItself(error);
+      throw error;
+    }
+    this.#state = { kind: 'unassigned' };
+    return true;
   }
 
   /** Its topic was deleted, for certain: answers all that waits, and closes the log, dropping what is not written. */
   retire(): void {
     if (this.#state.kind === 'deleted') return;
     this.#state = { kind: 'deleted' };
-    this.#dismiss(this.#unknownTopic());
+    this.#dismiss(refusals.unknownTopic(this.key.topicId));
+    this.#endFollowing();
     try {
-      this.#log?.discard();
+      this.log?.discard();
     } catch (error) {
       // It goes whatever state it is in.
       if (!(error instanceof DiskError)) throw error;
@@ -231,36 +233,47 @@ export class Partition implements TurnMember {
     switch (state.kind) {
       case 'leader':
         if (leaderEpoch === -1 || leaderEpoch === state.epoch) return undefined;
-        return this.#epochRefusal(leaderEpoch, state.epoch);
-      case 'standby':
-        return this.#notLeader(state.leader);
+        return refusals.otherEpoch(this.name, leaderEpoch, state.epoch);
+      case 'follower':
+        return refusals.notLeader(this.name, state.leader);
       case 'unassigned':
       case 'deleted':
-        return this.#unknownTopic();
+        return refusals.unknownTopic(this.key.topicId);
       case 'offline':
-        return this.#offlineRefusal(state.reason);
+        return refusals.offline(this.name, state.reason);
     }
   }
 
   /**
    * Appends one batch, whose buffer is the log's from now on. The waiter is told at the end of the turn in which the
-   * batch counts, or never when the answer is a refusal. One that an idempotent producer has sent before is not appended
-   * again: the waiter is told the offset that it got then.
+   * batch counts, by `acks`, or never when the answer is a refusal. One that an idempotent producer has sent before is not
+   * appended again: the waiter is told the offset that it got then.
    */
-  append(batch: Buffer, leaderEpoch: number, waiter: AppendWaiter, slot: number): Refusal | undefined {
+  append(
+    batch: Buffer,
+    leaderEpoch: number,
+    waiter: AppendWaiter,
+    slot: number,
+    acks: Acks = 'all',
+  ): Refusal | undefined {
     const problem = this.problem(leaderEpoch) ?? checkBatch(batch, { maxBytes: this.topic.settings.messageBytesMax });
     if (problem !== undefined) return problem;
-    const log = this.#served();
+    const leadership = this.#leadership!;
+    const few = leadership.problem(this.name, acks);
+    if (few !== undefined) return few;
+    const log = this.served;
     const known = log.admit(batch);
-    if (known !== undefined) return 'code' in known ? known : this.#answerAgain(known, waiter, slot);
-    const { pending, room, turn } = this.#shared;
-    if (pending.bytes + batch.length > pending.maxBytes) {
-      return refusal(
-        'THROTTLING_QUOTA_EXCEEDED',
-        `${pending.bytes} bytes wait for the broker's disk, and it holds at most ${pending.maxBytes}: try again later`,
-      );
+    if (known !== undefined) {
+      if ('code' in known) return known;
+      // Together with the one that was appended, or at the end of this turn when that counts already.
+      const { baseOffset, endOffset } = known;
+      leadership.pushDuplicate({ baseOffset, endOffset, waiter, slot }, acks);
+      this.#shared.turn.advanced(this);
+      return undefined;
     }
-    const full = room.problem(batch.length) ?? stuckRefusal(log.stuck);
+    const { pending, room, turn } = this.#shared;
+    if (pending.bytes + batch.length > pending.maxBytes) return refusals.throttled(pending.bytes, pending.maxBytes);
+    const full = room.problem(batch.length) ?? (log.stuck === undefined ? undefined : refusals.stuck(log.stuck));
     if (full !== undefined) return full;
     let baseOffset: Offset;
     try {
@@ -270,9 +283,10 @@ export class Partition implements TurnMember {
       return this.problem(-1);
     }
     // A fault may also have been told through the log's callback.
-    if (this.#state.kind !== 'leader') return this.problem(-1);
-    this.#appends.push({ endOffset: log.endOffset, baseOffset, bytes: batch.length, waiter, slot });
+    if (this.#leadership !== leadership) return this.problem(-1);
     pending.bytes += batch.length;
+    pending.everBytes += batch.length;
+    leadership.push({ endOffset: log.endOffset, baseOffset, bytes: batch.length, waiter, slot }, acks);
     room.took(batch.length);
     const { counters } = this.topic;
     counters.bytesIn += batch.length;
@@ -283,7 +297,7 @@ export class Partition implements TurnMember {
   }
 
   flush(): void {
-    const log = this.#log;
+    const log = this.log;
     if (log === undefined || this.#isOut()) return;
     try {
       log.flush();
@@ -293,44 +307,52 @@ export class Partition implements TurnMember {
   }
 
   release(): void {
-    if (this.#state.kind !== 'leader') return;
-    this.#shared.pending.bytes -= this.#appends.release(this.highWatermark, this.logStartOffset);
-    const segments = this.#served().segmentCount;
+    if (this.#followership !== undefined) return this.#releaseFollower(this.#followership);
+    const leadership = this.#leadership;
+    const log = this.log;
+    if (leadership === undefined || log === undefined) return;
+    const { durableEnd, startOffset: logStart } = log;
+    const hasMoved = this.raiseWatermark(leadership.replicas.committable(durableEnd));
+    const highWatermark = this.highWatermark;
+    this.#shared.pending.bytes -= leadership.release({ durableEnd, highWatermark, logStart });
+    const segments = log.segmentCount;
     if (segments !== this.#segments) {
       this.#segments = segments;
       this.#shared.rolled();
     }
-    if (this.#parked.size === 0) return;
-    const woken = this.#parked;
-    this.#parked = new Set();
-    for (const reader of woken) reader.wake();
+    if (hasMoved) leadership.tellWatermark();
+    if (!hasMoved && !this.#hasNews) return;
+    this.#hasNews = false;
+    this.readers.wake();
   }
 
-  /** Reads whole batches below the high watermark, from memory or with a plan for `readCold`. */
-  read(from: Offset, maxBytes: number): LogRead {
-    const log = this.#served();
-    // What is appended and does not count yet is not out of range: it will be there.
-    if (from >= log.durableEnd && from <= log.endOffset) return AT_END;
-    return log.read(from, maxBytes, log.durableEnd);
+  /**
+   * A follower follows, from an offset up to which its log says what this one says, durably. False: it has begun anew since.
+   */
+  followerBegins(follower: IsrMember, subscription: bigint, reader: FollowerReader, from: Offset): boolean {
+    const replicas = this.#leadership?.replicas;
+    if (replicas?.begins(follower, subscription, reader, from, this.#asOfNow()) !== true) return false;
+    this.#followersMoved(follower.broker);
+    if (replicas.lacks(follower.broker, this.highWatermark)) this.#shared.replicator.mayAlterIsr(this);
+    return true;
   }
 
-  readCold(plan: ColdRead, done: (error: DiskError | undefined, buffers: Buffer[], nextOffset: Offset) => void): void {
-    this.#served().readCold(plan, done);
+  /** It has all below an offset durably. */
+  followerMoved(broker: number, reader: FollowerReader, durableEnd: Offset): void {
+    if (this.#leadership?.replicas.moved(broker, reader, durableEnd, this.#asOfNow()) === true)
+      this.#followersMoved(broker);
   }
 
-  /** The first record below the high watermark with at least this timestamp. */
-  offsetForTimestamp(
-    timestampMs: number,
-    done: (error: DiskError | undefined, found: TimestampedOffset | undefined) => void,
-  ): void {
-    const log = this.#served();
-    log.offsetForTimestamp(timestampMs, log.durableEnd, done);
-  }
-
-  /** The latest timestamp below the high watermark; -1 without any. */
-  maxTimestamp(done: (error: DiskError | undefined, timestampMs: number) => void): void {
-    const log = this.#served();
-    log.maxTimestamp(log.durableEnd, done);
+  /**
+   * Looks for followers that have fallen behind. True: there may be an ISR to propose.
+   *
+   * @param pausedMs - so long this process could not hear them
+   */
+  lookAtFollowers(pausedMs: number): boolean {
+    const leadership = this.#leadership;
+    if (leadership === undefined || !leadership.replicas.hasFollowers) return false;
+    leadership.replicas.look(this.#asOfNow(), pausedMs);
+    return true;
   }
 
   /**
@@ -350,8 +372,8 @@ export class Partition implements TurnMember {
       );
     }
     try {
-      this.#served().deleteRecords(offset(asked));
-      this.#wakeSoon();
+      this.served.deleteRecords(offset(asked));
+      this.#tellSoon();
     } catch (error) {
       if (error instanceof DiskError && passesByItself(error)) {
         return refusal('KAFKA_STORAGE_ERROR', `the records of ${this.name} cannot be deleted now: ${error.message}`);
@@ -366,33 +388,18 @@ export class Partition implements TurnMember {
    * forgets idempotent producers that have long been silent.
    */
   retain(nowMs: number): RetentionReport {
-    this.#log?.expireProducers(nowMs);
+    this.log?.expireProducers(nowMs);
     if (this.#state.kind !== 'leader') return NOTHING;
     const { retentionMs, retentionBytes, segmentMs } = this.topic.settings;
+    const upTo = this.highWatermark;
     try {
-      const report = this.#served().retain({ nowMs, retentionMs, retentionBytes, segmentMs });
-      if (report.segments > 0) this.#wakeSoon();
+      const report = this.served.retain({ nowMs, retentionMs, retentionBytes, segmentMs, upTo });
+      if (report.segments > 0) this.#tellSoon();
       return report;
     } catch (error) {
       this.#broken('retention', error);
       return NOTHING;
     }
-  }
-
-  /** Begins to read: `ended` is called when the partition is not served here any more. */
-  addReader(reader: TailReader): void {
-    this.#readers.add(reader);
-  }
-
-  removeReader(reader: TailReader): void {
-    this.#readers.remove(reader);
-    this.#parked.delete(reader);
-  }
-
-  /** Wakes the reader once there is more, or may be. */
-  park(reader: TailReader): void {
-    assert(this.#readers.has(reader), 'a parked reader reads');
-    this.#parked.add(reader);
   }
 
   /** Ends everything that waits here, with the reason. */
@@ -407,42 +414,67 @@ export class Partition implements TurnMember {
    * @throws DiskError
    */
   close(clean: boolean): boolean {
-    return this.#log?.close(clean && this.#state.kind !== 'offline') ?? true;
+    return this.log?.close(clean && this.#state.kind !== 'offline') ?? true;
   }
 
-  /** Since when, on the monotonic clock, a sync of its log's own file is under way; undefined: none is. */
-  get syncingSinceMs(): number | undefined {
-    return this.#log?.syncingSinceMs;
+  override lowerWatermark(to: Offset): void {
+    super.lowerWatermark(to);
+    this.#shared.watermarkLowered();
   }
 
-  /** Whether a sync of its log is under way. */
-  get syncing(): boolean {
-    return this.#log?.syncing ?? false;
+  #releaseFollower(followership: Followership): void {
+    if (followership.isStartDue) this.asFollower('moving its start', () => followership.followStart(), undefined);
+    this.#shared.replicator.isDurable(this);
   }
 
-  /** Answers with the batch that is in the log: together with it, or at the end of this turn when it counts already. */
-  #answerAgain({ baseOffset, endOffset }: DuplicateBatch, waiter: AppendWaiter, slot: number): undefined {
-    this.#appends.pushDuplicate({ endOffset, baseOffset, waiter, slot });
-    if (endOffset <= this.highWatermark) this.#shared.turn.advanced(this);
+  #adopt(leadership: Leadership, replicas: ReplicaState): void {
+    leadership.replicas.adopt(replicas);
+    this.#shared.pending.bytes -= leadership.failUncommitted(this.name);
+    this.#shared.turn.advanced(this);
+    this.#shared.replicator.mayAlterIsr(this);
+  }
+
+  #followersMoved(broker: number): void {
+    this.#shared.turn.advanced(this);
+    if (this.#leadership?.replicas.mayJoin(broker, this.highWatermark) === true)
+      this.#shared.replicator.mayAlterIsr(this);
+  }
+
+  #asOfNow(): { readonly ms: number; readonly logEnd: Offset } {
+    return { ms: this.#shared.clock.monotonicMs(), logEnd: this.served.endOffset };
   }
 
   /** What readers at the tail are told has changed, and not by an append. */
-  #wakeSoon(): void {
-    if (this.#parked.size > 0) this.#shared.turn.advanced(this);
+  #tellSoon(): void {
+    this.#hasNews = true;
+    this.#shared.turn.advanced(this);
+  }
+
+  #endFollowing(): void {
+    if (this.#followership === undefined) return;
+    this.#followership = undefined;
+    this.#shared.replicator.leaves(this);
+  }
+
+  #endLeadership(why: Refusal): void {
+    const leadership = this.#leadership;
+    this.#leadership = undefined;
+    if (leadership !== undefined) this.#shared.pending.bytes -= leadership.end(why);
   }
 
   #faulted(error: DiskError, what: LogFault): void {
     switch (what) {
       case 'sync':
         this.#shared.syncFailed(this, error);
-        this.goOffline(`a sync of its log failed: ${error.message}`, error);
-        return;
+        return this.goOffline(`a sync of its log failed: ${error.message}`, error);
       case 'append':
-        this.goOffline(`writing its log failed: ${error.message}`, error);
-        return;
+        return this.goOffline(`writing its log failed: ${error.message}`, error);
       case 'read':
-        this.goOffline(`reading its log failed: ${error.message}`, error);
-        return;
+        return this.goOffline(`reading its log failed: ${error.message}`, error);
+      case 'damage':
+        if (this.#isOut()) return;
+        this.goOffline(`its log is damaged: ${error.message}`, error);
+        return this.#shared.damaged(this, this.#spokeIn);
     }
   }
 
@@ -458,41 +490,9 @@ export class Partition implements TurnMember {
   }
 
   #dismiss(why: Refusal): void {
-    this.#shared.pending.bytes -= this.#appends.fail(why);
-    const readers = this.#readers.takeAll();
-    this.#parked.clear();
-    for (const reader of readers) reader.ended(why);
-  }
-
-  #served(): Log {
-    assert(this.#log !== undefined, `${this.folder} has no log`);
-    return this.#log;
-  }
-
-  #unknownTopic(): Refusal {
-    return refusal('UNKNOWN_TOPIC_ID', `this broker does not know a topic with the id ${this.key.topicId}`);
-  }
-
-  #notLeader(leader: number): Refusal {
-    const who = leader === -1 ? 'no broker leads it now' : `broker ${leader} leads it`;
-    return refusal('NOT_LEADER_OR_FOLLOWER', `this broker does not lead ${this.name}: ${who}`);
-  }
-
-  #epochRefusal(asked: number, current: LeaderEpoch): Refusal {
-    return asked < current
-      ? refusal('FENCED_LEADER_EPOCH', `${this.name} is in leader epoch ${current}, the request in ${asked}`)
-      : refusal('UNKNOWN_LEADER_EPOCH', `${this.name} is in leader epoch ${current} here, the request in ${asked}`);
-  }
-
-  #offlineRefusal(reason: string): Refusal {
-    return refusal('KAFKA_STORAGE_ERROR', `${this.name} is offline on this broker: ${reason}`);
+    this.#endLeadership(why);
+    this.readers.end(why);
   }
 }
 
-/** A log that waits for room or descriptors holds what it has taken, and takes no more. */
-function stuckRefusal(stuck: string | undefined): Refusal | undefined {
-  return stuck === undefined ? undefined : refusal('KAFKA_STORAGE_ERROR', `the log cannot be written now: ${stuck}`);
-}
-
-const AT_END: LogRead = { kind: 'atEnd' };
 const NOTHING: RetentionReport = { segments: 0, bytes: 0 };

@@ -27,7 +27,7 @@ test('what the metadata places here is made, named on disk, and then led', () =>
   expect(broker.serving(2)).toBe('NOT_LEADER_OR_FOLLOWER');
   expect(broker.serving(3)).toBe('UNKNOWN_TOPIC_OR_PARTITION');
   expect(broker.serving(0, 1)).toBe('UNKNOWN_LEADER_EPOCH');
-  expect(broker.partitions.counts()).toEqual({ leader: 1, standby: 1, unassigned: 0, offline: 0 });
+  expect(broker.partitions.counts()).toEqual({ leader: 1, follower: 1, unassigned: 0, offline: 0 });
 });
 
 test('that all is taken up is told after the last slice of the work, not after the first', () => {
@@ -106,6 +106,14 @@ test('after an unclean stop a flush=interval replica is doubtful until it is reg
     again.partitions.registered();
     expect(again.partitions.doubtful()).toEqual([]);
   }
+});
+
+test('an empty log is as doubtful: all that it had may be what was not synced', () => {
+  const broker = new TestPartitions({ flush: 'interval' }).leading();
+  broker.settle();
+  broker.disk.kill();
+  const again = new TestPartitions({ disk: broker.disk, flush: 'interval' }).recover();
+  expect(again.partitions.doubtful().map(({ doubt }) => doubt)).toEqual(['unsynced']);
 });
 
 test('damage below the checkpoint makes a replica doubtful and takes it offline, others go on', () => {

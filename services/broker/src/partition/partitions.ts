@@ -1,66 +1,25 @@
 import type { Clock } from '@weir/base/clock.ts';
 import { DiskError } from '@weir/base/disk.ts';
-import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
-import { leaderEpoch, offset, uuidFromBytes, uuidToBytes } from '@weir/base/ids.ts';
-import type { BrokerId, Offset, TopicId } from '@weir/base/ids.ts';
+import { leaderEpoch, offset, uuidToBytes } from '@weir/base/ids.ts';
+import type { Offset, TopicId } from '@weir/base/ids.ts';
 import { assert } from '@weir/base/assert.ts';
+import { topicDefaults } from '@weir/base/broker-configs.ts';
+import { minInSyncReplicas } from '@weir/base/topic-configs.ts';
 import { APPLY_SLICE_MS, FOLDERS_PER_CHECKPOINT, WRITE_RETRY_MS } from '@weir/base/limits.ts';
 import type { ClusterImage, ImageChange, PartitionInfo, TopicInfo } from '@weir/client/metadata/cluster-image.ts';
-import type { DiskRoom } from '../disk-room.ts';
-import type { BrokerMetrics } from '../metrics.ts';
 import { Deletion } from './deletion.ts';
+import { Doubts } from './doubts.ts';
+import type { DoubtToReport } from './doubts.ts';
 import { directoryOf, openExisting, openNew } from './open-log.ts';
-import type { Doubt, LastRun, LogHome, OpenedPartition } from './open-log.ts';
-import { writePartitionFile } from './partition-file.ts';
+import type { LastRun, OpenedPartition } from './open-log.ts';
 import { folderOf, folderOfDeleted, keyOfFolder, latin1 } from './partition-key.ts';
 import type { PartitionKey } from './partition-key.ts';
 import { Partition } from './partition.ts';
-import type { PartitionShared } from './partition.ts';
-import { sameSettings, settingsInEffect } from './topic-settings.ts';
-import type { FlushPolicy } from './topic-settings.ts';
-import type { Turn } from './turn.ts';
-
-/** What the partitions tell the broker. */
-export interface PartitionEvents {
-  /**
-   * New folders exist: their names have to be on disk before they take records, or nobody would miss them later. Called
-   * before they lead; false when the disk refused.
-   */
-  created(): boolean;
-  syncFailed(partition: Partition, error: DiskError): void;
-  wentOffline(partition: Partition, reason: string, cause: unknown): void;
-  /** A segment was sealed: a good moment for a checkpoint. */
-  rolled(): void;
-  /** Deleted partitions left the checkpoint, which is to be written; false when the disk refused. */
-  forgotten(): boolean;
-  /** The disk refuses to remove deleted partitions; it is tried again. */
-  deletionFailed(error: DiskError): void;
-  /** All that the metadata places here, as far as it is known, is led, followed or offline. */
-  takenUp(): void;
-}
-
-/** What the partitions need. */
-export interface PartitionsParts extends LogHome {
-  readonly brokerId: BrokerId;
-  readonly turn: Turn;
-  readonly metrics: BrokerMetrics;
-  readonly appendPendingBytesMax: number;
-  readonly room: DiskRoom;
-  readonly events: PartitionEvents;
-}
-
-/** A replica that the registration has to list. */
-export interface DoubtfulReplica {
-  readonly key: PartitionKey;
-  readonly doubt: Doubt;
-}
-
-/** How far the recovery is. */
-export interface RecoveryProgress {
-  readonly opened: number;
-  readonly total: number;
-}
+import type { PartitionShared } from './partition-parts.ts';
+import type { DoubtfulReplica, PartitionsParts, RecoveryProgress } from './partitions-parts.ts';
+import * as refusals from './refusals.ts';
+import { TopicAdoption } from './topic-adoption.ts';
 
 interface Assignment {
   readonly key: PartitionKey;
@@ -76,21 +35,21 @@ export class Partitions {
   /** By the id's 16 bytes as a Latin-1 string, which costs less per request than its 36 characters; then by index. */
   readonly #byTopic = new Map<string, (Partition | undefined)[]>();
   readonly #all = new Set<Partition>();
-  readonly #doubts = new Map<string, DoubtfulReplica>();
+  readonly #doubts = new Doubts();
   /** In the checkpoint, and without a folder: they stay in it until they are made again. */
   readonly #missing = new Map<string, Offset>();
   #lastRun: LastRun = {
     checkpoint: new Map(),
+    highWatermarks: new Map(),
     cleanShutdown: false,
     journalEnds: new Map(),
     journalDamaged: false,
     journalRefused: [],
   };
-  /** Deleted, and their folders' new names are not durable yet: in the checkpoint until then, or they would be missing. */
+  /** Deleted or set aside, and their folders' new names are not durable yet: in the checkpoint until then, or they would be missing. */
   readonly #leaving = new Map<string, Offset>();
   readonly #deletion: Deletion;
-  /** Their folders lack the file that tells the topic's configs. */
-  readonly #undescribed = new Set<Partition>();
+  readonly #topics: TopicAdoption;
   /** What the metadata wants and needs the disk, newest wish per folder. */
   readonly #todo = new Map<string, Assignment>();
   /** Made, and the names of their folders are not durable yet. */
@@ -104,22 +63,35 @@ export class Partitions {
   constructor(parts: PartitionsParts) {
     this.#parts = parts;
     this.#clock = parts.clock;
+    this.#topics = new TopicAdoption(parts);
     this.#deletion = new Deletion({
       disk: parts.disk,
       clock: parts.clock,
       renamed: (folders) => {
         for (const folder of folders) this.#leaving.delete(folder);
+        // One that was set aside leaves its place to a new one.
+        for (const folder of folders) this.#reconsider(keyOfFolder(folder)!);
+        if (this.#todo.size > 0 && !this.#working) this.#work();
       },
       forget: () => parts.events.forgotten(),
       failed: (error) => parts.events.deletionFailed(error),
     });
     this.#shared = {
+      brokerId: parts.brokerId,
+      clock: parts.clock,
+      replicator: parts.replicator,
       turn: parts.turn,
-      pending: { bytes: 0, maxBytes: parts.appendPendingBytesMax },
+      pending: { bytes: 0, maxBytes: parts.appendPendingBytesMax, everBytes: 0 },
       room: parts.room,
       syncFailed: (partition, error) => parts.events.syncFailed(partition, error),
       wentOffline: (partition, reason, cause) => parts.events.wentOffline(partition, reason, cause),
+      damaged: (partition, spokeIn) => {
+        this.#doubts.foundDamage(partition.folder, partition.key, spokeIn);
+        parts.metrics.damaged();
+        parts.replicator.doubtful();
+      },
       rolled: () => parts.events.rolled(),
+      watermarkLowered: () => parts.events.watermarkLowered(),
       synced: (durationMs) => parts.metrics.syncSeconds.observe(durationMs / 1_000),
     };
   }
@@ -141,7 +113,8 @@ export class Partitions {
       const key = keyOfFolder(folder)!;
       const found = openExisting(folder, this.#parts, lastRun);
       this.#add(key, found);
-      if (found.doubt !== undefined) this.#doubts.set(folder, { key, doubt: found.doubt });
+      if (found.doubt !== undefined) this.#doubts.foundAtStart(folder, { key, doubt: found.doubt }, found);
+      if (found.report === undefined) this.#parts.metrics.damaged();
       opened++;
       yield { opened, total: folders.length };
     }
@@ -149,7 +122,7 @@ export class Partitions {
       const key = keyOfFolder(folder);
       if (key === undefined || present.has(folder)) continue;
       this.#missing.set(folder, checkpoint);
-      this.#doubts.set(folder, { key, doubt: 'missing' });
+      this.#doubts.foundAtStart(folder, { key, doubt: 'missing' }, { heals: true });
       this.#parts.metrics.missing();
     }
     // Not before: the checkpoint is written without them, and has to have all others by then.
@@ -158,7 +131,14 @@ export class Partitions {
 
   /** What the registration lists: replicas that are not to be trusted. */
   doubtful(): DoubtfulReplica[] {
-    return [...this.#doubts.values()];
+    return this.#doubts.list();
+  }
+
+  /** Those that the coordinator has to be told of, as the metadata stands. */
+  doubtsToReport(): DoubtToReport[] {
+    const infoOf = ({ topicId, index }: PartitionKey): PartitionInfo | undefined =>
+      this.#image?.topicById(topicId)?.partitions[index];
+    return this.#doubts.toReport(infoOf, this.#parts.brokerId);
   }
 
   /**
@@ -166,9 +146,7 @@ export class Partitions {
    * same process may register again without having lost anything more.
    */
   registered(): void {
-    for (const [folder, { doubt }] of this.#doubts) {
-      if (doubt === 'unsynced') this.#doubts.delete(folder);
-    }
+    this.#doubts.registered();
   }
 
   /** Does what changed in the metadata. What needs the disk is done in slices, with the loop free in between. */
@@ -192,10 +170,12 @@ export class Partitions {
           this.#adoptTopics(image);
           break;
         case 'broker':
+        case 'brokerGone':
           break;
       }
     }
     if (!this.#working) this.#work();
+    if (this.#doubts.size > 0) this.#parts.replicator.doubtful();
   }
 
   /** How many the metadata places here that are not taken up yet. */
@@ -214,7 +194,7 @@ export class Partitions {
     if (image === undefined) return [];
     const ids = new Set<TopicId>();
     for (const { key } of this.#all) ids.add(key.topicId);
-    for (const { key } of this.#doubts.values()) ids.add(key.topicId);
+    for (const [, key] of this.#doubts.entries()) ids.add(key.topicId);
     return [...ids].filter((id) => image.topicById(id) === undefined);
   }
 
@@ -223,9 +203,9 @@ export class Partitions {
     // Whoever says so, and whatever the proof: what the metadata has is kept.
     if (this.#closed || this.#image?.topicById(id) !== undefined) return;
     for (const [folder, { key }] of this.#todo) if (key.topicId === id) this.#todo.delete(folder);
-    for (const [folder, { key }] of this.#doubts) {
+    for (const [folder, key] of this.#doubts.entries()) {
       if (key.topicId !== id) continue;
-      this.#doubts.delete(folder);
+      this.#doubts.remove(folder);
       this.#missing.delete(folder);
     }
     const idBytes = latin1(uuidToBytes(id));
@@ -234,11 +214,14 @@ export class Partitions {
     for (const partition of ofTopic) if (partition !== undefined) this.#remove(partition);
   }
 
+  /** Lets go of a replica, and has its folder removed. */
   #remove(partition: Partition): void {
-    const { folder } = partition;
+    const { folder, key } = partition;
     this.#leaving.set(folder, partition.checkpointable ?? this.#knownOfLastRun(folder));
+    const ofTopic = this.#byTopic.get(latin1(uuidToBytes(key.topicId)));
+    if (ofTopic !== undefined) ofTopic[key.index] = undefined;
     this.#all.delete(partition);
-    this.#undescribed.delete(partition);
+    this.#topics.forget(partition);
     this.#unnamed.delete(folder);
     partition.retire();
     this.#deletion.add(folder);
@@ -248,7 +231,7 @@ export class Partitions {
   /** The replica that serves a partition, or why there is none. `leaderEpoch` -1: the client knows none. */
   serving(topicIdBytes: Uint8Array, index: number, epoch: number): Partition | Refusal {
     const partition = this.#find(topicIdBytes, index);
-    if (partition === undefined) return this.#whyAbsent(topicIdBytes, index);
+    if (partition === undefined) return refusals.absent(topicIdBytes, index, this.#image, this.#parts.brokerId);
     return partition.problem(epoch) ?? partition;
   }
 
@@ -269,21 +252,29 @@ export class Partitions {
     return offsets;
   }
 
+  /** What is to be in the file of high watermarks: those that are more than the log's start. */
+  highWatermarks(): Map<string, Offset> {
+    const offsets = new Map<string, Offset>();
+    for (const partition of this.#all) {
+      const { highWatermark, folder } = partition;
+      if (highWatermark > 0) offsets.set(folder, highWatermark);
+    }
+    return offsets;
+  }
+
   /** Up to where the last run had made a log durable, in its own files or in the journal. */
   #knownOfLastRun(folder: string): Offset {
     const { checkpoint, journalEnds } = this.#lastRun;
     return offset(Math.max(checkpoint.get(folder) ?? 0, journalEnds.get(directoryOf(folder)) ?? 0));
   }
 
-  /** Of all logs. */
-  sizeBytes(): number {
-    let bytes = 0;
-    for (const partition of this.#all) bytes += partition.sizeBytes;
-    return bytes;
-  }
-
   get pendingBytes(): number {
     return this.#shared.pending.bytes;
+  }
+
+  /** Of all that producers have written since the start. */
+  get appendedBytes(): number {
+    return this.#shared.pending.everBytes;
   }
 
   /** Whether the disk is still at work on a sync that was started. */
@@ -293,8 +284,8 @@ export class Partitions {
   }
 
   /** How many do what. */
-  counts(): { leader: number; standby: number; unassigned: number; offline: number } {
-    const counts = { leader: 0, standby: 0, unassigned: 0, offline: 0 };
+  counts(): { leader: number; follower: number; unassigned: number; offline: number } {
+    const counts = { leader: 0, follower: 0, unassigned: 0, offline: 0 };
     for (const { state } of this.#all) if (state.kind !== 'deleted') counts[state.kind]++;
     return counts;
   }
@@ -321,7 +312,7 @@ export class Partitions {
   #applyAll(image: ClusterImage): void {
     this.#todo.clear();
     for (const partition of this.#all) {
-      // Not deleted: that a topic is gone needs better proof than that an image lacks it (reliability.md, rule 13).
+      // Not deleted: that a topic is gone needs better proof than that an image lacks it (rule 13 in docs/INVARIANTS.md).
       if (image.topicById(partition.key.topicId) === undefined) partition.unassign();
     }
     for (const topic of image.topics()) {
@@ -336,51 +327,57 @@ export class Partitions {
     const partition = this.#find(topic.idBytes, info.index);
     if (partition !== undefined) this.#adoptTopic(partition, topic);
     const me: number = this.#parts.brokerId;
+    if (partition !== undefined && this.#doubts.step(folder, info, me) === 'beginAnew') {
+      // One that cannot even be opened goes, whatever is wrong with its folder, and then a new one is made.
+      if (!partition.hasLog) return this.#remove(partition);
+      this.#beginAnew(partition, { key, topic, info });
+    }
+    // What is missing is in nobody's way, and another one has it: it is made as one that never was.
+    const isGivenUp = info.leader !== -1 && info.leader !== me && !info.isr.includes(me) && !info.elr.includes(me);
     if (!info.replicas.includes(me)) {
       this.#todo.delete(folder);
       partition?.unassign();
     } else if (info.leader !== me && partition !== undefined) {
       this.#todo.delete(folder);
-      partition.follow(info.leader, info.leaderEpoch);
-    } else if (info.leader === me || !this.#missing.has(folder)) {
+      this.#follow(partition, info);
+    } else if (partition !== undefined && this.#isLedAs(partition, info)) {
+      // Only its replicas have changed.
+      this.#lead(partition, topic, info);
+    } else if ((info.leader === me || isGivenUp || !this.#missing.has(folder)) && !this.#leaving.has(folder)) {
       this.#todo.set(folder, { key, topic, info });
     }
+  }
+
+  /** The same with what is known by now. */
+  #reconsider({ topicId, index }: PartitionKey): void {
+    const topic = this.#image?.topicById(topicId);
+    const info = topic?.partitions[index];
+    if (topic !== undefined && info !== undefined) this.#consider(topic, info);
+  }
+
+  /** What was damaged is in nobody's way, and another one has it: it is replicated anew. */
+  #beginAnew(partition: Partition, assignment: Assignment): void {
+    if (!partition.beginAnew()) return this.#againLater(assignment);
+    if (partition.state.kind === 'offline') return;
+    if (this.#doubts.remove(partition.folder)) this.#parts.replicator.beginsAnew(partition);
   }
 
   /** What topics have that set nothing themselves has changed. */
   #adoptTopics(image: ClusterImage): void {
     for (const partition of this.#all) {
       const topic = image.topicById(partition.key.topicId);
-      if (topic !== undefined) this.#adoptTopic(partition, topic);
+      if (topic === undefined) continue;
+      this.#adoptTopic(partition, topic);
+      // How many have to be in sync may be another number now.
+      const info = topic.partitions[partition.key.index];
+      if (info !== undefined && this.#isLedAs(partition, info)) this.#lead(partition, topic, info);
     }
   }
 
   #adoptTopic(partition: Partition, topic: TopicInfo): void {
     const image = this.#image;
     assert(image !== undefined, 'a topic comes with an image');
-    const settings = settingsInEffect(topic.configs, image, this.#parts);
-    const { name, settings: known } = partition.topic;
-    if (this.#undescribed.has(partition)) this.#describe(partition, topic, known.flush);
-    // How a log is written is settled when it is opened.
-    const adopted = { ...settings, flush: known.flush };
-    if (name === topic.name && sameSettings(known, adopted)) return;
-    partition.topic = {
-      name: topic.name,
-      settings: adopted,
-      counters: this.#parts.metrics.forTopic(topic.name),
-    };
-  }
-
-  /** Gives a folder the file that it lost. Its log goes on as it was opened; the next start opens it as the topic says. */
-  #describe(partition: Partition, topic: TopicInfo, flush: FlushPolicy): void {
-    try {
-      const file = { topic: topic.name, configs: topic.configs, flush };
-      writePartitionFile(this.#parts.disk, directoryOf(partition.folder), file);
-      this.#undescribed.delete(partition);
-    } catch (error) {
-      // The next metadata tries again; meanwhile it is as safe as it was.
-      if (!(error instanceof DiskError)) throw error;
-    }
+    this.#topics.adopt(partition, topic, image);
   }
 
   /**
@@ -399,8 +396,8 @@ export class Partitions {
         if (this.#unnamed.size >= FOLDERS_PER_CHECKPOINT) this.#nameFolders();
       } else {
         if (this.#unnamed.has(folder)) this.#nameFolders();
-        if (info.leader !== this.#parts.brokerId) partition.follow(info.leader, info.leaderEpoch);
-        else if (!partition.lead(leaderEpoch(info.leaderEpoch))) this.#againLater(assignment);
+        if (info.leader !== this.#parts.brokerId) this.#follow(partition, info);
+        else if (!this.#lead(partition, topic, info)) this.#againLater(assignment);
       }
       if (this.#clock.monotonicMs() >= until) break;
     }
@@ -410,12 +407,36 @@ export class Partitions {
     else if (this.#postponed === 0 && !this.#closed) this.#parts.events.takenUp();
   }
 
+  #follow(partition: Partition, { leader, leaderEpoch: epoch, uncleanEpoch }: PartitionInfo): void {
+    partition.follow(leader, epoch, uncleanEpoch);
+    this.#parts.replicator.isrChanged(partition);
+  }
+
+  /** Whether it leads already, in the epoch that the metadata names. */
+  #isLedAs({ leadership }: Partition, { leader, leaderEpoch: epoch }: PartitionInfo): boolean {
+    return leader === this.#parts.brokerId && leadership?.epoch === epoch;
+  }
+
+  /** False: there is no room for it now. */
+  #lead(partition: Partition, { configs }: TopicInfo, info: PartitionInfo): boolean {
+    const { partitionEpoch, replicas, isr, isrEpochs } = info;
+    const image = this.#image;
+    assert(image !== undefined, 'leadership comes with an image');
+    const defaults = topicDefaults(image.brokerConfigs('default'), {});
+    return partition.lead(leaderEpoch(info.leaderEpoch), {
+      partitionEpoch,
+      replicas,
+      isr: isr.map((broker, i) => ({ broker, epoch: isrEpochs[i] ?? 0 })),
+      minInSync: minInSyncReplicas(configs, defaults, replicas.length),
+    });
+  }
+
   #make(folder: string, { key, topic }: Assignment): void {
-    const partition = this.#add(key, openNew(folder, this.#parts, topic));
+    const partition = this.#add(key, openNew(folder, this.#parts, topic, this.#knownOfLastRun(folder)));
     this.#adoptTopic(partition, topic);
     this.#unnamed.set(folder, partition);
     this.#missing.delete(folder);
-    this.#doubts.delete(folder);
+    if (partition.hasLog && this.#doubts.remove(folder)) this.#parts.replicator.beginsAnew(partition);
   }
 
   /** Makes the names of the new folders durable, and tells the broker, whose checkpoint misses them from now on. */
@@ -442,10 +463,8 @@ export class Partitions {
     this.#postponed++;
     this.#clock.after(WRITE_RETRY_MS, () => {
       this.#postponed--;
-      const folder = folderOf(assignment.key);
-      if (this.#closed || this.#todo.has(folder)) return;
-      const info = this.#image?.topicById(assignment.topic.id)?.partitions[assignment.key.index];
-      if (info !== undefined) this.#consider(assignment.topic, info);
+      if (this.#closed || this.#todo.has(folderOf(assignment.key))) return;
+      this.#reconsider(assignment.key);
       if (!this.#working) this.#work();
     });
   }
@@ -457,6 +476,7 @@ export class Partitions {
       key,
       log,
       shared: this.#shared,
+      highWatermark: this.#lastRun.highWatermarks.get(folderOf(key)) ?? offset(0),
       topic: { name: opened.topic, settings: opened.settings, counters: this.#parts.metrics.forTopic(opened.topic) },
       ...(offline === undefined ? {} : { offline }),
     });
@@ -466,34 +486,12 @@ export class Partitions {
     ofTopic[key.index] = partition;
     this.#byTopic.set(id, ofTopic);
     this.#all.add(partition);
-    if (!opened.described) this.#undescribed.add(partition);
+    if (!opened.described) this.#topics.lacksFile(partition);
     if (offline !== undefined) this.#parts.events.wentOffline(partition, offline, undefined);
     return partition;
   }
 
   #find(topicIdBytes: Uint8Array, index: number): Partition | undefined {
     return this.#byTopic.get(latin1(topicIdBytes))?.[index];
-  }
-
-  #whyAbsent(topicIdBytes: Uint8Array, index: number): Refusal {
-    if (topicIdBytes.length !== 16) {
-      return refusal('INVALID_REQUEST', `a topic id has 16 bytes, this one has ${topicIdBytes.length}`);
-    }
-    const id = uuidFromBytes(topicIdBytes) as TopicId;
-    const topic = this.#image?.topicById(id);
-    if (topic === undefined) return refusal('UNKNOWN_TOPIC_ID', `this broker does not know a topic with the id ${id}`);
-    const info = topic.partitions[index];
-    if (info === undefined) {
-      return refusal(
-        'UNKNOWN_TOPIC_OR_PARTITION',
-        `topic ${topic.name} has the partitions 0 to ${topic.partitions.length - 1}, and no ${index}`,
-      );
-    }
-    return refusal(
-      'NOT_LEADER_OR_FOLLOWER',
-      info.leader === this.#parts.brokerId
-        ? `this broker is about to lead ${topic.name}-${index}`
-        : `this broker does not lead ${topic.name}-${index}`,
-    );
   }
 }

@@ -9,12 +9,14 @@ export interface TurnMember {
 }
 
 /**
- * One turn of the loop. While input comes in, it is decided upon and appended; then everything that was appended goes
- * to disk together, one write a partition; then everyone whose position counts is answered; and last, streams send.
+ * One turn of the loop. While input comes in, it is decided upon and appended; then what was appended is on its way to
+ * followers, before the own disk has it: theirs can work at the same time; then everything goes to disk together, one write
+ * a partition; then everyone whose position counts is answered; and last, streams send.
  */
 export class Turn {
   readonly #clock: Clock;
   #scheduled = false;
+  #firstSends = new Set<() => void>();
   #dirty = new Set<TurnMember>();
   #advanced = new Set<TurnMember>();
   #sends = new Set<() => void>();
@@ -35,6 +37,12 @@ export class Turn {
     this.#schedule();
   }
 
+  /** Called once at the end of this turn, before anything is written. */
+  sendFirst(pump: () => void): void {
+    this.#firstSends.add(pump);
+    this.#schedule();
+  }
+
   /** Called once at the end of this turn, after all flushes and answers. */
   send(pump: () => void): void {
     this.#sends.add(pump);
@@ -49,6 +57,9 @@ export class Turn {
 
   /** What asks for more while this runs has it within the same turn where its phase is still to come, else next. */
   #end(): void {
+    const firstSends = this.#firstSends;
+    if (firstSends.size > 0) this.#firstSends = new Set();
+    for (const pump of firstSends) pump();
     const dirty = this.#dirty;
     if (dirty.size > 0) this.#dirty = new Set();
     for (const member of dirty) member.flush();
@@ -59,6 +70,6 @@ export class Turn {
     if (sends.size > 0) this.#sends = new Set();
     for (const pump of sends) pump();
     this.#scheduled = false;
-    if (this.#dirty.size + this.#advanced.size + this.#sends.size > 0) this.#schedule();
+    if (this.#firstSends.size + this.#dirty.size + this.#advanced.size + this.#sends.size > 0) this.#schedule();
   }
 }

@@ -1,6 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import type { Codec } from '@weir/base/transport.ts';
 import { FetchResponseSchema } from '@weir/proto/weir/broker/v1/broker_pb.js';
+import { writeByte, writeInt, writeVarint, writeVarint64 } from './protobuf-writer.ts';
 
 /** A FetchResponse before it is put together: its batches are still where the log keeps them. */
 export interface FetchFrame {
@@ -49,9 +50,7 @@ function partsOf(frame: FetchFrame): Uint8Array[] {
   const out = Buffer.allocUnsafe(HEAD_BYTES_MAX + messageBytes);
   let at = 0;
   if (frame.subscription !== 0n) at = writeVarint64(out, writeByte(out, at, TAG.subscription), frame.subscription);
-  if (frame.errorCode !== 0) {
-    at = writeVarint64(out, writeByte(out, at, TAG.errorCode), BigInt.asUintN(64, BigInt(frame.errorCode)));
-  }
+  if (frame.errorCode !== 0) at = writeInt(out, writeByte(out, at, TAG.errorCode), frame.errorCode);
   if (messageBytes > 0) {
     at = writeVarint(out, writeByte(out, at, TAG.message), messageBytes);
     at += out.write(frame.message, at);
@@ -60,32 +59,4 @@ function partsOf(frame: FetchFrame): Uint8Array[] {
   if (frame.logStartOffset !== 0) at = writeVarint(out, writeByte(out, at, TAG.logStartOffset), frame.logStartOffset);
   if (recordBytes > 0) at = writeVarint(out, writeByte(out, at, TAG.records), recordBytes);
   return [out.subarray(0, at), ...frame.records];
-}
-
-function writeByte(out: Buffer, at: number, value: number): number {
-  out[at] = value;
-  return at + 1;
-}
-
-/** A whole number from 0 to 2^53 - 1. */
-function writeVarint(out: Buffer, at: number, value: number): number {
-  let rest = value;
-  while (rest > 0x7f) {
-    out[at++] = (rest % 0x80) | 0x80;
-    rest = Math.floor(rest / 0x80);
-  }
-  out[at++] = rest;
-  return at;
-}
-
-/** Any of 64 bits. Most fit a number. */
-function writeVarint64(out: Buffer, at: number, value: bigint): number {
-  if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return writeVarint(out, at, Number(value));
-  let rest = value;
-  while (rest > 0x7fn) {
-    out[at++] = Number(rest & 0x7fn) | 0x80;
-    rest >>= 7n;
-  }
-  out[at++] = Number(rest);
-  return at;
 }

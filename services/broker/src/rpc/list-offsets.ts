@@ -17,6 +17,7 @@ import type {
 } from '@weir/proto/weir/broker/v1/broker_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { Partition } from '../partition/partition.ts';
+import { endUnknown } from '../partition/refusals.ts';
 import type { Partitions } from '../partition/partitions.ts';
 
 /** Stands for the high watermark where a timestamp is asked for, as in Kafka. */
@@ -50,7 +51,9 @@ function listOne(
   const { state } = partition;
   const leaderEpoch = state.kind === 'leader' ? state.epoch : -1;
   const { timestamp } = question;
-  if (timestamp === LATEST) return found(partition.highWatermark, -1, leaderEpoch);
+  if (timestamp === LATEST) {
+    return partition.isEndKnown ? found(partition.highWatermark, -1, leaderEpoch) : failure(endUnknown(partition.name));
+  }
   if (timestamp === EARLIEST) return found(partition.logStartOffset, -1, leaderEpoch);
   if (timestamp < 0n || timestamp > BigInt(Number.MAX_SAFE_INTEGER)) {
     return failure(

@@ -29,3 +29,13 @@ test('a message with as many batches as it may have is taken, and what is not pr
   expect(decode(bytes).batches).toHaveLength(10_000);
   expect(() => decode(Buffer.alloc(100_000, 0xff))).toThrow('invalid');
 });
+
+test('what records hold is not taken for fields', () => {
+  // Each pair of bytes would be a field. How long the batches are says where a reader is that has lost its place.
+  const filled = Buffer.alloc(100_200, Buffer.from([0x28, 0x00]));
+  for (let length = 100_000; length < 100_200; length++) {
+    const batches = [filled.subarray(0, length), filled.subarray(1, length)].map((records) => ({ records }));
+    const bytes = toBinary(ProduceRequestSchema, create(ProduceRequestSchema, { id: 7n, batches }));
+    expect(decode(bytes).batches.map(({ records }) => records.length)).toEqual([length, length - 1]);
+  }
+});

@@ -106,6 +106,7 @@ export class Produce {
     });
     if (request.traceparent !== '') pending.trace(tracer, request);
     const refused = this.#refusalOf(request);
+    const acks = request.acks === Acks.ALL ? 'all' : 'leader';
     for (let slot = 0; slot < request.batches.length; slot++) {
       const batch = request.batches[slot]!;
       const found = refused ?? partitions.serving(batch.topicId, batch.partition, batch.leaderEpoch);
@@ -117,7 +118,7 @@ export class Produce {
       const { leaderEpoch } = batch;
       const kept = { slabs: this.#parts.slabs, keptBytes: bytes };
       const problem = appendKeeping(asBuffer(batch.records), kept, (records) =>
-        found.append(records, leaderEpoch, pending, slot),
+        found.append(records, leaderEpoch, pending, slot, acks),
       );
       if (problem !== undefined) this.#refuse(pending, slot, problem);
     }

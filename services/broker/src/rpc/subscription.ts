@@ -8,7 +8,8 @@ import type { Slabs } from '@weir/base/slabs.ts';
 import type { ColdRead } from '@weir/log/log-read.ts';
 import { batchBytesOf, lastOffsetOf } from '@weir/records/batch-header.ts';
 import type { BrokerMetrics } from '../metrics.ts';
-import type { Partition, TailReader } from '../partition/partition.ts';
+import type { Partition } from '../partition/partition.ts';
+import type { TailReader } from '../partition/partition-parts.ts';
 import type { BeginRead, ColdGate } from './cold-gate.ts';
 
 /** What a subscription tells the stream that it is on. */
@@ -63,7 +64,7 @@ export class Subscription implements TailReader {
     this.#next = parts.from;
     this.#credit = Math.min(parts.credit, SUBSCRIPTION_CREDIT_BYTES_MAX);
     this.#owner = owner;
-    parts.partition.addReader(this);
+    parts.partition.readers.add(this);
     // Even without credit it learns whether its offset is in range.
     this.#enqueue();
   }
@@ -88,7 +89,7 @@ export class Subscription implements TailReader {
   close(): void {
     if (this.#phase.kind === 'cold') this.#owner.coldGate.cancel(this.#phase.begin);
     this.#phase = CLOSED;
-    this.partition.removeReader(this);
+    this.partition.readers.remove(this);
   }
 
   /** Sends at most one frame, and says how to go on. */
@@ -113,7 +114,7 @@ export class Subscription implements TailReader {
         return;
       case 'atEnd':
         this.#phase = PARKED;
-        partition.park(this);
+        partition.readers.park(this);
         if (this.#toldEnd) return;
         this.#toldEnd = true;
         this.#owner.frame(this, []);

@@ -4,7 +4,11 @@ import type { ConfigTable } from '@weir/base/config-definition.ts';
 import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { noTopicConfig, TOPIC_CONFIGS, topicConfigsProblem } from '@weir/base/topic-configs.ts';
+import { viewOf } from './brokers.ts';
+import { NO_LEADER } from './image.ts';
 import type { BrokerConfigsOwner, Change, ClusterImage, TopicRecord } from './image.ts';
+import { elrsToClear, rulesOf } from './partition-rules.ts';
+import { reassess } from './partition.ts';
 
 type Configs = Readonly<Record<string, string>>;
 
@@ -57,7 +61,10 @@ type Target =
   | { readonly kind: 'topic'; readonly topic: TopicRecord; readonly configs: Configs }
   | { readonly kind: 'broker'; readonly owner: BrokerConfigsOwner; readonly configs: Configs };
 
-/** The steps of altering configs: a resource's configs are one value, so that they change together or not at all. */
+/**
+ * The steps of altering configs: a resource's configs are one value, so that they change together or not at all. What a lower
+ * minimum of in-sync replicas forbids goes before it, and where unclean elections are allowed from now on nobody waits.
+ */
 export function* alterConfigs(
   image: ClusterImage,
   { alterations, validateOnly }: AlterConfigs,
@@ -78,13 +85,25 @@ export function* alterConfigs(
     if (!validateOnly) changes.push(change);
     return change;
   });
-  yield changes;
-  return decided.map((decision, i): AlterationResult => {
+  yield [...elrsToClear(image, changes), ...changes];
+  const results = decided.map((decision, i): AlterationResult => {
     const { resource } = alterations[i]!;
     if (decision !== undefined && 'code' in decision) return { kind: 'refused', resource, refusal: decision };
     const written = decision !== undefined && !validateOnly;
     return { kind: 'altered', resource, revision: written ? image.revisionOf(decision) || image.revision : 0 };
   });
+  if (changes.length > 0) yield [...allowedElections(image)];
+  return results;
+}
+
+/** Elections of partitions that nobody leads, which are allowed by what their configs are now. */
+function* allowedElections(image: ClusterImage): Generator<Change, void, void> {
+  const brokers = viewOf(image);
+  for (const partition of image.partitions()) {
+    if (partition.leader !== NO_LEADER) continue;
+    const next = reassess(partition, { brokers, rules: rulesOf(image, partition) });
+    if (next !== undefined) yield { kind: 'partition', partition: next };
+  }
 }
 
 function targetOf(image: ClusterImage, resource: ConfigResource): Target | Refusal {

@@ -1,14 +1,9 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { assert } from '@weir/base/assert.ts';
 import { CLUSTER_PARTITIONS_MAX, CONTROLLER_QUEUE_MAX, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
 import { topicId } from '@weir/base/ids.ts';
-import type { TopicId } from '@weir/base/ids.ts';
-import { checkPartition } from './partition.ts';
 import type { Doubt } from './partition.ts';
-import type { ClusterImage } from './image.ts';
 import type { TopicResult } from './create-topics.ts';
-import { loadImage, newId, TestController } from './test-controller.ts';
+import { newId, TestController } from './test-controller.ts';
 
 const codeOf = (result: TopicResult | undefined): string =>
   result?.kind === 'refused' ? result.refusal.code : String(result?.kind);
@@ -100,21 +95,46 @@ describe('creating topics', () => {
     expect([...controller.image.topics.keys()]).toEqual(['there', 'fine', 'kept', 'good']);
   });
 
-  test('an unknown config is told which there are, and replication that it is not built yet', () => {
-    const controller = new TestController(undefined, { replicationFactorMax: 1 });
+  test('an unknown config is told which there are, and more replicas than brokers how many these are', () => {
+    const controller = new TestController();
     for (const id of [1, 2, 3]) controller.register(id);
     const results = controller.createTopics([
       { name: 'a', configs: { 'clean.policy': 'delete' } },
-      { name: 'b', replicationFactor: 2 },
+      { name: 'b', replicationFactor: 4 },
     ]);
     expect(results[0]).toMatchObject({
       refusal: { message: expect.stringContaining('flush, max.message.bytes, message.timestamp.type') },
     });
-    expect(results[1]).toMatchObject({ refusal: { message: expect.stringContaining('replication is not built yet') } });
+    expect(results[1]).toMatchObject({ refusal: { message: expect.stringContaining('3 are registered') } });
+  });
+
+  test('a topic that says nothing of replicas has three, or as many as there are brokers, or what is set', () => {
+    const factor = (controller: TestController, name: string): number => {
+      controller.createTopics([{ name }]);
+      return controller.partition({ name }).replicas.length;
+    };
+    const controller = withBrokers(2);
+    expect(factor(controller, 'a')).toBe(2);
+    for (const id of [3, 4]) controller.register(id);
+    expect(factor(controller, 'b')).toBe(3);
+    const set = (value: string): unknown =>
+      controller.alterConfigs([{ type: 'broker', name: '', set: [['default.replication.factor', value]] }]);
+    set('1');
+    expect(factor(controller, 'c')).toBe(1);
+    set('5');
+    expect(codeOf(controller.createTopics([{ name: 'd' }])[0])).toBe('INVALID_REPLICATION_FACTOR');
+    controller.alterConfigs([{ type: 'broker', name: '', delete: [['default.replication.factor']] }]);
+    expect(factor(new TestController(controller.store, { defaultReplicationFactor: 1 }), 'd')).toBe(1);
   });
 
   test('without an active broker there is nowhere to put a topic', () => {
     expect(codeOf(new TestController().createTopics([{ name: 'a' }])[0])).toBe('INVALID_REPLICATION_FACTOR');
+    const controller = withBrokers(2);
+    for (const id of [1, 2]) controller.endSession(id);
+    const [refused] = controller.createTopics([{ name: 'a', replicationFactor: 1 }]);
+    expect(refused).toMatchObject({
+      refusal: { code: 'INVALID_REPLICATION_FACTOR', message: 'all 2 brokers are away: nobody could lead' },
+    });
   });
 
   test('a topic that nobody asked for by name is created only where that is allowed', () => {
@@ -163,6 +183,10 @@ describe('brokers come and go', () => {
     expect(elections()).toBe(0);
     controller.register(1);
     expect(elections()).toBe(2);
+    const by = controller.effects.flatMap((effect) =>
+      effect.kind === 'publish' && effect.elections > 0 ? [effect.command] : [],
+    );
+    expect(by).toEqual(['registerBroker']);
   });
 
   test('the next in-sync replica in replica order leads, and the minimum of the ISR is kept for later', () => {
@@ -185,7 +209,7 @@ describe('brokers come and go', () => {
     const controller = withBrokers(1);
     controller.createTopics([{ name: 'a' }]);
     const first = controller.image.sessions.values().next().value!;
-    expect(controller.register(1)).toEqual({ kind: 'registered' });
+    expect(controller.register(1)).toEqual({ kind: 'registered', isOutdated: false });
     expect(controller.effects).toContainEqual({ kind: 'sessionEnded', sessionId: first.id });
     expect(controller.partitions('a')[0]).toMatchObject({ leader: 1, leaderEpoch: 1, isr: [1] });
     expect(controller.register(1, { directory: 'other' })).toMatchObject({
@@ -193,8 +217,42 @@ describe('brokers come and go', () => {
       refusal: { code: 'DUPLICATE_BROKER_ID' },
     });
     controller.endSession(1);
-    expect(controller.register(1, { directory: 'other' })).toEqual({ kind: 'registered' });
+    expect(controller.register(1, { directory: 'other' })).toEqual({ kind: 'registered', isOutdated: false });
     expect(controller.partitions('a')[0]).toMatchObject({ leader: -1, isr: [], elr: [] });
+  });
+
+  test('a directory from before the last run is refused while that run lives, and loses its seats once it is gone', () => {
+    const controller = new TestController();
+    controller.register(1, { incarnation: 'A' });
+    controller.register(2);
+    controller.createTopics([{ name: 'a', replicationFactor: 2, configs: { 'min.insync.replicas': '2' } }]);
+    controller.register(1, { incarnation: 'B', earlierIncarnations: ['A'] });
+    const outdated = { incarnation: 'C', earlierIncarnations: ['A'] };
+    expect(controller.register(1, outdated)).toMatchObject({ refusal: { code: 'DUPLICATE_BROKER_ID' } });
+    controller.endSession(2);
+    controller.endSession(1);
+    expect(controller.partitions('a')[0]).toMatchObject({ leader: -1, isr: [], elr: [2, 1] });
+    expect(controller.register(1, outdated)).toEqual({ kind: 'registered', isOutdated: true });
+    expect(controller.partitions('a')[0]).toMatchObject({ leader: -1, isr: [], elr: [2] });
+    controller.register(2);
+    expect(controller.partitions('a')[0]).toMatchObject({ leader: 2, isr: [2] });
+  });
+
+  test('a run whose registration was taken and never answered is the newest one of its directory', () => {
+    const controller = withBrokers(1);
+    controller.createTopics([{ name: 'a' }]);
+    controller.endSession(1);
+    controller.register(1, { incarnation: 'A' });
+    controller.endSession(1);
+    // It knows of another run that registered, and of this one that it may have.
+    for (const incarnation of ['B', 'B']) {
+      controller.register(1, { incarnation, earlierIncarnations: ['0', 'A'] });
+      expect(controller.partitions('a')[0]).toMatchObject({ leader: 1 });
+      controller.endSession(1);
+    }
+    // A copy of its disk from before it began its last run.
+    controller.register(1, { incarnation: 'C', earlierIncarnations: ['0', 'A'] });
+    expect(controller.partitions('a')[0]).toMatchObject({ leader: -1, elr: [] });
   });
 
   test('a missing or damaged replica stays offline, an unsynced last leader comes back and is audited', () => {
@@ -253,174 +311,3 @@ describe('brokers come and go', () => {
     expect(controller.step({ kind: 'command', id: 8, command: { kind: 'endSession', sessionId: 'x' } })).toEqual([]);
   });
 });
-
-type Step =
-  | { kind: 'register'; broker: number; directory: 'a' | 'b'; doubts: Doubt[] }
-  | { kind: 'end'; broker: number }
-  | { kind: 'grow'; by: number }
-  | { kind: 'configure' }
-  | { kind: 'producerIds' }
-  | { kind: 'create'; partitions: number; factor: number }
-  | { kind: 'delete'; count: number };
-
-const doubts = fc.array(fc.constantFrom<Doubt>('missing', 'damaged', 'unsynced'), { maxLength: 3 });
-const broker = fc.integer({ min: 1, max: 4 });
-const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({
-    kind: fc.constant('register' as const),
-    broker,
-    directory: fc.constantFrom('a' as const, 'a' as const, 'a' as const, 'b' as const),
-    doubts: fc.oneof(fc.constant<Doubt[]>([]), doubts),
-  }),
-  fc.record({ kind: fc.constant('end' as const), broker }),
-  fc.record({
-    kind: fc.constant('create' as const),
-    partitions: fc.constantFrom(1, 3, 150),
-    factor: fc.integer({ min: 1, max: 3 }),
-  }),
-  fc.record({ kind: fc.constant('grow' as const), by: fc.constantFrom(1, 140) }),
-  fc.record({ kind: fc.constantFrom('configure' as const, 'producerIds' as const) }),
-  fc.record({ kind: fc.constant('delete' as const), count: fc.integer({ min: 1, max: 3 }) }),
-);
-const dieAfter = fc.option(fc.nat(3), { nil: undefined, freq: 3 });
-
-/** Every partition by its place, as text. */
-function snapshotOf(image: ClusterImage) {
-  return new Map([...image.partitions()].map((partition) => [`${partition.topicId}/${partition.index}`, partition]));
-}
-
-test('whatever happens in whatever order, and wherever the coordinator dies, R12 holds and no lost replica leads', () => {
-  const check = fc.check(
-    fc.property(fc.array(fc.tuple(step, dieAfter), { maxLength: 25 }), (steps) => {
-      let controller = new TestController();
-      const lost = new Set<string>();
-      const producerIds = new Set<number>();
-      for (const [index, [action, death]] of steps.entries()) {
-        const before = snapshotOf(controller.image);
-        const topics = [...controller.image.topics.values()];
-        perform(controller, action, { name: `t${index}`, death, lost, producerIds });
-        if (death !== undefined) controller = new TestController(controller.store);
-        checkImage(controller, before, lost);
-        for (const { name, id } of topics) checkIsThereOrDeleted(controller, { name, id });
-      }
-    }),
-    { numRuns: 150 },
-  );
-  expect(fc.defaultReportMessage(check)).toBeUndefined();
-});
-
-function perform(
-  controller: TestController,
-  action: Step,
-  {
-    name,
-    death,
-    lost,
-    producerIds,
-  }: { name: string; death: number | undefined; lost: Set<string>; producerIds: Set<number> },
-): void {
-  const died = death === undefined ? {} : { dieAfter: death };
-  switch (action.kind) {
-    case 'create':
-      controller.createTopics([{ name, partitionCount: action.partitions, replicationFactor: action.factor }], died);
-      return;
-    case 'grow':
-      controller.createPartitions(
-        [...controller.image.topics.values()].map((topic) => ({
-          name: topic.name,
-          totalCount: topic.partitionCount + action.by,
-        })),
-        died,
-      );
-      return;
-    case 'configure': {
-      const set = [['retention.ms', String(controller.image.revision)]] as const;
-      const alterations = [...controller.image.topics.keys()].map(
-        (topic) => ({ type: 'topic', name: topic, set }) as const,
-      );
-      const cluster = {
-        type: 'broker',
-        name: '',
-        set: [['log.retention.ms', String(controller.image.revision)]],
-      } as const;
-      controller.alterConfigs([...alterations, cluster], died);
-      return;
-    }
-    case 'producerIds': {
-      const first = controller.allocateProducerIds(1, died);
-      assert(first === undefined || !producerIds.has(first), 'producer ids are given out twice');
-      if (first !== undefined) producerIds.add(first);
-      return;
-    }
-    case 'delete':
-      controller.deleteTopics([...controller.image.topics.values()].slice(0, action.count), died);
-      return;
-    case 'end':
-      controller.endSession(action.broker, died);
-      return;
-    case 'register': {
-      const partitions = [...controller.image.partitions()];
-      const doubtful = action.doubts.flatMap((why, i) => {
-        const partition = partitions[i];
-        return partition === undefined ? [] : [{ topicId: partition.topicId, partition: partition.index, doubt: why }];
-      });
-      const known = [...controller.image.brokers.values()].find(({ id }) => id === action.broker);
-      const result = controller.register(action.broker, { directory: action.directory, doubtful, ...died });
-      // What a coordinator died of has not been answered, and may or may not have happened.
-      if (result?.kind !== 'registered') return;
-      const isOther = known !== undefined && known.directoryId !== action.directory;
-      for (const { topicId: id, partition, doubt: why } of doubtful) {
-        if (why !== 'unsynced') lost.add(`${id}/${partition}/${action.broker}`);
-      }
-      if (isOther) for (const { topicId: id, index } of partitions) lost.add(`${id}/${index}/${action.broker}`);
-      return;
-    }
-  }
-}
-
-function checkIsThereOrDeleted({ image, store }: TestController, topic: { name: string; id: TopicId }): void {
-  const isThere = image.topics.get(topic.name)?.id === topic.id;
-  assert(isThere !== image.deletedTopics.has(topic.id), 'a topic is there, or it is known that it was deleted');
-  const stored = store.rangeNow({ prefix: `/partitions/${topic.id}/` }).items;
-  assert(isThere || stored.length === 0, 'a deleted topic leaves no partitions');
-}
-
-function checkImage(
-  { image, store }: TestController,
-  before: ReturnType<typeof snapshotOf>,
-  lost: ReadonlySet<string>,
-): void {
-  const active = new Map(image.activeBrokers().map(({ id }) => [id, image.sessionOf(id)!.revision]));
-  for (const [place, partition] of snapshotOf(image)) {
-    checkPartition(partition);
-    const old = before.get(place) ?? partition;
-    const isLed = partition.leader !== -1;
-    const changed = partition.revision !== old.revision;
-    const candidates = partition.elr.filter(
-      ({ broker: id, directory }) => active.has(id) && image.brokers.get(id)!.directoryId === directory,
-    );
-    const stored = store.rangeNow({
-      prefix: `/partitions/${place.replace(/\d+$/, (index) => index.padStart(5, '0'))}`,
-    });
-    assert(
-      partition.isr.every(({ broker: id, epoch }) => active.get(id) === epoch),
-      'a fenced broker is in sync',
-    );
-    assert(!lost.has(`${place}/${partition.leader}`), 'a lost replica leads');
-    assert(partition.leaderEpoch >= old.leaderEpoch, 'the leader epoch fell');
-    assert(partition.leader === old.leader || partition.leaderEpoch > old.leaderEpoch, 'two leaders in one epoch');
-    assert(changed || partition.partitionEpoch === old.partitionEpoch, 'an epoch changed without a write');
-    assert(partition.partitionEpoch + 1 === stored.items[0]!.version, 'the partition epoch does not count the writes');
-    assert(isLed || candidates.length === 0, 'a partition that could have a leader has none');
-  }
-  const { image: reloaded, orphans } = loadImage(store);
-  expect(orphans).toEqual([]);
-  expect(snapshotOf(reloaded)).toEqual(snapshotOf(image));
-  expect(new Map(reloaded.brokers)).toEqual(new Map(image.brokers));
-  expect(new Map(reloaded.sessions)).toEqual(new Map(image.sessions));
-  expect([...reloaded.deletedTopics.keys()].toSorted()).toEqual([...image.deletedTopics.keys()].toSorted());
-  expect(reloaded.partitionCount).toBe(image.partitionCount);
-  expect(new Map(reloaded.topics)).toEqual(new Map(image.topics));
-  expect(new Map(reloaded.brokerConfigs)).toEqual(new Map(image.brokerConfigs));
-  expect(reloaded.nextProducerId).toBe(image.nextProducerId);
-}

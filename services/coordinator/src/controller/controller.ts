@@ -1,11 +1,15 @@
 import { assert, present } from '@weir/base/assert.ts';
 import { CONTROLLER_QUEUE_MAX } from '@weir/base/limits.ts';
+import type { Refusal } from '@weir/base/errors.ts';
 import type { BrokerId, Revision, TopicId } from '@weir/base/ids.ts';
+import type { Claim } from '../election/claim.ts';
 import type { TxnRequest } from '../store/metadata-store.ts';
 import { endSession, reconcile, registerBroker } from './brokers.ts';
 import type { EndSession, Reconcile, RegisterBroker, RegisterResult } from './brokers.ts';
 import { allocateProducerIds } from './producer-ids.ts';
 import type { AllocateProducerIds, ProducerIdsResult } from './producer-ids.ts';
+import { alterIsr } from './alter-isr.ts';
+import type { AlterIsr, IsrResult } from './alter-isr.ts';
 import { alterConfigs } from './alter-configs.ts';
 import type { AlterationResult, AlterConfigs, Requester } from './alter-configs.ts';
 import { alteredConfigs } from './altered-configs.ts';
@@ -16,9 +20,17 @@ import { createTopics, policyInEffect } from './create-topics.ts';
 import type { CreateTopics, Policy, TopicResult } from './create-topics.ts';
 import { deleteTopics } from './delete-topics.ts';
 import type { DeleteTopics, DeletionResult } from './delete-topics.ts';
-import type { BrokerConfigsOwner, Change, ClusterImage, PartitionRecord } from './image.ts';
+import { drainBroker } from './drain-broker.ts';
+import type { DrainBroker } from './drain-broker.ts';
+import { electLeaders } from './elect-leaders.ts';
+import type { ElectionResult, ElectLeaders } from './elect-leaders.ts';
+import type { BrokerConfigsOwner, Change, ClusterImage, IsrMember, PartitionRecord } from './image.ts';
 import { NO_LEADER } from './image.ts';
+import { reportDoubtfulReplicas } from './report-doubtful-replicas.ts';
+import type { ReportDoubtfulReplicas, ReportResult } from './report-doubtful-replicas.ts';
 import { fitsTransaction, packTransaction } from './transaction.ts';
+import { unregisterBroker } from './unregister-broker.ts';
+import type { UnregisterBroker } from './unregister-broker.ts';
 import { beginClientSession, endClientSessions, sweepNodes, writeNodes } from '../namespace/commands.ts';
 import type { NamespaceCommand, WriteResult } from '../namespace/commands.ts';
 import { isNamespaceChange } from '../namespace/node.ts';
@@ -34,7 +46,12 @@ export type Command =
   | CreatePartitions
   | DeleteTopics
   | AlterConfigs
+  | AlterIsr
+  | ReportDoubtfulReplicas
   | AllocateProducerIds
+  | DrainBroker
+  | UnregisterBroker
+  | ElectLeaders
   | Reconcile
   | NamespaceCommand;
 
@@ -46,6 +63,9 @@ export type CommandResult =
   | { readonly kind: 'done' }
   | { readonly kind: 'topics'; readonly results: readonly TopicResult[] }
   | { readonly kind: 'growths'; readonly results: readonly GrowthResult[] }
+  | { readonly kind: 'election'; readonly result: ElectionResult }
+  | { readonly kind: 'isrs'; readonly results: readonly IsrResult[] }
+  | { readonly kind: 'reports'; readonly results: readonly ReportResult[] }
   | { readonly kind: 'alterations'; readonly results: readonly AlterationResult[] }
   | { readonly kind: 'deletions'; readonly results: readonly DeletionResult[] };
 
@@ -59,14 +79,30 @@ export type ControllerEvent =
 export type ControllerEffect =
   /** Write this, however often it takes: `committed` follows, or the coordinator is deposed. One at a time. */
   | { readonly kind: 'commit'; readonly txn: TxnRequest; readonly changeId: string }
-  /** `elections`: partitions that another broker leads now than before. */
   | {
       readonly kind: 'publish';
       readonly revision: Revision;
       readonly entities: readonly Entity[];
+      /** By which. */
+      readonly command: Command['kind'];
+      /** Partitions that another broker leads now than before. */
       readonly elections: number;
+      /** Partitions that a replica has left the ISR of. */
+      readonly isrShrinks: number;
+      /** And that one is in the ISR of that was not. */
+      readonly isrExpansions: number;
     }
   | { readonly kind: 'sessionEnded'; readonly sessionId: string }
+  /** A replica is in sync that was not: it may be one that is preferred. */
+  | { readonly kind: 'rejoined' }
+  /** Somebody drained a broker, took that back, or unregistered it: to be audited. */
+  | {
+      readonly kind: 'brokerAltered';
+      readonly id: BrokerId;
+      readonly what: 'drains' | 'drains no longer' | 'is unregistered';
+      readonly revision: Revision;
+      readonly peer: string;
+    }
   /** Nodes changed: of the users' and, apart from them, of those that show the metadata. */
   | {
       readonly kind: 'nodesChanged';
@@ -81,14 +117,15 @@ export type ControllerEffect =
       readonly revision: Revision;
       readonly requester: Requester;
     }
-  /** A leader was elected that may lack acknowledged records: to be audited. */
-  | { readonly kind: 'uncleanElection'; readonly partition: PartitionRecord }
+  /** A leader was elected that may lack acknowledged records: to be audited. `peer`: who asked for it; empty when nobody did. */
+  | { readonly kind: 'uncleanElection'; readonly partition: PartitionRecord; readonly peer: string }
   | { readonly kind: 'reply'; readonly id: number; readonly result: CommandResult }
   | { readonly kind: 'refuse'; readonly id: number };
 
 /** Something that has changed, for those who follow the metadata. A topic comes with its new partitions. */
 export type Entity =
   | { readonly kind: 'broker'; readonly id: BrokerId }
+  | { readonly kind: 'brokerGone'; readonly id: BrokerId }
   /** `newFrom`: its partitions from there on are new; none are when it has no more than that. */
   | { readonly kind: 'topic'; readonly name: string; readonly newFrom: number }
   | { readonly kind: 'brokerConfigs'; readonly owner: BrokerConfigsOwner }
@@ -99,10 +136,8 @@ export type Entity =
 export interface ControllerOptions {
   readonly image: ClusterImage;
   readonly policy: Policy;
-  readonly controllerRevision: Revision;
-  /** Different for every coordinator process: change ids begin with it. */
-  readonly incarnation: string;
-  readonly coordinatorId: number;
+  /** By which it may write. Change ids begin with its incarnation, which no other claim has. */
+  readonly claim: Pick<Claim, 'incarnation' | 'revision'>;
 }
 
 interface Running {
@@ -129,7 +164,7 @@ export class Controller {
 
   constructor(options: ControllerOptions) {
     this.image = options.image;
-    this.systemView = new SystemView(options.image, options);
+    this.systemView = new SystemView(options.image);
     this.#options = options;
   }
 
@@ -166,6 +201,8 @@ export class Controller {
     const fenced = ended.map((id) => present(this.image.sessions.get(id), `session ${id} ended twice`).brokerId);
     const unclean = writing.flatMap((change) => (this.#isUnclean(change) ? [change.partition] : []));
     const elections = writing.filter((change) => this.#isElection(change)).length;
+    const isrShrinks = writing.filter((change) => this.#isrChange(change).shrinks).length;
+    const isrExpansions = writing.filter((change) => this.#isrChange(change).expands).length;
     const known = new Map(
       writing.flatMap((change) => {
         if (change.kind !== 'topic') return [];
@@ -179,12 +216,25 @@ export class Controller {
     const entities = entitiesOf(this.image, { changes: writing, fenced, known });
     const effects: ControllerEffect[] = [];
     // Followers of the metadata hear nothing of nodes.
-    if (!writing.every(isNamespaceChange)) effects.push({ kind: 'publish', revision, entities, elections });
+    if (!writing.every(isNamespaceChange)) {
+      effects.push({
+        kind: 'publish',
+        revision,
+        entities,
+        command: command.kind,
+        elections,
+        isrShrinks,
+        isrExpansions,
+      });
+    }
     effects.push({ kind: 'nodesChanged', revision, users, system: system.events(writing) });
+    const peer = 'peer' in command ? command.peer : '';
     return [
       ...effects,
       ...altered,
-      ...unclean.map((partition) => ({ kind: 'uncleanElection', partition }) as const),
+      ...brokersAltered(writing, { command, revision }),
+      ...(isrExpansions > 0 ? [{ kind: 'rejoined' } as const] : []),
+      ...unclean.map((partition) => ({ kind: 'uncleanElection', partition, peer }) as const),
       ...ended.map((sessionId) => ({ kind: 'sessionEnded', sessionId }) as const),
     ];
   }
@@ -201,6 +251,13 @@ export class Controller {
     const { topicId, index, leader } = change.partition;
     const before = this.image.partition(topicId, index);
     return before !== undefined && leader !== NO_LEADER && leader !== before.leader;
+  }
+
+  #isrChange(change: Change): { readonly shrinks: boolean; readonly expands: boolean } {
+    if (change.kind !== 'partition') return { shrinks: false, expands: false };
+    const { topicId, index, isr } = change.partition;
+    const before = this.image.partition(topicId, index)?.isr ?? isr;
+    return { shrinks: lacksSome(isr, before), expands: lacksSome(before, isr) };
   }
 
   #isUnclean(change: Change): change is Extract<Change, { kind: 'partition' }> {
@@ -237,7 +294,7 @@ export class Controller {
   }
 
   #commit(running: Running): ControllerEffect {
-    const { incarnation, controllerRevision } = this.#options;
+    const { incarnation, revision: controllerRevision } = this.#options.claim;
     const changeId = `${incarnation}/${++this.#transactions}`;
     const packed = packTransaction(this.image, running.rest, { controllerRevision, changeId });
     running.writing = packed.changes;
@@ -262,16 +319,32 @@ export class Controller {
         return { kind: 'growths', results: yield* createPartitions(this.image, command, this.#policy) };
       case 'alterConfigs':
         return { kind: 'alterations', results: yield* alterConfigs(this.image, command) };
+      case 'alterIsr': {
+        const results = yield* alterIsr(this.image, command);
+        return 'code' in results ? { kind: 'refused', refusal: results } : { kind: 'isrs', results };
+      }
+      case 'reportDoubtfulReplicas': {
+        const results = yield* reportDoubtfulReplicas(this.image, command);
+        return 'code' in results ? { kind: 'refused', refusal: results } : { kind: 'reports', results };
+      }
       case 'allocateProducerIds':
         return yield* allocateProducerIds(this.image, command);
       case 'deleteTopics':
         return { kind: 'deletions', results: yield* deleteTopics(this.image, command) };
+      case 'drainBroker':
+      case 'undrainBroker':
+        return doneUnless(yield* drainBroker(this.image, command));
+      case 'unregisterBroker':
+        return doneUnless(yield* unregisterBroker(this.image, command));
+      case 'electLeaders': {
+        const result = yield* electLeaders(this.image, command);
+        return 'code' in result ? { kind: 'refused', refusal: result } : { kind: 'election', result };
+      }
       case 'reconcile':
         yield* reconcile(this.image, command);
         return { kind: 'done' };
       case 'beginClientSession': {
-        const why = yield* beginClientSession(this.image, command);
-        return why === undefined ? { kind: 'done' } : { kind: 'refused', refusal: why };
+        return doneUnless(yield* beginClientSession(this.image, command));
       }
       case 'endClientSessions':
         yield* endClientSessions(this.image, command);
@@ -283,6 +356,36 @@ export class Controller {
         return { kind: 'done' };
     }
   }
+}
+
+/** Whether brokers are missing in an ISR, under whichever registration. */
+function lacksSome(isr: readonly IsrMember[], brokers: readonly IsrMember[]): boolean {
+  return brokers.some(({ broker }) => isr.every((member) => member.broker !== broker));
+}
+
+function doneUnless(why: Refusal | undefined): CommandResult {
+  return why === undefined ? { kind: 'done' } : { kind: 'refused', refusal: why };
+}
+
+function brokersAltered(
+  changes: readonly Change[],
+  { command, revision }: { readonly command: Command; readonly revision: Revision },
+): ControllerEffect[] {
+  if (!('peer' in command)) return [];
+  const { peer } = command;
+  return changes.flatMap((change): ControllerEffect[] => {
+    switch (change.kind) {
+      case 'broker': {
+        const { id, drain } = change.broker;
+        const what = drain?.isOn === true ? 'drains' : 'drains no longer';
+        return [{ kind: 'brokerAltered', id, what, revision, peer }];
+      }
+      case 'brokerGone':
+        return [{ kind: 'brokerAltered', id: change.id, what: 'is unregistered', revision, peer }];
+      default:
+        return [];
+    }
+  });
 }
 
 /** There are no more of them than sessions, and nothing is well until they are done. */
@@ -309,6 +412,7 @@ function entitiesOf(
   const entities: Entity[] = [];
   for (const change of changes) {
     if (change.kind === 'broker') brokers.add(change.broker.id);
+    if (change.kind === 'brokerGone') entities.push({ kind: 'brokerGone', id: change.id });
     if (change.kind === 'topic') {
       const { name } = change.topic;
       entities.push({ kind: 'topic', name, newFrom: known.get(name) ?? 0 });

@@ -60,6 +60,7 @@ export function* createPartitions(
         first,
         count,
         replicationFactor,
+        configs: topic.configs,
         assignments,
         start: partitionCount,
       });
@@ -101,10 +102,7 @@ function problemOf(
     return refusal('INVALID_REPLICA_ASSIGNMENT', message);
   }
   const replicationFactor = replicationFactorOf(image, topic);
-  const problem = replicationFactorProblem(replicationFactor, {
-    brokers: image.activeBrokers().length,
-    built: context.policy.replicationFactorMax,
-  });
+  const problem = replicationFactorProblem(image, replicationFactor);
   if (problem !== undefined) return refusal('INVALID_REPLICATION_FACTOR', problem);
   const misplaced = replicasProblem(image, assignments, { first: before, replicationFactor });
   if (misplaced !== undefined) return misplaced;

@@ -1,6 +1,6 @@
 import { topicNameProblem } from '@weir/base/ids.ts';
 import type { TopicId } from '@weir/base/ids.ts';
-import { CLUSTER_PARTITIONS_MAX, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
+import { CLUSTER_PARTITIONS_MAX, REPLICATION_FACTOR_DEFAULT, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
 import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { present } from '@weir/base/assert.ts';
@@ -13,8 +13,8 @@ export interface Policy {
   /** Whether topics are created because somebody produces to them. */
   readonly autoCreateTopics: boolean;
   readonly defaultPartitions: number;
-  /** Largest replication factor that is built. */
-  readonly replicationFactorMax: number;
+  /** Undefined: REPLICATION_FACTOR_DEFAULT, or as many as there are brokers when these are fewer. */
+  readonly defaultReplicationFactor?: number | undefined;
 }
 
 /** A topic as somebody asks for it. */
@@ -51,13 +51,26 @@ export type TopicResult =
   | { readonly kind: 'valid'; readonly topic: TopicRecord; readonly replicationFactor: number }
   | { readonly kind: 'created'; readonly topic: Versioned<TopicRecord>; readonly replicationFactor: number };
 
+/** What was set of the cluster by options, under the broker configs' names. */
+export function staticConfigsOf(policy: Policy): Record<string, string> {
+  const { autoCreateTopics, defaultPartitions, defaultReplicationFactor: factor } = policy;
+  return {
+    'auto.create.topics.enable': String(autoCreateTopics),
+    'num.partitions': String(defaultPartitions),
+    ...(factor === undefined ? {} : { 'default.replication.factor': String(factor) }),
+  };
+}
+
 /** The policy with what was set since the coordinator was started. */
 export function policyInEffect(image: ClusterImage, policy: Policy): Policy {
-  const { 'auto.create.topics.enable': autoCreate, 'num.partitions': partitions } = image.configsOf('default');
+  const configs = image.configsOf('default');
+  const { 'auto.create.topics.enable': autoCreate, 'num.partitions': partitions } = configs;
+  const factor = configs['default.replication.factor'];
   return {
     ...policy,
     ...(autoCreate === undefined ? {} : { autoCreateTopics: autoCreate === 'true' }),
     ...(partitions === undefined ? {} : { defaultPartitions: Number(partitions) }),
+    ...(factor === undefined ? {} : { defaultReplicationFactor: Number(factor) }),
   };
 }
 
@@ -72,7 +85,7 @@ export function* createTopics(
   let partitionCount = image.partitionCount;
   const changes: Change[] = [];
   const results = command.topics.map((asked): TopicResult => {
-    const topic = withDefaults(asked, policy);
+    const topic = withDefaults(image, asked, policy);
     const refused =
       names.get(topic.name) === 1
         ? (assignmentsProblem(asked) ??
@@ -87,6 +100,7 @@ export function* createTopics(
         first: 0,
         count: topic.partitionCount,
         replicationFactor,
+        configs,
         assignments: placesOf(topic),
         start: partitionCount,
       });
@@ -105,7 +119,7 @@ export function* createTopics(
   });
 }
 
-function withDefaults(topic: NewTopic, policy: Policy): NewTopic {
+function withDefaults(image: ClusterImage, topic: NewTopic, policy: Policy): NewTopic {
   const { assignments } = topic;
   if (assignments.length > 0) {
     return { ...topic, partitionCount: assignments.length, replicationFactor: assignments[0]!.brokers.length };
@@ -113,8 +127,15 @@ function withDefaults(topic: NewTopic, policy: Policy): NewTopic {
   return {
     ...topic,
     partitionCount: topic.partitionCount === 0 ? policy.defaultPartitions : topic.partitionCount,
-    replicationFactor: topic.replicationFactor === 0 ? 1 : topic.replicationFactor,
+    replicationFactor:
+      topic.replicationFactor === 0 ? defaultReplicationFactor(image, policy) : topic.replicationFactor,
   };
+}
+
+function defaultReplicationFactor(image: ClusterImage, policy: Policy): number {
+  // Also of those that are away: a topic is not to have fewer replicas for ever because it was created in a bad moment.
+  const brokers = Math.max(1, image.brokers.size);
+  return policy.defaultReplicationFactor ?? Math.min(REPLICATION_FACTOR_DEFAULT, brokers);
 }
 
 function problemOf(
@@ -139,10 +160,7 @@ function problemOf(
   if (partitionCount < 1 || partitionCount > TOPIC_PARTITIONS_MAX) {
     return refusal('INVALID_PARTITIONS', `a topic has 1 to ${TOPIC_PARTITIONS_MAX} partitions, not ${partitionCount}`);
   }
-  const replicationProblem = replicationFactorProblem(replicationFactor, {
-    brokers: image.activeBrokers().length,
-    built: policy.replicationFactorMax,
-  });
+  const replicationProblem = replicationFactorProblem(image, replicationFactor);
   if (replicationProblem !== undefined) return refusal('INVALID_REPLICATION_FACTOR', replicationProblem);
   const misplaced = replicasProblem(image, placesOf(topic), { first: 0, replicationFactor });
   if (misplaced !== undefined) return misplaced;

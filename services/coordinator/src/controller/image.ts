@@ -1,9 +1,11 @@
 import { assert, present } from '@weir/base/assert.ts';
 import { revision as asRevision } from '@weir/base/ids.ts';
 import type { BrokerId, LeaderEpoch, Revision, TopicId } from '@weir/base/ids.ts';
+import type { Claim } from '../election/claim.ts';
 import { Namespace } from '../namespace/namespace.ts';
 import { isNamespaceChange } from '../namespace/node.ts';
 import type { NamespaceChange, NodeEvent } from '../namespace/node.ts';
+import type { BrokerState } from './broker-life.ts';
 
 /** A registered broker, whether its session lives or not. */
 export interface BrokerRecord {
@@ -16,8 +18,19 @@ export interface BrokerRecord {
   readonly grpcAddress: string;
   /** host:port that Kafka clients are told; empty when it does not listen for them. */
   readonly kafkaAddress: string;
+  /** host:port where other brokers follow what it leads; empty when it is not reached for that. */
+  readonly replicationAddress: string;
   /** Empty for none. */
   readonly rack: string;
+  /** Absent as it was registered: a drain ends with its registration, whose epoch it names. */
+  readonly drain?: Drain;
+}
+
+/** What became of a registration since. */
+export interface Drain {
+  /** Of the registration that drains, or that drained until somebody took that back. */
+  readonly epoch: Revision;
+  readonly isOn: boolean;
 }
 
 /** A broker's session. Written in the registering transaction: its revision is the broker epoch. */
@@ -96,12 +109,19 @@ export interface PartitionRecord {
 /** With the revision of the transaction that wrote it. */
 export type Versioned<T> = T & { readonly revision: Revision };
 
+/** The revision at which a broker registered last: its epoch, whether its session lives or not. */
+export function registrationOf({ drain, revision }: Versioned<BrokerRecord>): Revision {
+  return drain?.epoch ?? revision;
+}
+
 /** And with that of the one that created it. */
 export type Created<T> = Versioned<T> & { readonly createRevision: Revision };
 
 /** One key's new contents. */
 export type Change =
   | { readonly kind: 'broker'; readonly broker: BrokerRecord }
+  /** It was unregistered: its session has ended, and no partition has a replica on it. */
+  | { readonly kind: 'brokerGone'; readonly id: BrokerId }
   | { readonly kind: 'sessionBegan'; readonly session: SessionRecord }
   | { readonly kind: 'sessionEnded'; readonly sessionId: string }
   /** A new topic, or one whose configs or number of partitions changes. */
@@ -116,7 +136,7 @@ export type Change =
   | { readonly kind: 'topicGone'; readonly name: string }
   /** It was deleted so long ago that nobody needs to know any more. */
   | { readonly kind: 'deletedTopicForgotten'; readonly id: TopicId }
-  /** Removes it; the image has forgotten it already. */
+  /** Removes a partition that no topic has. */
   | { readonly kind: 'orphan'; readonly orphan: Orphan }
   | NamespaceChange;
 
@@ -127,9 +147,15 @@ export interface Orphan {
   readonly revision: Revision;
 }
 
-/** The whole metadata, as of `revision`. Only the controller changes it; the records in it are immutable. */
+/**
+ * The whole metadata, as of `revision`. Only the controller changes it, or what follows the store while another coordinator
+ * has it changed; the records in it are immutable.
+ */
 export class ClusterImage {
-  readonly clusterId: string;
+  /** Empty while the cluster has none. */
+  clusterId: string;
+  /** The active coordinator's claim; undefined while there is none. */
+  claim: Claim | undefined;
   readonly brokers = new Map<BrokerId, Versioned<BrokerRecord>>();
   readonly sessions = new Map<string, Versioned<SessionRecord>>();
   readonly topics = new Map<string, Created<TopicRecord>>();
@@ -143,6 +169,8 @@ export class ClusterImage {
   readonly #partitions = new Map<TopicId, Created<PartitionRecord>[]>();
   readonly #topicNames = new Map<TopicId, string>();
   readonly #sessionOfBroker = new Map<BrokerId, string>();
+  /** Up to where a session's broker has said that it knows the metadata. Not stored: a new coordinator is told within a heartbeat. */
+  readonly #applied = new Map<string, number>();
   #revision: Revision = asRevision(0);
   #lastChange: Revision = asRevision(0);
   #partitionCount = 0;
@@ -190,6 +218,27 @@ export class ClusterImage {
     return sessionId === undefined ? undefined : this.sessions.get(sessionId);
   }
 
+  /** Where a broker stands. */
+  stateOf(id: BrokerId): BrokerState {
+    const broker = this.brokers.get(id);
+    if (broker === undefined) return 'gone';
+    const session = this.sessionOf(id);
+    if (session === undefined) return 'fenced';
+    if (broker.drain?.isOn === true && broker.drain.epoch === session.revision) return 'draining';
+    return this.hasApplied(id, broker.revision) ? 'active' : 'registered';
+  }
+
+  /** A session's broker says that it knows the metadata up to a revision. */
+  noteApplied(sessionId: string, revision: number): void {
+    if (this.sessions.has(sessionId)) this.#applied.set(sessionId, revision);
+  }
+
+  /** Whether a broker has said, under its registration of now, that it knows the metadata up to a revision. */
+  hasApplied(id: BrokerId, revision: Revision): boolean {
+    const sessionId = this.#sessionOfBroker.get(id);
+    return sessionId !== undefined && (this.#applied.get(sessionId) ?? 0) >= revision;
+  }
+
   topicById(id: TopicId): Created<TopicRecord> | undefined {
     const name = this.#topicNames.get(id);
     return name === undefined ? undefined : this.topics.get(name);
@@ -206,6 +255,8 @@ export class ClusterImage {
     switch (change.kind) {
       case 'broker':
         return this.brokers.get(change.broker.id)?.revision ?? 0;
+      case 'brokerGone':
+        return this.brokers.get(change.id)?.revision ?? 0;
       case 'sessionBegan':
         return this.sessions.get(change.session.id)?.revision ?? 0;
       case 'sessionEnded':
@@ -260,6 +311,10 @@ export class ClusterImage {
       case 'broker':
         this.brokers.set(change.broker.id, { ...change.broker, revision });
         return;
+      case 'brokerGone':
+        assert(!this.#sessionOfBroker.has(change.id), `broker ${change.id} goes and has a session`);
+        this.brokers.delete(change.id);
+        return;
       case 'sessionBegan': {
         const { session } = change;
         assert(!this.#sessionOfBroker.has(session.brokerId), `broker ${session.brokerId} has two sessions`);
@@ -270,6 +325,7 @@ export class ClusterImage {
       case 'sessionEnded': {
         const session = present(this.sessions.get(change.sessionId), `there is no session ${change.sessionId}`);
         this.sessions.delete(session.id);
+        this.#applied.delete(session.id);
         this.#sessionOfBroker.delete(session.brokerId);
         return;
       }
@@ -311,7 +367,6 @@ export class ClusterImage {
         assert(this.deletedTopics.has(topic.id), `topic ${change.name} goes without a proof that it was deleted`);
         this.topics.delete(topic.name);
         this.#topicNames.delete(topic.id);
-        this.#partitions.delete(topic.id);
         this.#partitionCount -= topic.partitionCount;
         return;
       }
@@ -319,8 +374,21 @@ export class ClusterImage {
         this.deletedTopics.delete(change.id);
         return;
       case 'orphan':
+        this.#removeOrphan(change.orphan);
         return;
     }
+  }
+
+  #removeOrphan({ topicId, index }: Orphan): void {
+    const partitions = this.#partitions.get(topicId);
+    // After a load they are out of the image before they are out of the store.
+    if (partitions === undefined) return;
+    // It leaves a hole: the others keep their places.
+    Reflect.deleteProperty(partitions, index);
+    let length = partitions.length;
+    while (length > 0 && partitions[length - 1] === undefined) length--;
+    partitions.length = length;
+    if (length === 0) this.#partitions.delete(topicId);
   }
 
   /** After a load: the revision that it stood for, and that of the newest transaction then. */
@@ -330,7 +398,10 @@ export class ClusterImage {
     this.#lastChange = lastChange;
   }
 
-  /** Takes out the partitions that no topic has: of topics that were not finished, and that were being added to one. */
+  /**
+   * Takes out the partitions that no topic has: of topics that were not finished, that were being added to one, or that were
+   * deleted.
+   */
   takeOrphans(): Orphan[] {
     const orphans: Orphan[] = [];
     for (const [topicId, partitions] of this.#partitions) {

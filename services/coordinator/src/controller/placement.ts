@@ -8,43 +8,61 @@ export interface Candidate {
   readonly rack: string;
 }
 
+/** Whom partitions may be placed on. */
+export interface Takers {
+  readonly live: readonly Candidate[];
+  /** Those that are away. */
+  readonly absent: readonly Candidate[];
+}
+
 /**
  * Replicas for the partitions of a new topic, the first of each meant to lead. Leaders go round robin, beginning at
  * `start`, so that topics of one partition spread as well; replicas of one partition are on different racks as long as
- * there are any, and never twice on a broker.
+ * there are any, and never twice on a broker. Brokers that are away have only replicas for which nobody who lives is left,
+ * and never the first: unlike in Kafka they do not go before those that live for the sake of another rack.
  */
 export function placeReplicas(
-  candidates: readonly Candidate[],
+  { live, absent }: Takers,
   options: { readonly partitionCount: number; readonly replicationFactor: number; readonly start: number },
 ): BrokerId[][] {
   const { partitionCount, replicationFactor, start } = options;
-  assert(replicationFactor >= 1 && replicationFactor <= candidates.length, 'there are brokers enough');
-  const ring = alternateRacks(candidates);
+  assert(live.length > 0, 'somebody lives who can lead');
+  assert(replicationFactor >= 1 && replicationFactor <= live.length + absent.length, 'there are brokers enough');
+  const ring = alternateRacks(live);
+  const reserve = alternateRacks(absent);
   return Array.from({ length: partitionCount }, (_, partition) => {
     const place = start + partition;
+    const leader = ring[place % ring.length]!;
     // With each turn round the ring the followers shift by one, so that a lost leader's load does not all go to one.
     const shift = Math.floor(place / ring.length);
-    return chooseReplicas(ring, { first: place % ring.length, shift, replicationFactor });
+    const others = rotated(ring, (place % ring.length) + 1).slice(0, -1);
+    return chooseReplicas(leader, [rotated(others, shift), rotated(reserve, place)], replicationFactor);
   });
 }
 
+/** The leader, and followers of these groups, of the next group only when there is nobody left in the one before. */
 function chooseReplicas(
-  ring: readonly Candidate[],
-  options: { readonly first: number; readonly shift: number; readonly replicationFactor: number },
+  leader: Candidate,
+  groups: readonly (readonly Candidate[])[],
+  replicationFactor: number,
 ): BrokerId[] {
-  const { first, shift, replicationFactor } = options;
-  const leader = ring[first]!;
-  const others = ring.length - 1;
-  const order = Array.from({ length: others }, (_, i) => ring[(first + 1 + ((shift + i) % others)) % ring.length]!);
   const chosen = [leader];
   const racks = new Set([rackOf(leader)]);
-  while (chosen.length < replicationFactor) {
-    const left = order.filter((candidate) => !chosen.includes(candidate));
-    const next = left.find((candidate) => !racks.has(rackOf(candidate))) ?? left[0]!;
-    chosen.push(next);
-    racks.add(rackOf(next));
+  for (const group of groups) {
+    const left = [...group];
+    while (chosen.length < replicationFactor && left.length > 0) {
+      const other = left.findIndex((candidate) => !racks.has(rackOf(candidate)));
+      const [next] = left.splice(Math.max(0, other), 1) as [Candidate];
+      chosen.push(next);
+      racks.add(rackOf(next));
+    }
   }
   return chosen.map(({ id }) => id);
+}
+
+function rotated<T>(ring: readonly T[], by: number): T[] {
+  const first = ring.length === 0 ? 0 : by % ring.length;
+  return [...ring.slice(first), ...ring.slice(0, first)];
 }
 
 /** One of each rack in turn, so that neighbours in the ring are on different racks where possible. */

@@ -1,20 +1,25 @@
-import { brokerId, revision, topicId } from '@weir/base/ids.ts';
+import { present } from '@weir/base/assert.ts';
+import { brokerId, topicId } from '@weir/base/ids.ts';
 import type { BrokerId } from '@weir/base/ids.ts';
 import { seededRandom } from '@weir/base/random.ts';
 import { uuidFromRandom } from '@weir/base/ids.ts';
 import { MemoryStore } from '../store/memory-store.ts';
-import type { TxnRequest } from '../store/metadata-store.ts';
-import { changeOf, KEYS } from '../store/records.ts';
-import { LOADED_PREFIXES } from '../store/take-over.ts';
+import type { KeyValue, TxnRequest } from '../store/metadata-store.ts';
+import type { Claimant } from '../election/claim.ts';
+import { imageOf } from '../store/load-image.ts';
+import { encodeValue, KEYS } from '../store/records.ts';
 import type { AlterationResult, ConfigAlteration, ConfigResource, Requester } from './alter-configs.ts';
+import type { WantedIsr } from './alter-isr.ts';
+import type { ReportedReplica } from './report-doubtful-replicas.ts';
 import type { DoubtfulReplica } from './brokers.ts';
 import type { GrowthResult, TopicToGrow } from './create-partitions.ts';
 import type { NewTopic, Policy, TopicResult } from './create-topics.ts';
 import type { DeletionResult, TopicToDelete } from './delete-topics.ts';
+import type { ElectLeaders } from './elect-leaders.ts';
 import { Controller } from './controller.ts';
 import type { Command, CommandResult, ControllerEffect } from './controller.ts';
-import { ClusterImage } from './image.ts';
-import type { BrokerRecord } from './image.ts';
+import type { ClusterImage } from './image.ts';
+import type { BrokerRecord, PartitionRecord } from './image.ts';
 
 const random = seededRandom(1);
 
@@ -45,14 +50,14 @@ export class TestController {
     this.store = store;
     const incarnation = newId();
     store.txnNow({ compare: [], success: [{ kind: 'delete', key: KEYS.controller }] });
-    const claimed = store.txnNow({ compare: [], success: [{ kind: 'put', key: KEYS.controller, value: '{"v":1}' }] });
+    const claimant: Claimant = { coordinatorId: 1, incarnation, address: '127.0.0.1:7070' };
+    const value = encodeValue(claimant);
+    const { revision } = store.txnNow({ compare: [], success: [{ kind: 'put', key: KEYS.controller, value }] });
     const { image, orphans } = loadImage(store);
     this.controller = new Controller({
       image,
-      policy: { autoCreateTopics: false, defaultPartitions: 1, replicationFactorMax: 3, ...policy },
-      controllerRevision: claimed.revision,
-      incarnation,
-      coordinatorId: 1,
+      policy: { autoCreateTopics: false, defaultPartitions: 1, ...policy },
+      claim: { incarnation, revision },
     });
     this.run({ kind: 'reconcile', orphans, nowMs });
   }
@@ -78,18 +83,32 @@ export class TestController {
 
   register(
     id: number,
-    options: { directory?: string; rack?: string; doubtful?: DoubtfulReplica[]; dieAfter?: number } = {},
+    options: {
+      directory?: string;
+      incarnation?: string;
+      earlierIncarnations?: readonly string[];
+      rack?: string;
+      doubtful?: DoubtfulReplica[];
+      dieAfter?: number;
+    } = {},
   ): CommandResult | undefined {
     const broker: BrokerRecord = {
       id: brokerId(id),
       directoryId: options.directory ?? `directory-${id}`,
-      incarnationId: newId(),
+      incarnationId: options.incarnation ?? newId(),
       grpcAddress: `127.0.0.1:${9000 + id}`,
       kafkaAddress: '',
+      replicationAddress: `127.0.0.1:${9100 + id}`,
       rack: options.rack ?? '',
     };
-    const { doubtful = [], dieAfter } = options;
-    const command: Command = { kind: 'registerBroker', sessionId: newId(), broker, doubtful };
+    const { earlierIncarnations: earlierIncarnationIds, doubtful = [], dieAfter } = options;
+    const command: Command = {
+      kind: 'registerBroker',
+      sessionId: newId(),
+      broker,
+      earlierIncarnationIds,
+      doubtful,
+    };
     return this.run(command, dieAfter === undefined ? {} : { dieAfter });
   }
 
@@ -152,6 +171,100 @@ export class TestController {
     return result?.kind === 'alterations' ? result.results : [];
   }
 
+  /** Drains a broker, or takes that back. */
+  drain(id: number, { isOn = true, dieAfter }: { readonly isOn?: boolean; readonly dieAfter?: number } = {}) {
+    const brokerEpoch = this.image.sessionOf(brokerId(id))?.revision ?? 0;
+    const kind = isOn ? 'drainBroker' : 'undrainBroker';
+    const command: Command = { kind, brokerId: brokerId(id), brokerEpoch, peer: TEST_REQUESTER.peer };
+    return this.run(command, dieAfter === undefined ? {} : { dieAfter });
+  }
+
+  unregister(id: number, options: { dieAfter?: number } = {}): CommandResult | undefined {
+    return this.run({ kind: 'unregisterBroker', brokerId: brokerId(id), peer: TEST_REQUESTER.peer }, options);
+  }
+
+  electLeaders(
+    topics?: readonly string[],
+    {
+      election = 'preferred',
+      dieAfter,
+      ...only
+    }: { election?: ElectLeaders['election']; dieAfter?: number } & Pick<ElectLeaders, 'only'> = {},
+  ): CommandResult | undefined {
+    const command: Command = { kind: 'electLeaders', election, topics, peer: TEST_REQUESTER.peer, ...only };
+    return this.run(command, dieAfter === undefined ? {} : { dieAfter });
+  }
+
+  /** A broker says that it knows all of the metadata. */
+  isCurrent(id: number): void {
+    const session = this.image.sessionOf(brokerId(id));
+    if (session !== undefined) this.image.noteApplied(session.id, this.image.revision);
+  }
+
+  /**
+   * The leader of a partition wants another ISR.
+   *
+   * @param isr - broker ids; each under the registration that it has, or 0
+   * @param wanted - what it gets wrong
+   * @returns a code, NONE when it was written; undefined when the coordinator died of it
+   */
+  alterIsr(
+    place: { readonly name: string; readonly index?: number },
+    isr: readonly number[],
+    { by, dieAfter, ...wanted }: Partial<WantedIsr> & { readonly by?: number; readonly dieAfter?: number } = {},
+  ): string | undefined {
+    const partition = this.partition(place);
+    const { topicId: id, index, leaderEpoch, partitionEpoch, leader } = partition;
+    const asker = brokerId(by ?? leader);
+    const epochOf = (broker: number): number => this.image.sessionOf(brokerId(broker))?.revision ?? 0;
+    const members = isr.map((broker) => ({ broker, epoch: epochOf(broker) }));
+    const asked = { topicId: id, partition: index, leaderEpoch, partitionEpoch, isr: members, ...wanted };
+    const command: Command = {
+      kind: 'alterIsr',
+      brokerId: asker,
+      brokerEpoch: epochOf(asker),
+      partitions: [asked],
+    };
+    const result = this.run(command, dieAfter === undefined ? {} : { dieAfter });
+    if (result?.kind === 'refused') return result.refusal.code;
+    return result?.kind === 'isrs' ? (result.results[0]?.code ?? 'NONE') : undefined;
+  }
+
+  /**
+   * A broker reports that it does not trust its replica any more, which has spoken in the leader epoch that is.
+   *
+   * @param reported - what it gets wrong, or says otherwise
+   * @returns a code, NONE when nobody counts on it; undefined when the coordinator died of it
+   */
+  report(
+    place: { readonly name: string; readonly index?: number },
+    id: number,
+    { brokerEpoch, dieAfter, ...reported }: Partial<ReportedReplica> & { brokerEpoch?: number; dieAfter?: number } = {},
+  ): string | undefined {
+    const { topicId: topic, index, leaderEpoch, partitionEpoch } = this.partition(place);
+    const replica = { topicId: topic, partition: index, doubt: 'damaged', leaderEpoch, partitionEpoch } as const;
+    const command: Command = {
+      kind: 'reportDoubtfulReplicas',
+      brokerId: brokerId(id),
+      brokerEpoch: brokerEpoch ?? this.image.sessionOf(brokerId(id))?.revision ?? 0,
+      replicas: [{ ...replica, ...reported }],
+    };
+    const result = this.run(command, dieAfter === undefined ? {} : { dieAfter });
+    if (result?.kind === 'refused') return result.refusal.code;
+    return result?.kind === 'reports' ? (result.results[0]?.code ?? 'NONE') : undefined;
+  }
+
+  /** A replica has caught up: the leader takes it into the ISR. */
+  join(place: { readonly name: string; readonly index?: number }, id: number): string | undefined {
+    return this.alterIsr(place, [...this.partition(place).isr.map(({ broker }) => broker), id]);
+  }
+
+  /** A partition as the image has it. */
+  partition({ name, index = 0 }: { readonly name: string; readonly index?: number }): PartitionRecord {
+    const topic = present(this.image.topics.get(name), 'the topic is there');
+    return present(this.image.partitionsOf(topic)[index], 'the partition is there');
+  }
+
   /** The first of the ids that a broker got; undefined when it got none. */
   allocateProducerIds(id: number, options: { dieAfter?: number } = {}): number | undefined {
     const brokerEpoch = this.image.sessionOf(brokerId(id))?.revision ?? 0;
@@ -180,20 +293,15 @@ export class TestController {
 
 /** The image as a new coordinator reads it. */
 export function loadImage(store: MemoryStore): Pick<TestLoad, 'image' | 'orphans'> {
-  const image = new ClusterImage('cluster');
-  for (const prefix of LOADED_PREFIXES) {
-    let after: string | undefined;
-    for (let more = true; more;) {
-      const page = store.rangeNow({ prefix, ...(after === undefined ? {} : { after }) });
-      for (const item of page.items) image.load(changeOf(item), item.modRevision, item.createRevision);
-      after = page.items.at(-1)?.key;
-      more = page.more;
-    }
+  const items: KeyValue[] = [];
+  let page = store.rangeNow({ prefix: '/' });
+  items.push(...page.items);
+  while (page.more) {
+    page = store.rangeNow({ prefix: '/', after: present(page.items.at(-1), 'a page has items').key });
+    items.push(...page.items);
   }
-  const orphans = image.takeOrphans();
-  const [lastChange] = store.rangeNow({ prefix: KEYS.lastChange }).items;
-  image.loadedAt(store.rangeNow({ prefix: '/' }).revision, lastChange?.modRevision ?? revision(0));
-  return { image, orphans };
+  const image = imageOf({ items, revision: page.revision });
+  return { image, orphans: image.takeOrphans() };
 }
 
 interface TestLoad {

@@ -11,9 +11,10 @@ export class SystemChanges {
   readonly #view: SystemView;
   readonly #before = new Map<string, NodeView | undefined>();
 
-  constructor(view: SystemView, changes: readonly Change[]) {
+  /** @param others - nodes that may be touched besides, by what is no change of the metadata */
+  constructor(view: SystemView, changes: readonly Change[], others: readonly string[] = []) {
     this.#view = view;
-    for (const path of pathsOf(view.image, changes)) this.#before.set(path, view.get(path));
+    for (const path of [...others, ...pathsOf(view.image, changes)]) this.#before.set(path, view.get(path));
   }
 
   /** The events, children before parents where nodes went, and the other way where they came. */
@@ -83,6 +84,8 @@ function* pathsOf(image: ClusterImage, changes: readonly Change[]): Generator<st
       case 'clientSessionEnded':
         yield* gatewayPath(image.namespace.sessions.get(change.sessionId)?.gateway?.id);
         break;
+      // What has no session has no node.
+      case 'brokerGone':
       case 'producerIds':
       case 'deletedTopic':
       case 'deletedTopicForgotten':

@@ -31,10 +31,12 @@ describe('the cluster as nodes', () => {
     const controller = new TestController();
     controller.register(1, { rack: 'a' });
     controller.register(2);
-    controller.createTopics([{ name: 'orders', partitionCount: 3, configs: { flush: 'interval' } }]);
+    controller.createTopics([
+      { name: 'orders', partitionCount: 3, replicationFactor: 1, configs: { flush: 'interval' } },
+    ]);
     controller.alterConfigs([{ type: 'broker', name: '2', set: [['num.partitions', '4']] }]);
     const epoch = controller.image.sessionOf(controller.image.activeBrokers()[0]!.id)!.revision;
-    expect(json(controller, '/controller')).toEqual({ version: 1, coordinator: 1 });
+    expect(json(controller, '/controller')).toEqual({ version: 1, coordinator: 1, grpc: '127.0.0.1:7070' });
     expect(json(controller, '/brokers/ids/1')).toEqual({
       version: 1,
       epoch,

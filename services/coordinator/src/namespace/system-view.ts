@@ -22,14 +22,9 @@ interface SystemNode {
  */
 export class SystemView {
   readonly #image: ClusterImage;
-  readonly #controller: { readonly coordinatorId: number; readonly controllerRevision: Revision };
 
-  constructor(
-    image: ClusterImage,
-    controller: { readonly coordinatorId: number; readonly controllerRevision: Revision },
-  ) {
+  constructor(image: ClusterImage) {
     this.#image = image;
-    this.#controller = controller;
   }
 
   get image(): ClusterImage {
@@ -101,10 +96,12 @@ export class SystemView {
 
   #root(root: string): SystemNode | undefined {
     if (root !== 'controller') return ROOTS.has(root) ? this.#directory([root]) : undefined;
-    const { coordinatorId, controllerRevision } = this.#controller;
+    const { claim } = this.#image;
+    if (claim === undefined) return undefined;
+    const { coordinatorId, address, revision } = claim;
     return {
-      stat: statWith({ created: controllerRevision, modified: controllerRevision, ephemeral: true }),
-      data: () => ({ version: VERSION, coordinator: coordinatorId }),
+      stat: statWith({ created: revision, modified: revision, ephemeral: true }),
+      data: () => ({ version: VERSION, coordinator: coordinatorId, grpc: address === '' ? null : address }),
     };
   }
 

@@ -1,7 +1,9 @@
 import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
+import { revision as asRevision } from '@weir/base/ids.ts';
 import type { Revision } from '@weir/base/ids.ts';
 import { WATCH_MESSAGE_BYTES, WATCH_MESSAGE_EVENTS_MAX } from '@weir/base/limits.ts';
+import type { ClusterImage } from '../controller/image.ts';
 import type { NodeEvent } from './node.ts';
 import { isWithin, parentOf, ROOT } from './path.ts';
 import { WatchHistory } from './watch-history.ts';
@@ -167,6 +169,22 @@ export class Watches {
     }
     return interested;
   }
+}
+
+/** The watches over the whole tree: the users' nodes apart from those that show the metadata. */
+export interface NamespaceWatches {
+  readonly users: Watches;
+  readonly system: Watches;
+}
+
+/** Watches that know nothing of what came before an image. */
+export function namespaceWatches({ revision, lastChange, claim, namespace }: ClusterImage): NamespaceWatches {
+  // When a claim went that is not there is not known. Others who share the store have revisions of their own.
+  const since = claim === undefined ? revision : asRevision(Math.max(lastChange, claim.revision));
+  return {
+    users: new Watches({ since: namespace.changedAt, countsData: true }),
+    system: new Watches({ since, countsData: false }),
+  };
 }
 
 /** Whether a watch is told of a change. */

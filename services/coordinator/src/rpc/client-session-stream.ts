@@ -13,6 +13,7 @@ import type {
   OpenSession,
 } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
 import type { Coordinator } from '../coordinator.ts';
+import { NOT_CONFIRMED } from './office.ts';
 import type { NamespaceHost, SessionHolder } from '../namespace-host.ts';
 
 /** Where a stream stands. */
@@ -112,6 +113,7 @@ class ClientSessionStream implements SessionHolder {
   }
 
   #open({ sessionId, name, gateway }: OpenSession): void {
+    if (!this.#namespace.holds) return this.end(NOT_CONFIRMED);
     if (sessionId !== '') {
       if (this.#namespace.attach(sessionId, this)) return this.#hold(sessionId, true);
       return this.end(refusal('SESSION_EXPIRED', 'the session has ended: open a new one, and create its nodes again'));
@@ -137,12 +139,12 @@ class ClientSessionStream implements SessionHolder {
 
   #close(sessionId: string): void {
     this.#phase = { kind: 'closes' };
-    this.#namespace.close(sessionId, () => this.#over('NONE', ''));
+    this.#namespace.close(sessionId, (refused) => this.#over(refused?.code ?? 'NONE', refused?.message ?? ''));
   }
 
   #over(code: ErrorCode, message: string): void {
     if (this.#phase.kind === 'over') return;
-    this.#send({ case: 'over', value: { code, message } });
+    this.#stream.send(sessionOverMessage({ code, message, activeAddress: '' }));
     this.#stream.end();
     this.#leave();
   }
@@ -165,6 +167,14 @@ class ClientSessionStream implements SessionHolder {
     if (!this.#stream.send(create(KeepSessionResponseSchema, { response }))) this.#full = true;
   }
 }
+
+/** The session is over, or could not begin here. */
+export function sessionOverMessage({ code, message, activeAddress }: SessionOverMessage): KeepSessionResponse {
+  const value = { code, message, activeAddress };
+  return create(KeepSessionResponseSchema, { response: { case: 'over', value } });
+}
+
+type SessionOverMessage = Refusal & { readonly activeAddress: string };
 
 function openProblem(name: string, gateway: OpenSession['gateway']): string | undefined {
   if (name.length > CLIENT_NAME_LENGTH_MAX) return `a client's name has at most ${CLIENT_NAME_LENGTH_MAX} characters`;

@@ -15,7 +15,9 @@ import type {
   Topic as TopicMessage,
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import { present } from '@weir/base/assert.ts';
+import type { BrokerState as BrokerLifeState } from '../controller/broker-life.ts';
 import type { Entity } from '../controller/controller.ts';
+import { registrationOf } from '../controller/image.ts';
 import type {
   BrokerConfigsOwner,
   BrokerRecord,
@@ -26,7 +28,13 @@ import type {
 
 /** What a follower is told about one entity, before it is a message. The records in it never change. */
 export type Fact =
-  | { readonly kind: 'broker'; readonly broker: BrokerRecord; readonly epoch: Revision; readonly active: boolean }
+  | {
+      readonly kind: 'broker';
+      readonly broker: BrokerRecord;
+      readonly epoch: Revision;
+      readonly state: BrokerLifeState;
+    }
+  | { readonly kind: 'brokerGone'; readonly id: BrokerRecord['id'] }
   | { readonly kind: 'partition'; readonly partition: PartitionRecord }
   | { readonly kind: 'topic'; readonly topic: TopicRecord }
   | {
@@ -53,6 +61,8 @@ export function factsOf(image: ClusterImage, entities: readonly Entity[]): Fact[
     switch (entity.kind) {
       case 'broker':
         return [brokerFact(image, entity.id)];
+      case 'brokerGone':
+        return [entity];
       case 'topic':
         return topicFacts(image, entity.name, entity.newFrom);
       case 'brokerConfigs':
@@ -69,8 +79,7 @@ export function factsOf(image: ClusterImage, entities: readonly Entity[]): Fact[
 
 function brokerFact(image: ClusterImage, id: BrokerRecord['id']): Fact {
   const broker = present(image.brokers.get(id), `broker ${id} is in the image`);
-  const session = image.sessionOf(id);
-  return { kind: 'broker', broker, epoch: session?.revision ?? broker.revision, active: session !== undefined };
+  return { kind: 'broker', broker, epoch: registrationOf(broker), state: image.stateOf(id) };
 }
 
 function brokerConfigsFact(image: ClusterImage, owner: BrokerConfigsOwner): Fact {
@@ -89,9 +98,13 @@ function topicFacts(image: ClusterImage, name: string, newFrom: number): Fact[] 
 export function changeMessage(fact: Fact): ChangeMessage {
   switch (fact.kind) {
     case 'broker': {
-      const { id, grpcAddress, kafkaAddress, rack } = fact.broker;
-      const state = fact.active ? BrokerState.ACTIVE : BrokerState.FENCED;
-      const value = { id, epoch: BigInt(fact.epoch), grpcAddress, kafkaAddress, rack, state };
+      const { id, grpcAddress, kafkaAddress, replicationAddress, rack } = fact.broker;
+      const state = TOLD[fact.state];
+      const value = { id, epoch: BigInt(fact.epoch), grpcAddress, kafkaAddress, replicationAddress, rack, state };
+      return create(ChangeSchema, { change: { case: 'broker', value } });
+    }
+    case 'brokerGone': {
+      const value = { id: fact.id, state: BrokerState.GONE };
       return create(ChangeSchema, { change: { case: 'broker', value } });
     }
     case 'topic':
@@ -107,7 +120,7 @@ export function changeMessage(fact: Fact): ChangeMessage {
       return create(ChangeSchema, { change: { case: 'deletedTopic', value } });
     }
     case 'partition': {
-      const { topicId, index, replicas, leader, leaderEpoch, isr, partitionEpoch } = fact.partition;
+      const { topicId, index, replicas, leader, leaderEpoch, isr, elr, partitionEpoch, uncleanEpoch } = fact.partition;
       const value = {
         topicId: uuidToBytes(topicId),
         index,
@@ -115,12 +128,24 @@ export function changeMessage(fact: Fact): ChangeMessage {
         leader,
         leaderEpoch,
         isr: isr.map(({ broker }) => broker),
+        isrEpochs: isr.map(({ epoch }) => BigInt(epoch)),
+        elr: elr.map(({ broker }) => broker),
         partitionEpoch,
+        uncleanEpoch,
       };
       return create(ChangeSchema, { change: { case: 'partition', value } });
     }
   }
 }
+
+/** What followers are told of a state: one that has registered may lead at once. */
+const TOLD: Readonly<Record<BrokerLifeState, BrokerState>> = {
+  registered: BrokerState.ACTIVE,
+  active: BrokerState.ACTIVE,
+  draining: BrokerState.DRAINING,
+  fenced: BrokerState.FENCED,
+  gone: BrokerState.GONE,
+};
 
 /** A topic as a message. */
 export function topicMessage({ name, id, partitionCount, configs }: TopicRecord): TopicMessage {
@@ -160,7 +185,8 @@ export function heartbeatAnswerMessage(sequence: bigint, revision: Revision): Se
   return create(SessionResponseSchema, { response: { case: 'heartbeatAnswer', value } });
 }
 
-/** The session is over. */
-export function fencedMessage({ code, message }: Refusal): SessionResponse {
-  return create(SessionResponseSchema, { response: { case: 'fenced', value: { code, message } } });
+/** The session is over, or cannot begin here. */
+export function fencedMessage(why: Refusal & { readonly activeAddress?: string }): SessionResponse {
+  const { code, message, activeAddress = '' } = why;
+  return create(SessionResponseSchema, { response: { case: 'fenced', value: { code, message, activeAddress } } });
 }

@@ -11,7 +11,6 @@ import { listenersProblem } from '@weir/base/listeners.ts';
 import { addressProblem } from '@weir/base/options.ts';
 import type { Clock } from '@weir/base/clock.ts';
 import type { Stream, StreamHandlers } from '@weir/base/transport.ts';
-import { DoubtReason } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type {
   BrokerRegistration,
   Hello,
@@ -21,9 +20,10 @@ import type {
 import type { Coordinator, Member } from '../coordinator.ts';
 import type { DoubtfulReplica } from '../controller/brokers.ts';
 import type { BrokerRecord } from '../controller/image.ts';
-import type { Doubt } from '../controller/partition.ts';
+import { doubtOf } from './doubts.ts';
 import { Feed } from './feed.ts';
 import { fencedMessage, welcomeMessage } from './messages.ts';
+import { NOT_CONFIRMED } from './office.ts';
 
 /** Where a stream stands. */
 type Phase =
@@ -81,12 +81,15 @@ class SessionStream implements Member {
           return this.fence(refusal('INVALID_REQUEST', 'a session begins with a hello, and this is a heartbeat'));
         }
         // A session that has ended is not answered: its client must come to take it for lost.
-        if (phase.sessionId === undefined || this.#coordinator.heartbeat(phase.sessionId)) {
-          phase.feed.answerHeartbeat(request.value.sequence);
-        }
+        if (!this.#coordinator.heartbeat(phase.sessionId, Number(request.value.appliedRevision))) return;
+        phase.feed.answerHeartbeat(request.value.sequence);
+        return;
+      case 'goodbye':
+        if (phase.kind === 'follows' && phase.sessionId !== undefined) this.#coordinator.endSession(phase.sessionId);
+        else this.fence(refusal('INVALID_REQUEST', 'a goodbye ends a session, and there is none'));
         return;
       case undefined:
-        return this.fence(refusal('INVALID_REQUEST', 'this request is neither a hello nor a heartbeat'));
+        return this.fence(refusal('INVALID_REQUEST', 'this request is no hello, no heartbeat and no goodbye'));
     }
   }
 
@@ -125,7 +128,8 @@ class SessionStream implements Member {
   }
 
   #hello(hello: Hello): void {
-    const { clusterId } = this.#coordinator;
+    const { clusterId, holds } = this.#coordinator;
+    if (!holds) return this.fence(NOT_CONFIRMED);
     if (hello.clusterId !== '' && hello.clusterId !== clusterId) {
       const message = `this is cluster ${clusterId}, and the client belongs to ${hello.clusterId.slice(0, 100)}: it is connected to the wrong coordinator, or has another cluster's data directory`;
       return this.fence(refusal('INCONSISTENT_CLUSTER_ID', message));
@@ -134,19 +138,20 @@ class SessionStream implements Member {
       case 'observer':
         return this.#follow(undefined);
       case 'broker':
-        return this.#register(hello.sessionId, hello.member.value);
+        return this.#register(hello, hello.member.value);
       case undefined:
         return this.fence(refusal('INVALID_REQUEST', 'a hello says whether a broker or an observer speaks'));
     }
   }
 
-  #register(sessionId: string, registration: BrokerRegistration): void {
+  #register({ sessionId, clusterId }: Hello, registration: BrokerRegistration): void {
     const problem = registrationProblem(registration);
     if (problem !== undefined) return this.fence(refusal('INVALID_REQUEST', problem));
     const broker = brokerOf(registration);
     if (this.#coordinator.attach(sessionId, { broker, member: this })) return this.#follow(sessionId);
     this.#phase = { kind: 'registers' };
-    this.#coordinator.register({ broker, doubtful: doubtfulOf(registration) }, (result) => {
+    const earlierIncarnationIds = earlierRunsOf(registration, clusterId);
+    this.#coordinator.register({ broker, earlierIncarnationIds, doubtful: doubtfulOf(registration) }, (result) => {
       if (result.kind === 'refused') return this.fence(result.refusal);
       // Its connection may have broken in the meantime: then the session waits for it, for as long as any other.
       if (this.#phase.kind !== 'registers') return this.#coordinator.leave(this, result.sessionId);
@@ -171,16 +176,24 @@ class SessionStream implements Member {
 }
 
 function registrationProblem(registration: BrokerRegistration): string | undefined {
-  const { brokerId: id, directoryId, incarnationId, grpcAddress, kafkaAddress, rack, doubtfulReplicas } = registration;
+  const { brokerId: id, directoryId, incarnationId, rack, doubtfulReplicas } = registration;
+  const { grpcAddress, kafkaAddress, replicationAddress } = registration;
+  const { registeredIncarnationId, unsettledIncarnationIds } = registration;
   if (id < 0) return `a broker's id is 0 or more, not ${id}`;
   if (directoryId.length !== 16) return `a directory id has 16 bytes, not ${directoryId.length}`;
   if (incarnationId.length !== 16) return `an incarnation id has 16 bytes, not ${incarnationId.length}`;
+  const registered = registeredIncarnationId.length === 0 ? [] : [registeredIncarnationId];
+  const misfit = [...registered, ...unsettledIncarnationIds].find(({ length }) => length !== 16);
+  if (misfit !== undefined) return `an incarnation id has 16 bytes, not ${misfit.length}`;
   if (addressProblem(grpcAddress) !== undefined) {
     return `the broker's gRPC address ${JSON.stringify(grpcAddress.slice(0, 100))} is not host:port`;
   }
   const kafkaProblem = kafkaAddress === '' ? undefined : listenersProblem(kafkaAddress);
   if (kafkaProblem !== undefined) {
     return `the broker's Kafka address ${JSON.stringify(kafkaAddress.slice(0, 100))} ${kafkaProblem}`;
+  }
+  if (replicationAddress !== '' && addressProblem(replicationAddress) !== undefined) {
+    return `the broker's replication address ${JSON.stringify(replicationAddress.slice(0, 100))} is not host:port`;
   }
   if (rack.length > CONFIG_VALUE_LENGTH_MAX) return `a rack's name has at most ${CONFIG_VALUE_LENGTH_MAX} characters`;
   if (doubtfulReplicas.length > CLUSTER_PARTITIONS_MAX) {
@@ -197,8 +210,23 @@ function brokerOf(registration: BrokerRegistration): BrokerRecord {
     incarnationId: uuidFromBytes(registration.incarnationId),
     grpcAddress: registration.grpcAddress,
     kafkaAddress: registration.kafkaAddress,
+    replicationAddress: registration.replicationAddress,
     rack: registration.rack,
   };
+}
+
+/**
+ * The earlier runs that the directory knows. One that has joined the cluster and knows of no run that registered is of a Weir that
+ * kept none, and nobody can tell how old it is; one that has not joined is new, or a copy from before it did.
+ *
+ * @param clusterId - that the directory has joined; empty for none
+ */
+function earlierRunsOf(
+  { registeredIncarnationId: registered, unsettledIncarnationIds: unsettled }: BrokerRegistration,
+  clusterId: string,
+): string[] | undefined {
+  if (registered.length > 0) return [registered, ...unsettled].map((id) => uuidFromBytes(id));
+  return clusterId === '' ? unsettled.map((id) => uuidFromBytes(id)) : undefined;
 }
 
 function doubtfulOf({ doubtfulReplicas }: BrokerRegistration): DoubtfulReplica[] {
@@ -207,19 +235,4 @@ function doubtfulOf({ doubtfulReplicas }: BrokerRegistration): DoubtfulReplica[]
     partition: replica.partition,
     doubt: doubtOf(replica.reason),
   }));
-}
-
-/** A reason that this version does not know is taken for the worst. */
-function doubtOf(reason: DoubtReason): Doubt {
-  switch (reason) {
-    case DoubtReason.UNSYNCED:
-      return 'unsynced';
-    case DoubtReason.MISSING:
-      return 'missing';
-    case DoubtReason.DAMAGED:
-    case DoubtReason.UNSPECIFIED:
-      return 'damaged';
-    default:
-      return 'damaged';
-  }
 }

@@ -10,6 +10,7 @@ import { testWorld } from '@weir/runtime/test-world.ts';
 import { TestController } from '../controller/test-controller.ts';
 import type { Coordinator } from '../coordinator.ts';
 import { coordinatorMetrics } from '../metrics.ts';
+import { namespaceWatches } from '../namespace/watches.ts';
 import { NamespaceHost } from '../namespace-host.ts';
 import { acceptWatches } from './watch-stream.ts';
 
@@ -17,11 +18,11 @@ import { acceptWatches } from './watch-stream.ts';
 function setting() {
   const world = testWorld({ clock: new ManualClock() });
   const { controller, image } = new TestController();
-  const none = (): number => 0;
-  const observed = { image, sessions: none, streams: none, queued: none, watches: none, problem: () => undefined };
-  const metrics = coordinatorMetrics(world.registry, observed);
+  const metrics = coordinatorMetrics(world.registry, () => undefined);
   const { systemView } = controller;
-  const namespace = new NamespaceHost({ image, systemView, world, metrics, submit: () => {} });
+  const watches = namespaceWatches(image);
+  const holds = (): boolean => true;
+  const namespace = new NamespaceHost({ image, systemView, world, metrics, watches, holds, submit: () => {} });
   const sent: WatchResponse[] = [];
   const client = { reads: true, aborted: undefined as TransportFailure | undefined };
   const stream: Stream<WatchResponse> = {

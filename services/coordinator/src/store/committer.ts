@@ -9,6 +9,9 @@ import { StoreFault } from './metadata-store.ts';
 import type { MetadataStore, TxnRequest, TxnResult } from './metadata-store.ts';
 import { decodeValue } from './records.ts';
 
+/** What the committer is given of the world, and whom it tells that it can write no more. */
+export type CommitterWorld = Pick<World, 'clock' | 'logger' | 'fatal'> & { readonly deposed: () => void };
+
 /** A transaction with the change id that it writes. */
 export interface Commit {
   readonly txn: TxnRequest;
@@ -18,11 +21,11 @@ export interface Commit {
 /**
  * Writes the controller's transactions, one at a time. A fault leaves the outcome unknown, so that the very same
  * compare-and-set is sent again until there is an answer: it succeeds; or it fails and the newest change id is its
- * own, and an earlier attempt had succeeded; or somebody else writes, and this coordinator is deposed.
+ * own, and an earlier attempt had succeeded; or somebody else writes, or has written, and this coordinator is deposed.
  */
 export class Committer {
   readonly #store: MetadataStore;
-  readonly #world: Pick<World, 'clock' | 'logger' | 'fatal'>;
+  readonly #world: CommitterWorld;
   readonly #metrics: Pick<CoordinatorMetrics, 'txnSeconds' | 'txnRetries'>;
   readonly #stop = new AbortController();
   #underWay: Promise<void> | undefined;
@@ -30,7 +33,7 @@ export class Committer {
 
   constructor(
     store: MetadataStore,
-    world: Pick<World, 'clock' | 'logger' | 'fatal'>,
+    world: CommitterWorld,
     metrics: Pick<CoordinatorMetrics, 'txnSeconds' | 'txnRetries'>,
   ) {
     this.#store = store;
@@ -61,12 +64,16 @@ export class Committer {
     await this.#underWay;
   }
 
-  /** The revision, or undefined when it was stopped without knowing. */
+  /** The revision, or undefined when it was stopped without knowing, or is deposed. */
   async #write({ txn, changeId }: Commit): Promise<Revision | undefined> {
     let backoffMs = RETRY_BACKOFF_MS_MIN;
     while (!this.#stop.signal.aborted) {
       const result = await this.#attempt(txn);
-      if (result !== undefined) return revisionOf(result, changeId);
+      if (result !== undefined) {
+        const revision = revisionOf(result, changeId);
+        if (revision === undefined) this.#world.deposed();
+        return revision;
+      }
       this.#metrics.txnRetries.inc();
       await sleep(this.#world.clock, backoffMs, this.#stop.signal);
       backoffMs = Math.min(2 * backoffMs, RETRY_BACKOFF_MS_MAX);
@@ -91,9 +98,10 @@ export class Committer {
   }
 }
 
-function revisionOf(result: TxnResult, changeId: string): Revision {
+/** When the transaction was done, by this attempt or by an earlier one; undefined when it never will be. */
+function revisionOf(result: TxnResult, changeId: string): Revision | undefined {
   if (result.succeeded) return result.revision;
   const last = result.responses[0];
-  if (last !== undefined && (decodeValue(last) as { change: string }).change === changeId) return last.modRevision;
-  throw new Error('another coordinator writes to the metadata store: this one is no longer active');
+  const isOurs = last !== undefined && (decodeValue(last) as { change: string }).change === changeId;
+  return isOurs ? last.modRevision : undefined;
 }

@@ -9,7 +9,7 @@ import type { MetadataStore } from './metadata-store.ts';
  * Has the store forget what changed longer ago than COMPACT_INTERVAL_MS, again and again: no engine does so by itself, and
  * etcd refuses writes once its history has filled it. Every coordinator may do so, the active one or not.
  *
- * @param newest - the newest revision that this coordinator knows
+ * @param newest - the newest revision that this coordinator knows; 0 while it knows none
  */
 export function compactRegularly(
   store: MetadataStore,
@@ -19,9 +19,11 @@ export function compactRegularly(
   let before = newest();
   return clock.every(COMPACT_INTERVAL_MS, () => {
     // The next time is soon enough for what fails.
-    store.compact(before).catch((error: unknown) => {
-      logger.warn({ err: error }, `the metadata store was not compacted: ${messageOf(error)}`);
-    });
+    if (before > 0) {
+      store.compact(before).catch((error: unknown) => {
+        logger.warn({ err: error }, `the metadata store was not compacted: ${messageOf(error)}`);
+      });
+    }
     before = newest();
   });
 }

@@ -2,7 +2,7 @@ import { messageOf } from '@weir/base/errors.ts';
 import { leaseId } from '@weir/base/ids.ts';
 import type { LeaseId, Revision } from '@weir/base/ids.ts';
 import type { Clock } from '@weir/base/clock.ts';
-import { RANGE_PAGE_MAX } from '@weir/base/limits.ts';
+import { LEASE_CALL_MS, RANGE_PAGE_MAX } from '@weir/base/limits.ts';
 import { KV, Lease as LeaseService, Watch as WatchService } from '@weir/proto/etcd/rpc_pb.js';
 import { machineClock } from '@weir/runtime/machine.ts';
 import { EtcdClient } from './etcd/client.node.ts';
@@ -125,7 +125,11 @@ class EtcdStore implements MetadataStore {
 
   async keepLeaseAlive(id: LeaseId): Promise<boolean> {
     const answer = await orFault(
-      this.#client.callOnStream(LeaseService.method.leaseKeepAlive, { ID: BigInt(id) }, { repeatable: true }),
+      this.#client.callOnStream(
+        LeaseService.method.leaseKeepAlive,
+        { ID: BigInt(id) },
+        { repeatable: true, deadlineMs: LEASE_CALL_MS },
+      ),
     );
     return answer.TTL > 0n;
   }

@@ -62,3 +62,13 @@ test('after the process did not run for a while, leases have their whole time ag
   await clock.advance(1);
   expect(over).toEqual(['1@13500']);
 });
+
+test('all of them can have their whole time again at once', async () => {
+  const { clock, over, leases } = setUp();
+  leases.begin(ID, 2_000);
+  leases.begin(leaseId(2), 3_000);
+  await clock.advance(1_999);
+  leases.keepAllAlive();
+  await clock.advance(3_000);
+  expect(over).toEqual(['1@3999', '2@4999']);
+});

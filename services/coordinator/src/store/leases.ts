@@ -37,6 +37,12 @@ export class Leases {
     return true;
   }
 
+  /** Gives all of them their whole time again. */
+  keepAllAlive(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const entry of this.#entries.values()) entry.endsMs = nowMs + entry.ttlMs;
+  }
+
   has(id: LeaseId): boolean {
     return this.#entries.has(id);
   }
@@ -72,10 +78,7 @@ export class Leases {
 
   #fire(dueMs: number): void {
     this.#timer = undefined;
-    const nowMs = this.#clock.monotonicMs();
-    if (nowMs - dueMs > SESSION_TICK_MS) {
-      for (const entry of this.#entries.values()) entry.endsMs = nowMs + entry.ttlMs;
-    }
+    if (this.#clock.monotonicMs() - dueMs > SESSION_TICK_MS) this.keepAllAlive();
     for (const id of this.#entries.keys()) if (this.isOver(id)) this.#over(id);
     // What could not be ended is tried again.
     const isOneOver = this.#entries.keys().some((id) => this.isOver(id));

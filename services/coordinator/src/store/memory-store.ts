@@ -10,6 +10,7 @@ import type {
   Operation,
   RangePage,
   RangeRequest,
+  Revised,
   TxnRequest,
   TxnResult,
   Watch,
@@ -25,6 +26,10 @@ export interface MemoryStoreOptions {
   readonly clock?: Clock;
   /** Calls back later: when watchers are told. Without one it is as soon as what runs now has returned. */
   readonly defer?: (callback: () => void) => void;
+  /** By how many milliseconds a lease that is granted now ends late, whenever it does; without it none does. */
+  readonly leaseLateMs?: () => number;
+  /** Told of each lease that ends, and of what went with it, if it had keys. */
+  readonly leaseEnded?: (id: LeaseId, revised: Revised | undefined) => void;
 }
 
 const STANDS_STILL: Clock = {
@@ -40,13 +45,22 @@ export class MemoryStore implements MetadataStore {
   readonly #keys = new Map<string, KeyValue>();
   readonly #leases: Leases;
   readonly #defer: (callback: () => void) => void;
+  readonly #leaseLateMs: () => number;
+  readonly #leaseEnded: MemoryStoreOptions['leaseEnded'];
   readonly #hub = new WatchHub(revision(0));
   #revision = revision(0);
   #leaseCount = 0;
 
   constructor(options: MemoryStoreOptions = {}) {
-    this.#leases = new Leases(options.clock ?? STANDS_STILL, (id) => this.#endLease(id));
+    this.#leases = new Leases(options.clock ?? STANDS_STILL, (id) => this.revokeLeaseNow(id));
     this.#defer = options.defer ?? ((callback) => void Promise.resolve().then(callback));
+    this.#leaseLateMs = options.leaseLateMs ?? (() => 0);
+    this.#leaseEnded = options.leaseEnded;
+  }
+
+  /** Of the last write. */
+  get revision(): Revision {
+    return this.#revision;
   }
 
   txn(request: TxnRequest): Promise<TxnResult> {
@@ -91,26 +105,53 @@ export class MemoryStore implements MetadataStore {
   }
 
   grantLease(ttlMs: number): Promise<Lease> {
-    return promised(() => {
-      const lease = { id: leaseId(++this.#leaseCount), ttlMs: leaseTtl(ttlMs) };
-      this.#leases.begin(lease.id, lease.ttlMs);
-      return lease;
-    });
+    return promised(() => this.grantLeaseNow(ttlMs));
+  }
+
+  /** The same without a promise. */
+  grantLeaseNow(ttlMs: number): Lease {
+    const lease = { id: leaseId(++this.#leaseCount), ttlMs: leaseTtl(ttlMs) };
+    this.#leases.begin(lease.id, lease.ttlMs + this.#leaseLateMs());
+    return lease;
   }
 
   keepLeaseAlive(id: LeaseId): Promise<boolean> {
-    return promised(() => this.#leases.keepAlive(id));
+    return promised(() => this.keepLeaseAliveNow(id));
+  }
+
+  /** The same without a promise. */
+  keepLeaseAliveNow(id: LeaseId): boolean {
+    return this.#leases.keepAlive(id);
+  }
+
+  /** Gives every lease its whole time again, as a new leader of etcd does. */
+  keepLeasesAliveNow(): void {
+    this.#leases.keepAllAlive();
   }
 
   revokeLease(id: LeaseId): Promise<void> {
-    return promised(() => this.#endLease(id));
+    return promised(() => this.revokeLeaseNow(id));
+  }
+
+  /** The same without a promise. */
+  revokeLeaseNow(id: LeaseId): void {
+    if (!this.#leases.has(id)) return;
+    this.#leases.end(id);
+    const keys = [...this.#keys.values()].filter(({ lease }) => lease === id).map(({ key }) => key);
+    const events: WatchEvent[] = keys.toSorted(inByteOrder).map((key) => ({ kind: 'delete', key }));
+    for (const key of keys) this.#keys.delete(key);
+    const revised = this.#publish(revision(this.#revision + 1), events);
+    this.#leaseEnded?.(id, revised);
   }
 
   compact(before: Revision): Promise<void> {
-    return promised(() => {
-      this.#hub.compact(before);
-      this.#defer(() => this.#hub.deliver());
-    });
+    return promised(() => this.compactNow(before));
+  }
+
+  /** The same without a promise. */
+  compactNow(before: Revision): void {
+    this.#hub.compact(before);
+    this.#defer(() => this.#hub.deliver());
   }
 
   /** Leases go on, as they do when a client of etcd goes away. */
@@ -155,20 +196,14 @@ export class MemoryStore implements MetadataStore {
     throw new LeaseGoneError(`lease ${operation.lease} has ended`);
   }
 
-  #endLease(id: LeaseId): void {
-    if (!this.#leases.has(id)) return;
-    this.#leases.end(id);
-    const keys = [...this.#keys.values()].filter(({ lease }) => lease === id).map(({ key }) => key);
-    const events: WatchEvent[] = keys.toSorted(inByteOrder).map((key) => ({ kind: 'delete', key }));
-    for (const key of keys) this.#keys.delete(key);
-    this.#publish(revision(this.#revision + 1), events);
-  }
-
-  #publish(at: Revision, events: readonly WatchEvent[]): void {
-    if (events.length === 0) return;
+  /** What a revision did; undefined when there was nothing to do, and so no revision. */
+  #publish(at: Revision, events: readonly WatchEvent[]): Revised | undefined {
+    if (events.length === 0) return undefined;
     this.#revision = at;
-    this.#hub.publish({ revision: at, events });
+    const revised = { revision: at, events };
+    this.#hub.publish(revised);
     this.#defer(() => this.#hub.deliver());
+    return revised;
   }
 }
 

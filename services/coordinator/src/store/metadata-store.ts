@@ -12,7 +12,7 @@ import type { LeaseId, Revision } from '@weir/base/ids.ts';
  * Where the cluster's metadata lives: revisioned keys, in etcd's model and with etcd's limits, whatever the engine.
  * Every transaction that writes has a revision of its own, above all earlier ones. Keys begin with a slash.
  *
- * What callers must assume (reliability rules 5 and 14 to 16; ADR 20): a fault leaves the outcome of what was asked
+ * What callers must assume (rules 5 and 14 to 16 in docs/INVARIANTS.md; ADR 20): a fault leaves the outcome of what was asked
  * unknown; watches are hints, so that whoever decides does it by comparisons in a transaction; a lease ends late, and
  * its end gives liveness and never safety.
  */
@@ -272,16 +272,21 @@ export async function readAll(
 ): Promise<{ readonly items: readonly KeyValue[]; readonly revision: Revision }> {
   for (;;) {
     try {
-      return await readPages(store, prefix);
+      return await readAllAt(store, prefix);
     } catch (error) {
       if (!(error instanceof CompactedError)) throw error;
     }
   }
 }
 
-async function readPages(store: MetadataStore, prefix: string): ReturnType<typeof readAll> {
-  const first = await store.range({ prefix });
-  const { revision } = first;
+/**
+ * Every page of a prefix as it was at a revision, or is now.
+ *
+ * @throws CompactedError (as a rejection) when the engine no longer has that revision
+ */
+export async function readAllAt(store: MetadataStore, prefix: string, at?: Revision): ReturnType<typeof readAll> {
+  const first = await store.range({ prefix, ...(at !== undefined && { at }) });
+  const revision = at ?? first.revision;
   const items = [...first.items];
   for (let { more } = first; more;) {
     const page = await store.range({

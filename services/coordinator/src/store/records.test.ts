@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { brokerId, revision } from '@weir/base/ids.ts';
+import { ClusterImage } from '../controller/image.ts';
 import type { Change } from '../controller/image.ts';
 import { changeOf, keyOf, valueOf } from './records.ts';
 
@@ -18,6 +19,7 @@ const BROKER = {
   incarnationId: '22222222-2222-4222-8222-222222222222',
   grpcAddress: 'broker-3:7071',
   kafkaAddress: 'broker-3:9092',
+  replicationAddress: 'broker-3:7072',
   rack: 'r1',
 };
 
@@ -25,12 +27,33 @@ test('a broker is read as it was written', () => {
   expect(throughStore({ kind: 'broker', broker: BROKER })).toEqual({ kind: 'broker', broker: BROKER });
 });
 
-test('a broker that was written before brokers listened for Kafka clients has no address for them', () => {
-  const { id: _, kafkaAddress: __, ...before } = BROKER;
-  expect(stored('/brokers/3', JSON.stringify({ v: 1, ...before }))).toEqual({
-    kind: 'broker',
-    broker: { ...BROKER, kafkaAddress: '' },
-  });
+test('a broker that was written before brokers listened for Kafka clients, or for followers, has no address for them', () => {
+  for (const address of ['kafkaAddress', 'replicationAddress'] as const) {
+    const { id: _, [address]: __, ...before } = BROKER;
+    expect(stored('/brokers/3', JSON.stringify({ v: 1, ...before }))).toEqual({
+      kind: 'broker',
+      broker: { ...BROKER, [address]: '' },
+    });
+  }
+});
+
+test('a broker that drains is read as it was written, and one that was registered before there were drains has none', () => {
+  for (const isOn of [true, false]) {
+    const change: Change = { kind: 'broker', broker: { ...BROKER, drain: { epoch: revision(7), isOn } } };
+    expect(throughStore(change)).toEqual(change);
+  }
+  const { id: _, ...before } = BROKER;
+  expect(stored('/brokers/3', JSON.stringify({ v: 1, ...before }))).toEqual({ kind: 'broker', broker: BROKER });
+});
+
+test('a drain that names another registration than the one that lives is over', () => {
+  const image = new ClusterImage('cluster');
+  image.load({ kind: 'broker', broker: { ...BROKER, drain: { epoch: revision(7), isOn: true } } }, revision(9));
+  image.load({ kind: 'sessionBegan', session: { id: 'a', brokerId: BROKER.id } }, revision(7));
+  expect(image.stateOf(BROKER.id)).toBe('draining');
+  image.load({ kind: 'sessionEnded', sessionId: 'a' }, revision(10));
+  image.load({ kind: 'sessionBegan', session: { id: 'b', brokerId: BROKER.id } }, revision(11));
+  expect(image.stateOf(BROKER.id)).toBe('registered');
 });
 
 test("brokers' configs, the cluster-wide default and the producer ids are read as they were written", () => {

@@ -1,5 +1,5 @@
 import { brokerId, leaderEpoch, revision, topicId } from '@weir/base/ids.ts';
-import type { BrokerConfigsOwner, Change, PartitionRecord } from '../controller/image.ts';
+import type { BrokerConfigsOwner, BrokerRecord, Change, PartitionRecord } from '../controller/image.ts';
 import { isNamespaceChange } from '../namespace/node.ts';
 import { namespaceChangeOf, namespaceKeyOf, namespaceValueOf } from '../namespace/stored.ts';
 import type { KeyValue } from './metadata-store.ts';
@@ -40,6 +40,8 @@ export function keyOf(change: Change): string {
   switch (change.kind) {
     case 'broker':
       return `${KEYS.brokers}${change.broker.id}`;
+    case 'brokerGone':
+      return `${KEYS.brokers}${change.id}`;
     case 'sessionBegan':
       return `${KEYS.sessions}${change.session.id}`;
     case 'sessionEnded':
@@ -71,9 +73,12 @@ export function valueOf(change: Change): string | undefined {
   }
   switch (change.kind) {
     case 'broker': {
-      const { directoryId, incarnationId, grpcAddress, kafkaAddress, rack } = change.broker;
-      return encodeValue({ directoryId, incarnationId, grpcAddress, kafkaAddress, rack });
+      const { directoryId, incarnationId, grpcAddress, kafkaAddress, replicationAddress, rack, drain } = change.broker;
+      const addresses = { grpcAddress, kafkaAddress, replicationAddress };
+      return encodeValue({ directoryId, incarnationId, ...addresses, rack, drain });
     }
+    case 'brokerGone':
+      return undefined;
     case 'sessionBegan':
       return encodeValue({ brokerId: change.session.brokerId });
     case 'sessionEnded':
@@ -156,11 +161,18 @@ function decodeChange(item: KeyValue): Change {
       grpcAddress: string;
       /** Absent in what was written before brokers listened for Kafka clients. */
       kafkaAddress?: string;
+      /** Absent in what was written before brokers replicated. */
+      replicationAddress?: string;
       rack: string;
+      /** Absent as it was registered, and in what was written before brokers could drain: a Weir of then takes no notice of it. */
+      drain?: { epoch: number; isOn: boolean };
     };
-    const { directoryId, incarnationId, grpcAddress, kafkaAddress = '', rack } = stored;
+    const { directoryId, incarnationId, grpcAddress, kafkaAddress = '', replicationAddress = '', rack, drain } = stored;
     const id = brokerId(Number(key.slice(KEYS.brokers.length)));
-    return { kind: 'broker', broker: { id, directoryId, incarnationId, grpcAddress, kafkaAddress, rack } };
+    const addresses = { grpcAddress, kafkaAddress, replicationAddress };
+    const broker: BrokerRecord = { id, directoryId, incarnationId, ...addresses, rack };
+    if (drain === undefined) return { kind: 'broker', broker };
+    return { kind: 'broker', broker: { ...broker, drain: { epoch: revision(drain.epoch), isOn: drain.isOn } } };
   }
   if (key.startsWith(KEYS.sessions)) {
     const stored = decodeValue(item) as { brokerId: number };
@@ -182,8 +194,7 @@ function decodeChange(item: KeyValue): Change {
   }
   if (key.startsWith(KEYS.brokerConfigs)) {
     const { configs } = decodeValue(item) as { configs: Record<string, string> };
-    const name = key.slice(KEYS.brokerConfigs.length);
-    const owner: BrokerConfigsOwner = name === 'default' ? name : brokerId(Number(name));
+    const owner = brokerConfigsOwnerOf(key.slice(KEYS.brokerConfigs.length));
     return { kind: 'brokerConfigs', brokerConfigs: { owner, configs } };
   }
   if (key === KEYS.producerIds) {
@@ -193,6 +204,11 @@ function decodeChange(item: KeyValue): Change {
   if (!key.startsWith(KEYS.partitions)) throw new Error(`the metadata store's ${key} is unknown`);
   const [topic = '', index = ''] = key.slice(KEYS.partitions.length).split('/');
   return { kind: 'partition', partition: decodePartition(item, topic, Number(index)) };
+}
+
+/** Whose configs a key has, by what follows KEYS.brokerConfigs. */
+export function brokerConfigsOwnerOf(name: string): BrokerConfigsOwner {
+  return name === 'default' ? name : brokerId(Number(name));
 }
 
 function decodePartition(item: KeyValue, topic: string, index: number): PartitionRecord {

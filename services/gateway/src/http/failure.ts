@@ -30,6 +30,8 @@ export interface FailureDetails {
   readonly headers?: Readonly<Record<string, string>>;
   /** Every place at which a body does not fit. */
   readonly validationErrors?: readonly string[];
+  /** The one of several operations for which none was done, from 0. */
+  readonly operation?: number;
 }
 
 /** A request that is answered with an error: what was wrong, what was expected and what to do. */
@@ -64,12 +66,13 @@ export function failureOf(error: unknown): HttpFailure | undefined {
 
 /** A body's JSON for a failure. `error_code` is the HTTP status, as v2 has it; `code` tells those of one status apart. */
 export function failureBody(failure: HttpFailure): Record<string, unknown> {
-  const { validationErrors } = failure.details;
+  const { validationErrors, operation } = failure.details;
   return {
     error_code: failure.status,
     code: failure.code,
     message: failure.message,
     ...(validationErrors === undefined ? {} : { validation_errors: validationErrors }),
+    ...(operation === undefined ? {} : { operation }),
   };
 }
 

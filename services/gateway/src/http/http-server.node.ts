@@ -198,7 +198,7 @@ function optionsReply(allow: string): GatewayReply {
   const headers = {
     allow,
     'access-control-allow-methods': allow,
-    'access-control-allow-headers': 'content-type, last-event-id, traceparent, weir-header-*',
+    'access-control-allow-headers': 'content-type, last-event-id, traceparent, weir-session, weir-header-*',
     'access-control-max-age': '600',
   };
   return { kind: 'empty', status: 204, headers };

@@ -1,6 +1,6 @@
 import { HttpFailure } from './failure.ts';
 
-/** A request's query. Reading a parameter checks it; `only` refuses what the route does not have. */
+/** A request's query. Reading a parameter checks it; `allow` refuses what the route does not have. */
 export class Query {
   readonly #values: URLSearchParams | undefined;
   readonly #isMalformed: boolean;
@@ -11,7 +11,7 @@ export class Query {
   }
 
   /** @throws HttpFailure when a parameter is none of those or was given twice, or when the query is malformed */
-  only(names: readonly string[]): void {
+  allow(names: readonly string[]): void {
     if (this.#isMalformed) {
       throw new HttpFailure('INVALID_REQUEST', 'the query is not UTF-8 in percent-encoding: write % as %25');
     }

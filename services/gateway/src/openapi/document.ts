@@ -23,7 +23,7 @@ export function openApiDocument(routes: readonly Route[], version: string): Reco
     tags: [
       { name: 'records', description: 'Produce, read and follow.' },
       { name: 'topics', description: 'Topics and the cluster.' },
-      { name: 'tree', description: 'The namespace: a tree of small nodes, with versions and watches.' },
+      { name: 'tree', description: 'The namespace: a tree of small nodes, with versions, sessions and watches.' },
       { name: 'v2', description: 'The dialect of the Strimzi Kafka bridge.' },
       { name: 'operation', description: 'Probes, metrics and this document.' },
     ],

@@ -24,6 +24,10 @@ const CALLS: readonly [string, string, string?][] = [
   ['PUT', '/v1/tree/a%2Fb?version=0', 'more'],
   ['PUT', '/v1/tree/c', 'new'],
   ['DELETE', '/v1/tree/a%2Fb'],
+  ['POST', '/v1/tree', '[{"kind":"create","path":"/d"},{"kind":"delete","path":"/d"},{"kind":"create","path":"/e"}]'],
+  ['POST', '/v1/sessions', '{"name":"a test"}'],
+  ['POST', '/v1/sessions/heartbeat'],
+  ['DELETE', '/v1/sessions'],
   ['GET', '/topics'],
   ['GET', '/topics/orders'],
   ['POST', '/topics/orders', '{"records":[{"value":1},{"value":1,"partition":5}]}'],
@@ -105,7 +109,8 @@ test('every route is called below', () => {
 test.each(CALLS)('the reply to %s %s is what the document says', async (method, path, body) => {
   const response = await fetch(`${gateway.url}${path}`, {
     method,
-    ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }),
+    headers: { 'weir-session': 'session 1', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body }),
   });
   const operation = document.paths[templateOf(path)][method.toLowerCase()];
   const promised = operation.responses[response.status];

@@ -41,8 +41,9 @@ export const SCHEMAS = {
         code: { type: 'string', examples: ['UNKNOWN_TOPIC_OR_PARTITION'] },
         message: { type: 'string', description: 'What was wrong, what was expected and what to do.' },
         validation_errors: list({ type: 'string' }),
+        operation: { type: 'integer', minimum: 0, description: 'The one of several for which none was done.' },
       },
-      ['validation_errors'],
+      ['validation_errors', 'operation'],
     ),
   },
   Offset: closed({ partition: PARTITION, offset: OFFSET }),
@@ -128,6 +129,39 @@ export const SCHEMAS = {
     },
     ['children'],
   ),
+  NewSession: closed({ name: { type: 'string', description: 'For logs.' } }, ['name']),
+  Session: closed(
+    {
+      session: { type: 'string', description: 'Whoever has it may act for the session.' },
+      timeout_ms: { type: 'integer', description: 'Without a heartbeat for so long it ends.' },
+      owner: { ...REVISION, description: 'What others see of it, as ephemeral_owner of its nodes.' },
+    },
+    ['session'],
+  ),
+  TreeOperations: {
+    ...list(
+      closed(
+        {
+          kind: { enum: ['create', 'set', 'delete', 'check'] },
+          path: { type: 'string' },
+          data: { type: 'string' },
+          encoding: { enum: ['text', 'base64'], default: 'text' },
+          ephemeral: { type: 'boolean', default: false },
+          sequential: { type: 'boolean', default: false },
+          version: { type: 'integer', minimum: 0 },
+        },
+        ['data', 'encoding', 'ephemeral', 'sequential', 'version'],
+      ),
+    ),
+    minItems: 1,
+  },
+  TreeWritten: closed({
+    revision: REVISION,
+    nodes: {
+      description: 'One an operation: the node after the whole write, or that it is not there any more.',
+      ...list({ anyOf: [here('NodeStat'), closed({ path: { type: 'string' }, deleted: { const: true } })] }),
+    },
+  }),
   Info: closed({
     name: { const: 'weir' },
     version: { type: 'string' },

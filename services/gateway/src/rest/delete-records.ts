@@ -7,7 +7,7 @@ import { HttpFailure } from '../http/failure.ts';
 /** DELETE /v1/topics/{topic}/partitions/{partition}/records */
 export async function deleteRecords(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
   const { query, params } = request;
-  query.only(['before']);
+  query.allow(['before']);
   const before = query.text('before') === 'end' ? 'end' : query.integer('before', OFFSETS);
   if (before === undefined) {
     throw new HttpFailure('INVALID_REQUEST', 'say what goes: ?before=OFFSET, or ?before=end for all records');

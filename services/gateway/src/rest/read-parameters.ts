@@ -29,7 +29,7 @@ export const READ_PARAMETERS = ['partition', 'offset', 'timestamp', 'cursor', 'l
 /** @throws HttpFailure */
 export function readParameters(request: GatewayRequest, topic: TopicInfo): ReadParameters {
   const { query } = request;
-  query.only(READ_PARAMETERS);
+  query.allow(READ_PARAMETERS);
   const partition = query.text('partition');
   return {
     partitions:

@@ -21,7 +21,7 @@ export class RecordTemplate {
   /** @throws HttpFailure */
   constructor(request: GatewayRequest, topic: TopicInfo) {
     const { query } = request;
-    query.only(PRODUCE_PARAMETERS);
+    query.allow(PRODUCE_PARAMETERS);
     this.acks = query.choice('acks', ['all', 'leader']);
     const key = query.text('key');
     const keyField = query.text('keyField');

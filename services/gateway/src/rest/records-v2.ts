@@ -1,3 +1,4 @@
+import { bytesOfBase64 } from '@weir/base/base64.ts';
 import { HTTP_RECORDS_MAX, RECORD_HEADERS_MAX } from '@weir/base/limits.ts';
 import type { ProducerRecord } from '@weir/client/producer/producer.ts';
 import type { RecordHeader } from '@weir/records/record.ts';
@@ -103,7 +104,7 @@ class RecordReader {
     if (kind !== 'string') return `"${name}" is not a string, as the ${this.#format} format has it`;
     const text = this.#text(slice);
     if (this.#format === 'text') return Buffer.from(text);
-    return base64(text) ?? `"${name}" is not base64, as the binary format has it`;
+    return bytesOfBase64(text) ?? `"${name}" is not base64, as the binary format has it`;
   }
 
   #integer(name: string, slice: JsonSlice | undefined, max: number): number | undefined | string {
@@ -130,7 +131,7 @@ class RecordReader {
         headers.push({ key: this.#text(key), value: null });
         continue;
       }
-      const bytes = kindAt(this.#body, value.start) === 'string' ? base64(this.#text(value)) : undefined;
+      const bytes = kindAt(this.#body, value.start) === 'string' ? bytesOfBase64(this.#text(value)) : undefined;
       if (bytes === undefined) return expected;
       headers.push({ key: this.#text(key), value: bytes });
     }
@@ -140,8 +141,4 @@ class RecordReader {
   #text(slice: JsonSlice): string {
     return JSON.parse(this.#body.toString('utf8', slice.start, slice.end)) as string;
   }
-}
-
-function base64(text: string): Buffer | undefined {
-  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text) ? Buffer.from(text, 'base64') : undefined;
 }

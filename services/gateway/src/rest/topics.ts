@@ -13,7 +13,7 @@ const REPLICATION_FACTOR = { type: 'integer', min: 1, max: REPLICATION_FACTOR_MA
 
 /** GET /v1/topics */
 export function listTopics(context: GatewayContext, request: GatewayRequest): GatewayReply {
-  request.query.only([]);
+  request.query.allow([]);
   const topics = sortedTopics(context).map((topic) => ({
     name: topic.name,
     id: topic.id,
@@ -25,13 +25,13 @@ export function listTopics(context: GatewayContext, request: GatewayRequest): Ga
 
 /** GET /v1/topics/{topic} */
 export async function describeTopic(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
-  request.query.only([]);
+  request.query.allow([]);
   return jsonReply(200, topicDetails(await knownTopic(context, request.params)));
 }
 
 /** POST /v1/topics */
 export async function createTopic(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
-  request.query.only([]);
+  request.query.allow([]);
   expectJson(request);
   const { name, partitions, replication_factor, configs } = parseBody(request.body, {
     name: { type: 'string', required: true },
@@ -46,7 +46,7 @@ export async function createTopic(context: GatewayContext, request: GatewayReque
 
 /** DELETE /v1/topics/{topic} */
 export async function deleteTopic(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
-  request.query.only([]);
+  request.query.allow([]);
   const name = topicName(request.params);
   const [result] = await context.client.deleteTopics([name]);
   const refusal = result?.refusal;
@@ -91,7 +91,7 @@ async function create(context: GatewayContext, topic: NewTopicSpec): Promise<Top
 
 /** GET /v1/cluster */
 export function describeCluster(context: GatewayContext, request: GatewayRequest): GatewayReply {
-  request.query.only([]);
+  request.query.allow([]);
   requireMetadata(context);
   const brokers = context.client.brokers().map(({ id, grpcAddress, rack, active }) => ({
     id,

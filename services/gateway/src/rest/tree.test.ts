@@ -156,3 +156,78 @@ describe('watches over HTTP', () => {
     expect(await response.text()).toContain('SLOW_READER');
   });
 });
+
+describe('several operations over HTTP', () => {
+  const write = (operations: unknown, headers: Record<string, string> = {}) =>
+    call('POST', '', JSON.stringify(operations), { 'content-type': 'application/json', ...headers });
+
+  test('all are done, and the answer has each node as it is after the whole', async () => {
+    const { status, body } = await write([
+      { kind: 'create', path: '/m', data: '/w==', encoding: 'base64' },
+      { kind: 'create', path: '/m2', data: 'text' },
+      { kind: 'set', path: '/m', data: 'one', version: 0 },
+      { kind: 'check', path: '/m', version: 1 },
+      { kind: 'delete', path: '/m2' },
+    ]);
+    expect(status).toBe(200);
+    const m = { path: '/m', version: 1 };
+    const m2 = { path: '/m2', deleted: true };
+    expect(body.nodes).toMatchObject([m, m2, m, m, m2]);
+    expect((await call('GET', '/m')).body).toMatchObject({ data: 'one' });
+  });
+
+  test('none is done when one cannot be, and the answer names it', async () => {
+    const answer = await write([
+      { kind: 'create', path: '/n' },
+      { kind: 'set', path: '/absent', data: '' },
+    ]);
+    expect(answer).toMatchObject({ status: 404, body: { code: 'NODE_NOT_FOUND', operation: 1 } });
+    expect((await call('GET', '/n')).status).toBe(404);
+  });
+
+  test.each([
+    ['{}', 'INVALID_BODY'],
+    ['[]', 'INVALID_BODY'],
+    ['[', 'MALFORMED_JSON'],
+    ['[{"kind":"move","path":"/a"}]', 'INVALID_BODY'],
+    ['[{"kind":"create"}]', 'INVALID_BODY'],
+    ['[{"kind":"set","path":"/a"}]', 'INVALID_BODY'],
+    ['[{"kind":"set","path":"/a","data":"/w","encoding":"base64"}]', 'INVALID_BODY'],
+    ['[{"kind":"delete","path":"/a","data":""}]', 'INVALID_BODY'],
+    ['[{"kind":"check","path":"/a","version":-1}]', 'INVALID_BODY'],
+    ['[{"kind":"create","path":"/a","ephemeral":"yes"}]', 'INVALID_BODY'],
+    ['[{"kind":"create","path":"/a","ephemeral":true}]', 'INVALID_REQUEST'],
+    [JSON.stringify(Array.from({ length: 1_000 }, () => ({ kind: 'check', path: '/' }))), 'INVALID_BODY'],
+  ])('%s is %s', async (body, code) => {
+    expect((await call('POST', '', body)).body).toMatchObject({ code });
+  });
+});
+
+describe('sessions over HTTP', () => {
+  const sessions = async (method: string, path: string, headers: Record<string, string> = {}, body?: string) => {
+    const init = { method, headers, ...(body === undefined ? {} : { body }) };
+    const response = await fetch(`${gateway.url}/v1/sessions${path}`, init);
+    const text = await response.text();
+    return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+  };
+
+  test('one is opened, kept and ended, and ephemeral nodes are created with it', async () => {
+    const opened = await sessions('POST', '', {}, '{"name":"a test"}');
+    expect(opened).toMatchObject({ status: 201, body: { timeout_ms: 6_000 } });
+    const headers = { 'weir-session': opened.body.session };
+    expect(await sessions('POST', '/heartbeat', headers)).toMatchObject({ status: 200, body: { timeout_ms: 6_000 } });
+    expect(await call('POST', '/e?ephemeral=true', 'x', headers)).toMatchObject({ status: 201 });
+    expect(await sessions('DELETE', '', headers)).toMatchObject({ status: 204 });
+    expect(await sessions('POST', '/heartbeat', headers)).toMatchObject({
+      status: 410,
+      body: { code: 'SESSION_EXPIRED' },
+    });
+  });
+
+  test('what needs a session says how to get one', async () => {
+    expect((await sessions('POST', '/heartbeat')).body.message).toContain('Weir-Session');
+    expect((await sessions('DELETE', '')).status).toBe(400);
+    expect((await call('POST', '/f?ephemeral=true', 'x')).body.message).toContain('POST /v1/sessions');
+    expect((await sessions('POST', '', {}, `{"name":"${'x'.repeat(10_000)}"}`)).status).toBe(422);
+  });
+});

@@ -6,6 +6,7 @@ import type { GatewayContext } from '../context.ts';
 import { emptyReply, jsonReply } from '../http/exchange.ts';
 import type { GatewayReply, GatewayRequest } from '../http/exchange.ts';
 import { HttpFailure } from '../http/failure.ts';
+import { sessionOf } from './sessions.ts';
 import { watchTree } from '../stream/tree-watch.ts';
 
 /** Versions are 32-bit numbers. */
@@ -16,7 +17,7 @@ const PUT_TRIES = 10;
 /** GET /v1/tree/{+path}: the node; with its children; or, as server-sent events, what happens to it. */
 export async function getNode(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
   const { query } = request;
-  query.only(['children', 'watch', 'from']);
+  query.allow(['children', 'watch', 'from']);
   const path = pathOf(request);
   const watch = query.choice('watch', ['data', 'children', 'recursive']);
   if (watch !== undefined) return watchTree(context, request, { path, kind: watch });
@@ -30,14 +31,22 @@ export async function getNode(context: GatewayContext, request: GatewayRequest):
 
 /** POST /v1/tree/{+path}: creates the node; the body is its data. */
 export async function createNode(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
-  request.query.only(['sequential']);
+  request.query.allow(['sequential', 'ephemeral']);
   const sequential = request.query.choice('sequential', ['true', 'false']) === 'true';
-  return created(await context.client.namespace.create(pathOf(request), dataOf(request), { sequential }));
+  const isEphemeral = request.query.choice('ephemeral', ['true', 'false']) === 'true';
+  const session = isEphemeral ? sessionOf(request) : undefined;
+  if (isEphemeral && session === undefined) {
+    const message =
+      'an ephemeral node goes with a session: open one with POST /v1/sessions, and name it in Weir-Session';
+    throw new HttpFailure('INVALID_REQUEST', message);
+  }
+  const options = { sequential, ...(session === undefined ? {} : { session }) };
+  return created(await context.client.namespace.create(pathOf(request), dataOf(request), options));
 }
 
 /** PUT /v1/tree/{+path}: the node has the body as its data from now on, whether it was there before or not. */
 export async function putNode(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
-  request.query.only(['version']);
+  request.query.allow(['version']);
   const version = request.query.integer('version', VERSIONS);
   const path = pathOf(request);
   const data = dataOf(request);
@@ -59,7 +68,7 @@ export async function putNode(context: GatewayContext, request: GatewayRequest):
 
 /** DELETE /v1/tree/{+path} */
 export async function deleteNode(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
-  request.query.only(['version']);
+  request.query.allow(['version']);
   const version = request.query.integer('version', VERSIONS);
   await context.client.namespace.delete(pathOf(request), version === undefined ? {} : { version });
   return emptyReply(204);

@@ -26,7 +26,7 @@ const CREDIT_BYTES_MIN = 4 * 1024;
 /** GET /v1/topics/{topic}/stream: server-sent events, a record an event, from where `Last-Event-ID` says. */
 export async function stream(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
   const topic = await knownTopic(context, request.params);
-  request.query.only(STREAM_PARAMETERS);
+  request.query.allow(STREAM_PARAMETERS);
   const from = request.query.choice('from', ['earliest', 'latest']) ?? 'latest';
   const partitionText = request.query.text('partition');
   const partitions =

@@ -66,7 +66,10 @@ export class FakeClient implements GatewayClient {
       leaderEpoch: 0,
       replicas: [1],
       isr: [1],
+      isrEpochs: [3],
+      elr: [],
       partitionEpoch: 0,
+      uncleanEpoch: -1,
     }));
     this.#topics.set(name, {
       info: { name, id, idBytes: new Uint8Array(16), partitions: infos, configs, messageBytesMax: MESSAGE_BYTES_MAX },
@@ -101,7 +104,8 @@ export class FakeClient implements GatewayClient {
   }
 
   brokers(): BrokerInfo[] {
-    return [{ id: brokerId(1), epoch: 3, grpcAddress: '127.0.0.1:7071', kafkaAddress: '', rack: '', active: true }];
+    const address = { grpcAddress: '127.0.0.1:7071', kafkaAddress: '', replicationAddress: '' };
+    return [{ id: brokerId(1), epoch: 3, ...address, rack: '', active: true, draining: false }];
   }
 
   createTopics(topics: readonly NewTopicSpec[]): Promise<readonly CreatedTopic[]> {

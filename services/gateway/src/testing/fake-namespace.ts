@@ -1,4 +1,6 @@
 import { WeirError } from '@weir/base/errors.ts';
+import { TreeWriteError } from '@weir/client/namespace/namespace-client.ts';
+import type { CalledSession, TreeOperation } from '@weir/client/namespace/namespace-client.ts';
 import type { NamespaceSession } from '@weir/client/namespace/namespace-session.ts';
 import type { NodeStat, TreeEvent, TreeNode } from '@weir/client/namespace/tree-node.ts';
 import type { NamespaceWatch, WatchHandlers, WatchOptions } from '@weir/client/namespace/watch-link.ts';
@@ -10,6 +12,8 @@ export class FakeNamespace implements GatewayNamespace {
   oldest = 1;
   readonly watches = new Set<{ readonly options: WatchOptions; readonly handlers: WatchHandlers }>();
   readonly #nodes = new Map<string, TreeNode>();
+  readonly #living = new Set<string>();
+  #sessions = 0;
   #revision = 10;
   #created = 0;
 
@@ -62,6 +66,57 @@ export class FakeNamespace implements GatewayNamespace {
       handlers.started?.(this.#revision);
     });
     return { close: () => void this.watches.delete(watch) };
+  }
+
+  multi(...[operations]: Parameters<GatewayNamespace['multi']>): ReturnType<GatewayNamespace['multi']> {
+    return this.#done(() => {
+      const before = new Map(this.#nodes);
+      try {
+        const paths = operations.map((operation, index) => this.#step(operation, index));
+        const written = paths.map((path) => ({ path, node: this.#nodes.get(path) }));
+        return { revision: this.#revision, written };
+      } catch (error) {
+        this.#nodes.clear();
+        for (const [path, node] of before) this.#nodes.set(path, node);
+        throw error;
+      }
+    });
+  }
+
+  beginCalledSession(): Promise<CalledSession> {
+    return this.#done(() => {
+      const id = `session ${++this.#sessions}`;
+      this.#living.add(id);
+      return { id, timeoutMs: 6_000, owner: 7 };
+    });
+  }
+
+  touchCalledSession(id: string): Promise<CalledSession> {
+    return this.#done(() => {
+      if (!this.#living.has(id)) throw new WeirError('SESSION_EXPIRED', 'the session has ended');
+      return { id, timeoutMs: 6_000, owner: 7 };
+    });
+  }
+
+  endCalledSession(id: string): Promise<void> {
+    return this.#done(() => void this.#living.delete(id));
+  }
+
+  #step(operation: TreeOperation, index: number): string {
+    const { kind, path } = operation;
+    try {
+      if (kind === 'create') {
+        if (this.#nodes.has(path)) throw new WeirError('NODE_EXISTS', `${path} is there already`);
+        this.#put('created', path, { data: operation.data ?? '', version: 0, createRevision: this.#revision + 1 });
+        return path;
+      }
+      const node = this.#expect(path, operation.version);
+      if (kind === 'set') this.#put('changed', path, { ...node, data: operation.data, version: node.version + 1 });
+      if (kind === 'delete') this.#nodes.delete(path);
+      return path;
+    } catch (error) {
+      throw new TreeWriteError((error as WeirError).code, (error as WeirError).message, index);
+    }
   }
 
   openSession(): Promise<NamespaceSession> {

@@ -597,6 +597,43 @@ export declare type DeleteRecordsResult = Message<"weir.broker.v1.DeleteRecordsR
 export declare const DeleteRecordsResultSchema: GenMessage<DeleteRecordsResult>;
 
 /**
+ * Asks for a producer id.
+ *
+ * @generated from message weir.broker.v1.InitProducerIdRequest
+ */
+export declare type InitProducerIdRequest = Message<"weir.broker.v1.InitProducerIdRequest"> & {
+};
+
+/**
+ * Describes the message weir.broker.v1.InitProducerIdRequest.
+ * Use `create(InitProducerIdRequestSchema)` to create a new message.
+ */
+export declare const InitProducerIdRequestSchema: GenMessage<InitProducerIdRequest>;
+
+/**
+ * An id that nobody else has or gets. Its producer begins with this epoch, and with sequence number 0 in every partition.
+ *
+ * @generated from message weir.broker.v1.InitProducerIdResponse
+ */
+export declare type InitProducerIdResponse = Message<"weir.broker.v1.InitProducerIdResponse"> & {
+  /**
+   * @generated from field: int64 producer_id = 1;
+   */
+  producerId: bigint;
+
+  /**
+   * @generated from field: int32 producer_epoch = 2;
+   */
+  producerEpoch: number;
+};
+
+/**
+ * Describes the message weir.broker.v1.InitProducerIdResponse.
+ * Use `create(InitProducerIdResponseSchema)` to create a new message.
+ */
+export declare const InitProducerIdResponseSchema: GenMessage<InitProducerIdResponse>;
+
+/**
  * How many replicas must hold a batch before it is answered.
  *
  * @generated from enum weir.broker.v1.Acks
@@ -673,6 +710,16 @@ export declare const BrokerService: GenService<{
     methodKind: "unary";
     input: typeof DeleteRecordsRequestSchema;
     output: typeof DeleteRecordsResponseSchema;
+  },
+  /**
+   * A new producer id, from any broker: its batches are appended once, however often they are sent.
+   *
+   * @generated from rpc weir.broker.v1.BrokerService.InitProducerId
+   */
+  initProducerId: {
+    methodKind: "unary";
+    input: typeof InitProducerIdRequestSchema;
+    output: typeof InitProducerIdResponseSchema;
   },
 }>;
 

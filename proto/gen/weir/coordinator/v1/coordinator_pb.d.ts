@@ -35,6 +35,12 @@ export declare type SessionRequest = Message<"weir.coordinator.v1.SessionRequest
      */
     value: Heartbeat;
     case: "heartbeat";
+  } | {
+    /**
+     * @generated from field: weir.coordinator.v1.Goodbye goodbye = 3;
+     */
+    value: Goodbye;
+    case: "goodbye";
   } | { case: undefined; value?: undefined };
 };
 
@@ -43,6 +49,20 @@ export declare type SessionRequest = Message<"weir.coordinator.v1.SessionRequest
  * Use `create(SessionRequestSchema)` to create a new message.
  */
 export declare const SessionRequestSchema: GenMessage<SessionRequest>;
+
+/**
+ * Ends the session at once, on purpose: nobody waits for it to come back. It is answered with SESSION_EXPIRED.
+ *
+ * @generated from message weir.coordinator.v1.Goodbye
+ */
+export declare type Goodbye = Message<"weir.coordinator.v1.Goodbye"> & {
+};
+
+/**
+ * Describes the message weir.coordinator.v1.Goodbye.
+ * Use `create(GoodbyeSchema)` to create a new message.
+ */
+export declare const GoodbyeSchema: GenMessage<Goodbye>;
 
 /**
  * Opens a session, or attaches to one whose connection broke.
@@ -131,7 +151,7 @@ export declare type BrokerRegistration = Message<"weir.coordinator.v1.BrokerRegi
   directoryId: Uint8Array;
 
   /**
-   * UUID of this start of the process, 16 bytes.
+   * UUID of this run of the broker, 16 bytes, which its directory has durably.
    *
    * @generated from field: bytes incarnation_id = 3;
    */
@@ -164,6 +184,28 @@ export declare type BrokerRegistration = Message<"weir.coordinator.v1.BrokerRegi
    * @generated from field: string kafka_address = 7;
    */
   kafkaAddress: string;
+
+  /**
+   * Where other brokers follow what it leads, as host:port; empty when it is not reached for that.
+   *
+   * @generated from field: string replication_address = 8;
+   */
+  replicationAddress: string;
+
+  /**
+   * UUID of the newest run that the directory knows to have registered, 16 bytes; empty when it knows of none. A directory that
+   * knows the run that registered last by none of its ids is an older copy: none of its replicas is trusted.
+   *
+   * @generated from field: bytes registered_incarnation_id = 9;
+   */
+  registeredIncarnationId: Uint8Array;
+
+  /**
+   * UUIDs of the runs since then that never learned whether they were registered, 16 bytes each.
+   *
+   * @generated from field: repeated bytes unsettled_incarnation_ids = 10;
+   */
+  unsettledIncarnationIds: Uint8Array[];
 };
 
 /**
@@ -494,6 +536,11 @@ export declare type Broker = Message<"weir.coordinator.v1.Broker"> & {
    * @generated from field: string kafka_address = 6;
    */
   kafkaAddress: string;
+
+  /**
+   * @generated from field: string replication_address = 7;
+   */
+  replicationAddress: string;
 };
 
 /**
@@ -608,6 +655,28 @@ export declare type Partition = Message<"weir.coordinator.v1.Partition"> & {
    * @generated from field: int32 partition_epoch = 7;
    */
   partitionEpoch: number;
+
+  /**
+   * Of each in-sync replica, in the order of isr, the registration under which it is in sync: its broker epoch.
+   *
+   * @generated from field: repeated uint64 isr_epochs = 8;
+   */
+  isrEpochs: bigint[];
+
+  /**
+   * Brokers that left the in-sync replicas while these were fewer than min.insync.replicas: they hold all that is committed
+   * and may lead (KIP-966).
+   *
+   * @generated from field: repeated int32 elr = 9;
+   */
+  elr: number[];
+
+  /**
+   * The leader epoch that the last unclean election began; -1: there was none.
+   *
+   * @generated from field: int32 unclean_epoch = 10;
+   */
+  uncleanEpoch: number;
 };
 
 /**
@@ -658,6 +727,13 @@ export declare type Fenced = Message<"weir.coordinator.v1.Fenced"> & {
    * @generated from field: string message = 2;
    */
   message: string;
+
+  /**
+   * With NOT_CONTROLLER: where the active coordinator is, as host:port; empty when there is none that is known.
+   *
+   * @generated from field: string active_address = 3;
+   */
+  activeAddress: string;
 };
 
 /**
@@ -665,6 +741,40 @@ export declare type Fenced = Message<"weir.coordinator.v1.Fenced"> & {
  * Use `create(FencedSchema)` to create a new message.
  */
 export declare const FencedSchema: GenMessage<Fenced>;
+
+/**
+ * Who stands by for whom.
+ *
+ * @generated from message weir.coordinator.v1.StandByRequest
+ */
+export declare type StandByRequest = Message<"weir.coordinator.v1.StandByRequest"> & {
+  /**
+   * The start of the coordinator that is meant to be active at this address, as its claim names it.
+   *
+   * @generated from field: string incarnation = 1;
+   */
+  incarnation: string;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.StandByRequest.
+ * Use `create(StandByRequestSchema)` to create a new message.
+ */
+export declare const StandByRequestSchema: GenMessage<StandByRequest>;
+
+/**
+ * It is the active one.
+ *
+ * @generated from message weir.coordinator.v1.StandByResponse
+ */
+export declare type StandByResponse = Message<"weir.coordinator.v1.StandByResponse"> & {
+};
+
+/**
+ * Describes the message weir.coordinator.v1.StandByResponse.
+ * Use `create(StandByResponseSchema)` to create a new message.
+ */
+export declare const StandByResponseSchema: GenMessage<StandByResponse>;
 
 /**
  * Topics to create.
@@ -1328,6 +1438,581 @@ export declare type DescribeTopicIdsResponse = Message<"weir.coordinator.v1.Desc
 export declare const DescribeTopicIdsResponseSchema: GenMessage<DescribeTopicIdsResponse>;
 
 /**
+ * A broker that is going to stop.
+ *
+ * @generated from message weir.coordinator.v1.DrainBrokerRequest
+ */
+export declare type DrainBrokerRequest = Message<"weir.coordinator.v1.DrainBrokerRequest"> & {
+  /**
+   * @generated from field: int32 broker_id = 1;
+   */
+  brokerId: number;
+
+  /**
+   * Of its registration: a drain never hits a later one.
+   *
+   * @generated from field: uint64 broker_epoch = 2;
+   */
+  brokerEpoch: bigint;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.DrainBrokerRequest.
+ * Use `create(DrainBrokerRequestSchema)` to create a new message.
+ */
+export declare const DrainBrokerRequestSchema: GenMessage<DrainBrokerRequest>;
+
+/**
+ * How far a drain is.
+ *
+ * @generated from message weir.coordinator.v1.DrainBrokerResponse
+ */
+export declare type DrainBrokerResponse = Message<"weir.coordinator.v1.DrainBrokerResponse"> & {
+  /**
+   * The image's revision that this is of.
+   *
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+
+  /**
+   * The broker has applied the metadata up to whatever changed for it: it knows that it drains, and what it does not lead any
+   * more.
+   *
+   * @generated from field: bool known_to_broker = 2;
+   */
+  knownToBroker: boolean;
+
+  /**
+   * Partitions that it still leads.
+   *
+   * @generated from field: uint32 led_count = 3;
+   */
+  ledCount: number;
+
+  /**
+   * The first of them, by topic: at most as many as fit a message.
+   *
+   * @generated from field: repeated weir.coordinator.v1.LedPartition led = 4;
+   */
+  led: LedPartition[];
+
+  /**
+   * Of all of them, those that another replica may still take over: nothing but these and known_to_broker are worth waiting for.
+   *
+   * @generated from field: uint32 awaited_count = 5;
+   */
+  awaitedCount: number;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.DrainBrokerResponse.
+ * Use `create(DrainBrokerResponseSchema)` to create a new message.
+ */
+export declare const DrainBrokerResponseSchema: GenMessage<DrainBrokerResponse>;
+
+/**
+ * A partition that a draining broker leads.
+ *
+ * @generated from message weir.coordinator.v1.LedPartition
+ */
+export declare type LedPartition = Message<"weir.coordinator.v1.LedPartition"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * @generated from field: int32 partition = 2;
+   */
+  partition: number;
+
+  /**
+   * @generated from field: weir.coordinator.v1.LedReason reason = 3;
+   */
+  reason: LedReason;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.LedPartition.
+ * Use `create(LedPartitionSchema)` to create a new message.
+ */
+export declare const LedPartitionSchema: GenMessage<LedPartition>;
+
+/**
+ * A broker that is not going to stop after all.
+ *
+ * @generated from message weir.coordinator.v1.UndrainBrokerRequest
+ */
+export declare type UndrainBrokerRequest = Message<"weir.coordinator.v1.UndrainBrokerRequest"> & {
+  /**
+   * @generated from field: int32 broker_id = 1;
+   */
+  brokerId: number;
+
+  /**
+   * Of its registration.
+   *
+   * @generated from field: uint64 broker_epoch = 2;
+   */
+  brokerEpoch: bigint;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.UndrainBrokerRequest.
+ * Use `create(UndrainBrokerRequestSchema)` to create a new message.
+ */
+export declare const UndrainBrokerRequestSchema: GenMessage<UndrainBrokerRequest>;
+
+/**
+ * It does not drain.
+ *
+ * @generated from message weir.coordinator.v1.UndrainBrokerResponse
+ */
+export declare type UndrainBrokerResponse = Message<"weir.coordinator.v1.UndrainBrokerResponse"> & {
+  /**
+   * The image's revision from which that is so.
+   *
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.UndrainBrokerResponse.
+ * Use `create(UndrainBrokerResponseSchema)` to create a new message.
+ */
+export declare const UndrainBrokerResponseSchema: GenMessage<UndrainBrokerResponse>;
+
+/**
+ * A broker that is gone for good.
+ *
+ * @generated from message weir.coordinator.v1.UnregisterBrokerRequest
+ */
+export declare type UnregisterBrokerRequest = Message<"weir.coordinator.v1.UnregisterBrokerRequest"> & {
+  /**
+   * @generated from field: int32 broker_id = 1;
+   */
+  brokerId: number;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.UnregisterBrokerRequest.
+ * Use `create(UnregisterBrokerRequestSchema)` to create a new message.
+ */
+export declare const UnregisterBrokerRequestSchema: GenMessage<UnregisterBrokerRequest>;
+
+/**
+ * It is forgotten.
+ *
+ * @generated from message weir.coordinator.v1.UnregisterBrokerResponse
+ */
+export declare type UnregisterBrokerResponse = Message<"weir.coordinator.v1.UnregisterBrokerResponse"> & {
+  /**
+   * The image's revision from which that is so.
+   *
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.UnregisterBrokerResponse.
+ * Use `create(UnregisterBrokerResponseSchema)` to create a new message.
+ */
+export declare const UnregisterBrokerResponseSchema: GenMessage<UnregisterBrokerResponse>;
+
+/**
+ * Whose leaders are to be elected.
+ *
+ * @generated from message weir.coordinator.v1.ElectLeadersRequest
+ */
+export declare type ElectLeadersRequest = Message<"weir.coordinator.v1.ElectLeadersRequest"> & {
+  /**
+   * Names of topics; empty: all.
+   *
+   * @generated from field: repeated string topics = 1;
+   */
+  topics: string[];
+
+  /**
+   * @generated from field: weir.coordinator.v1.ElectionType type = 2;
+   */
+  type: ElectionType;
+
+  /**
+   * Then of these alone, and `topics` is empty.
+   *
+   * @generated from field: repeated weir.coordinator.v1.ElectablePartition partitions = 3;
+   */
+  partitions: ElectablePartition[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.ElectLeadersRequest.
+ * Use `create(ElectLeadersRequestSchema)` to create a new message.
+ */
+export declare const ElectLeadersRequestSchema: GenMessage<ElectLeadersRequest>;
+
+/**
+ * A partition that is to have another leader.
+ *
+ * @generated from message weir.coordinator.v1.ElectablePartition
+ */
+export declare type ElectablePartition = Message<"weir.coordinator.v1.ElectablePartition"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * @generated from field: int32 partition = 2;
+   */
+  partition: number;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.ElectablePartition.
+ * Use `create(ElectablePartitionSchema)` to create a new message.
+ */
+export declare const ElectablePartitionSchema: GenMessage<ElectablePartition>;
+
+/**
+ * What became of the partitions that were to have another leader.
+ *
+ * @generated from message weir.coordinator.v1.ElectLeadersResponse
+ */
+export declare type ElectLeadersResponse = Message<"weir.coordinator.v1.ElectLeadersResponse"> & {
+  /**
+   * The image's revision from which the elected ones lead.
+   *
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+
+  /**
+   * @generated from field: uint32 elected_count = 2;
+   */
+  electedCount: number;
+
+  /**
+   * Those that nobody could be elected of.
+   *
+   * @generated from field: uint32 unavailable_count = 3;
+   */
+  unavailableCount: number;
+
+  /**
+   * The first of them, by topic: at most as many as fit a message.
+   *
+   * @generated from field: repeated weir.coordinator.v1.UnavailableLeader unavailable = 4;
+   */
+  unavailable: UnavailableLeader[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.ElectLeadersResponse.
+ * Use `create(ElectLeadersResponseSchema)` to create a new message.
+ */
+export declare const ElectLeadersResponseSchema: GenMessage<ElectLeadersResponse>;
+
+/**
+ * A partition whose preferred replica cannot lead; after an unclean election, all of whose replicas are away.
+ *
+ * @generated from message weir.coordinator.v1.UnavailableLeader
+ */
+export declare type UnavailableLeader = Message<"weir.coordinator.v1.UnavailableLeader"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * @generated from field: int32 partition = 2;
+   */
+  partition: number;
+
+  /**
+   * The preferred replica.
+   *
+   * @generated from field: int32 broker_id = 3;
+   */
+  brokerId: number;
+
+  /**
+   * @generated from field: weir.coordinator.v1.UnavailableReason reason = 4;
+   */
+  reason: UnavailableReason;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.UnavailableLeader.
+ * Use `create(UnavailableLeaderSchema)` to create a new message.
+ */
+export declare const UnavailableLeaderSchema: GenMessage<UnavailableLeader>;
+
+/**
+ * In-sync replicas as a leader wants them.
+ *
+ * @generated from message weir.coordinator.v1.AlterIsrRequest
+ */
+export declare type AlterIsrRequest = Message<"weir.coordinator.v1.AlterIsrRequest"> & {
+  /**
+   * @generated from field: int32 broker_id = 1;
+   */
+  brokerId: number;
+
+  /**
+   * The revision of its registration.
+   *
+   * @generated from field: uint64 broker_epoch = 2;
+   */
+  brokerEpoch: bigint;
+
+  /**
+   * @generated from field: repeated weir.coordinator.v1.PartitionIsr partitions = 3;
+   */
+  partitions: PartitionIsr[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.AlterIsrRequest.
+ * Use `create(AlterIsrRequestSchema)` to create a new message.
+ */
+export declare const AlterIsrRequestSchema: GenMessage<AlterIsrRequest>;
+
+/**
+ * One partition's in-sync replicas as its leader wants them.
+ *
+ * @generated from message weir.coordinator.v1.PartitionIsr
+ */
+export declare type PartitionIsr = Message<"weir.coordinator.v1.PartitionIsr"> & {
+  /**
+   * UUID of the topic, 16 bytes.
+   *
+   * @generated from field: bytes topic_id = 1;
+   */
+  topicId: Uint8Array;
+
+  /**
+   * @generated from field: int32 partition = 2;
+   */
+  partition: number;
+
+  /**
+   * That the broker leads in.
+   *
+   * @generated from field: int32 leader_epoch = 3;
+   */
+  leaderEpoch: number;
+
+  /**
+   * Of the state that this is to follow: it is refused with INVALID_UPDATE_VERSION once there is another one.
+   *
+   * @generated from field: int32 partition_epoch = 4;
+   */
+  partitionEpoch: number;
+
+  /**
+   * The leader is among them, or, when it resigns, is not: then another one of them leads.
+   *
+   * @generated from field: repeated weir.coordinator.v1.IsrReplica isr = 5;
+   */
+  isr: IsrReplica[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.PartitionIsr.
+ * Use `create(PartitionIsrSchema)` to create a new message.
+ */
+export declare const PartitionIsrSchema: GenMessage<PartitionIsr>;
+
+/**
+ * A replica that is to be in sync.
+ *
+ * @generated from message weir.coordinator.v1.IsrReplica
+ */
+export declare type IsrReplica = Message<"weir.coordinator.v1.IsrReplica"> & {
+  /**
+   * @generated from field: int32 broker_id = 1;
+   */
+  brokerId: number;
+
+  /**
+   * The registration under which the leader knows it: another one is refused with INELIGIBLE_REPLICA.
+   *
+   * @generated from field: uint64 broker_epoch = 2;
+   */
+  brokerEpoch: bigint;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.IsrReplica.
+ * Use `create(IsrReplicaSchema)` to create a new message.
+ */
+export declare const IsrReplicaSchema: GenMessage<IsrReplica>;
+
+/**
+ * One result a partition, in the order asked.
+ *
+ * @generated from message weir.coordinator.v1.AlterIsrResponse
+ */
+export declare type AlterIsrResponse = Message<"weir.coordinator.v1.AlterIsrResponse"> & {
+  /**
+   * @generated from field: repeated weir.coordinator.v1.AlterIsrResult results = 1;
+   */
+  results: AlterIsrResult[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.AlterIsrResponse.
+ * Use `create(AlterIsrResponseSchema)` to create a new message.
+ */
+export declare const AlterIsrResponseSchema: GenMessage<AlterIsrResponse>;
+
+/**
+ * What became of one partition's change.
+ *
+ * @generated from message weir.coordinator.v1.AlterIsrResult
+ */
+export declare type AlterIsrResult = Message<"weir.coordinator.v1.AlterIsrResult"> & {
+  /**
+   * "NONE", or a code of the error table.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.AlterIsrResult.
+ * Use `create(AlterIsrResultSchema)` to create a new message.
+ */
+export declare const AlterIsrResultSchema: GenMessage<AlterIsrResult>;
+
+/**
+ * Replicas of a broker that it does not trust any more.
+ *
+ * @generated from message weir.coordinator.v1.ReportDoubtfulReplicasRequest
+ */
+export declare type ReportDoubtfulReplicasRequest = Message<"weir.coordinator.v1.ReportDoubtfulReplicasRequest"> & {
+  /**
+   * @generated from field: int32 broker_id = 1;
+   */
+  brokerId: number;
+
+  /**
+   * The revision of its registration.
+   *
+   * @generated from field: uint64 broker_epoch = 2;
+   */
+  brokerEpoch: bigint;
+
+  /**
+   * @generated from field: repeated weir.coordinator.v1.DoubtfulReplica replicas = 3;
+   */
+  replicas: DoubtfulReplica[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.ReportDoubtfulReplicasRequest.
+ * Use `create(ReportDoubtfulReplicasRequestSchema)` to create a new message.
+ */
+export declare const ReportDoubtfulReplicasRequestSchema: GenMessage<ReportDoubtfulReplicasRequest>;
+
+/**
+ * A replica that became doubtful while its broker runs.
+ *
+ * @generated from message weir.coordinator.v1.DoubtfulReplica
+ */
+export declare type DoubtfulReplica = Message<"weir.coordinator.v1.DoubtfulReplica"> & {
+  /**
+   * UUID of the topic, 16 bytes.
+   *
+   * @generated from field: bytes topic_id = 1;
+   */
+  topicId: Uint8Array;
+
+  /**
+   * @generated from field: int32 partition = 2;
+   */
+  partition: number;
+
+  /**
+   * @generated from field: weir.coordinator.v1.DoubtReason reason = 3;
+   */
+  reason: DoubtReason;
+
+  /**
+   * The last leader epoch in which it led or followed; -1: in none since its broker began.
+   *
+   * @generated from field: int32 leader_epoch = 4;
+   */
+  leaderEpoch: number;
+
+  /**
+   * Of the state that this is to follow: it is refused with INVALID_UPDATE_VERSION once there is another one.
+   *
+   * @generated from field: int32 partition_epoch = 5;
+   */
+  partitionEpoch: number;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.DoubtfulReplica.
+ * Use `create(DoubtfulReplicaSchema)` to create a new message.
+ */
+export declare const DoubtfulReplicaSchema: GenMessage<DoubtfulReplica>;
+
+/**
+ * One result a replica, in the order asked.
+ *
+ * @generated from message weir.coordinator.v1.ReportDoubtfulReplicasResponse
+ */
+export declare type ReportDoubtfulReplicasResponse = Message<"weir.coordinator.v1.ReportDoubtfulReplicasResponse"> & {
+  /**
+   * @generated from field: repeated weir.coordinator.v1.ReportDoubtfulReplicaResult results = 1;
+   */
+  results: ReportDoubtfulReplicaResult[];
+};
+
+/**
+ * Describes the message weir.coordinator.v1.ReportDoubtfulReplicasResponse.
+ * Use `create(ReportDoubtfulReplicasResponseSchema)` to create a new message.
+ */
+export declare const ReportDoubtfulReplicasResponseSchema: GenMessage<ReportDoubtfulReplicasResponse>;
+
+/**
+ * What became of one replica.
+ *
+ * @generated from message weir.coordinator.v1.ReportDoubtfulReplicaResult
+ */
+export declare type ReportDoubtfulReplicaResult = Message<"weir.coordinator.v1.ReportDoubtfulReplicaResult"> & {
+  /**
+   * "NONE": nobody counts on it. Else a code of the error table.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.ReportDoubtfulReplicaResult.
+ * Use `create(ReportDoubtfulReplicaResultSchema)` to create a new message.
+ */
+export declare const ReportDoubtfulReplicaResultSchema: GenMessage<ReportDoubtfulReplicaResult>;
+
+/**
  * Why a replica is not to be trusted.
  *
  * @generated from enum weir.coordinator.v1.DoubtReason
@@ -1389,6 +2074,20 @@ export enum BrokerState {
    * @generated from enum value: BROKER_STATE_FENCED = 2;
    */
   FENCED = 2,
+
+  /**
+   * Its session lives, and it is going to stop: it is in sync, and leads only what nobody else in sync can.
+   *
+   * @generated from enum value: BROKER_STATE_DRAINING = 3;
+   */
+  DRAINING = 3,
+
+  /**
+   * It was unregistered. Only in deltas: a snapshot lacks it.
+   *
+   * @generated from enum value: BROKER_STATE_GONE = 4;
+   */
+  GONE = 4,
 }
 
 /**
@@ -1505,7 +2204,131 @@ export enum TopicIdState {
 export declare const TopicIdStateSchema: GenEnum<TopicIdState>;
 
 /**
- * Metadata, membership and administration. Exactly one coordinator is active and answers; no record passes here.
+ * Why a draining broker leads a partition.
+ *
+ * @generated from enum weir.coordinator.v1.LedReason
+ */
+export enum LedReason {
+  /**
+   * @generated from enum value: LED_REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It has the only replica.
+   *
+   * @generated from enum value: LED_REASON_ONLY_REPLICA = 1;
+   */
+  ONLY_REPLICA = 1,
+
+  /**
+   * The other replicas' brokers are away.
+   *
+   * @generated from enum value: LED_REASON_OTHERS_AWAY = 2;
+   */
+  OTHERS_AWAY = 2,
+
+  /**
+   * The other replicas' brokers are away or drain as well.
+   *
+   * @generated from enum value: LED_REASON_OTHERS_DRAIN = 3;
+   */
+  OTHERS_DRAIN = 3,
+
+  /**
+   * Another replica's broker is there, and its replica is not in sync: that may change.
+   *
+   * @generated from enum value: LED_REASON_OTHERS_LAG = 4;
+   */
+  OTHERS_LAG = 4,
+}
+
+/**
+ * Describes the enum weir.coordinator.v1.LedReason.
+ */
+export declare const LedReasonSchema: GenEnum<LedReason>;
+
+/**
+ * Which elections are asked for.
+ *
+ * @generated from enum weir.coordinator.v1.ElectionType
+ */
+export enum ElectionType {
+  /**
+   * The same as preferred.
+   *
+   * @generated from enum value: ELECTION_TYPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Of the preferred replicas, where they are in sync and do not lead.
+   *
+   * @generated from enum value: ELECTION_TYPE_PREFERRED = 1;
+   */
+  PREFERRED = 1,
+
+  /**
+   * Of any live replica where nobody leads, whatever it lacks: acknowledged records may be lost.
+   *
+   * @generated from enum value: ELECTION_TYPE_UNCLEAN = 2;
+   */
+  UNCLEAN = 2,
+}
+
+/**
+ * Describes the enum weir.coordinator.v1.ElectionType.
+ */
+export declare const ElectionTypeSchema: GenEnum<ElectionType>;
+
+/**
+ * Why a preferred replica cannot lead.
+ *
+ * @generated from enum weir.coordinator.v1.UnavailableReason
+ */
+export enum UnavailableReason {
+  /**
+   * @generated from enum value: UNAVAILABLE_REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Its broker is away.
+   *
+   * @generated from enum value: UNAVAILABLE_REASON_AWAY = 1;
+   */
+  AWAY = 1,
+
+  /**
+   * Its broker drains.
+   *
+   * @generated from enum value: UNAVAILABLE_REASON_DRAINS = 2;
+   */
+  DRAINS = 2,
+
+  /**
+   * It is not in sync.
+   *
+   * @generated from enum value: UNAVAILABLE_REASON_NOT_IN_SYNC = 3;
+   */
+  NOT_IN_SYNC = 3,
+
+  /**
+   * Its broker has registered, and has not said yet that it knows the metadata.
+   *
+   * @generated from enum value: UNAVAILABLE_REASON_STARTING = 4;
+   */
+  STARTING = 4,
+}
+
+/**
+ * Describes the enum weir.coordinator.v1.UnavailableReason.
+ */
+export declare const UnavailableReasonSchema: GenEnum<UnavailableReason>;
+
+/**
+ * Metadata, membership and administration. One coordinator is active and answers; others refuse with NOT_CONTROLLER, certain
+ * that nothing was done. No record passes here.
  *
  * @generated from service weir.coordinator.v1.CoordinatorService
  */
@@ -1520,6 +2343,17 @@ export declare const CoordinatorService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof SessionRequestSchema;
     output: typeof SessionResponseSchema;
+  },
+  /**
+   * For standbys: refused with NOT_CONTROLLER unless this is the active coordinator, and that start of it. Else it is answered
+   * once and stays open; that it breaks is how a standby learns early that the active one may be dead.
+   *
+   * @generated from rpc weir.coordinator.v1.CoordinatorService.StandBy
+   */
+  standBy: {
+    methodKind: "bidi_streaming";
+    input: typeof StandByRequestSchema;
+    output: typeof StandByResponseSchema;
   },
   /**
    * Creates topics, each on its own: one that is refused does not stop the others.
@@ -1582,6 +2416,71 @@ export declare const CoordinatorService: GenService<{
     methodKind: "unary";
     input: typeof DescribeTopicIdsRequestSchema;
     output: typeof DescribeTopicIdsResponseSchema;
+  },
+  /**
+   * Moves leadership away from a broker that is going to stop, as far as other in-sync replicas can take it, and says what is
+   * left. Asked again it goes on, so that a client polls with it. It ends with UndrainBroker, or with the registration.
+   *
+   * @generated from rpc weir.coordinator.v1.CoordinatorService.DrainBroker
+   */
+  drainBroker: {
+    methodKind: "unary";
+    input: typeof DrainBrokerRequestSchema;
+    output: typeof DrainBrokerResponseSchema;
+  },
+  /**
+   * Takes a drain back.
+   *
+   * @generated from rpc weir.coordinator.v1.CoordinatorService.UndrainBroker
+   */
+  undrainBroker: {
+    methodKind: "unary";
+    input: typeof UndrainBrokerRequestSchema;
+    output: typeof UndrainBrokerResponseSchema;
+  },
+  /**
+   * Forgets a broker that is gone for good. Refused with BROKER_ACTIVE while its session lives, and with BROKER_HOLDS_REPLICAS
+   * while partitions have replicas on it.
+   *
+   * @generated from rpc weir.coordinator.v1.CoordinatorService.UnregisterBroker
+   */
+  unregisterBroker: {
+    methodKind: "unary";
+    input: typeof UnregisterBrokerRequestSchema;
+    output: typeof UnregisterBrokerResponseSchema;
+  },
+  /**
+   * Changes the in-sync replicas of partitions that the asking broker leads, each partition on its own (KIP-497, KIP-903). An
+   * answer tells who was refused; what was written is told on the session, in revision order with everything else.
+   *
+   * @generated from rpc weir.coordinator.v1.CoordinatorService.AlterIsr
+   */
+  alterIsr: {
+    methodKind: "unary";
+    input: typeof AlterIsrRequestSchema;
+    output: typeof AlterIsrResponseSchema;
+  },
+  /**
+   * Takes replicas of the asking broker that it does not trust any more out of the in-sync replicas, and out of those that may
+   * lead, while it goes on under the registration that it has; each partition on its own. From then on no leader can take
+   * such a replica for what it was: the broker may make it anew.
+   *
+   * @generated from rpc weir.coordinator.v1.CoordinatorService.ReportDoubtfulReplicas
+   */
+  reportDoubtfulReplicas: {
+    methodKind: "unary";
+    input: typeof ReportDoubtfulReplicasRequestSchema;
+    output: typeof ReportDoubtfulReplicasResponseSchema;
+  },
+  /**
+   * Elects leaders of topics' partitions: Kafka's ElectLeaders.
+   *
+   * @generated from rpc weir.coordinator.v1.CoordinatorService.ElectLeaders
+   */
+  electLeaders: {
+    methodKind: "unary";
+    input: typeof ElectLeadersRequestSchema;
+    output: typeof ElectLeadersResponseSchema;
   },
 }>;
 

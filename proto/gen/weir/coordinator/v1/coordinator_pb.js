@@ -10,7 +10,7 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/
  * Describes the file weir/coordinator/v1/coordinator.proto.
  */
 export const file_weir_coordinator_v1_coordinator = /*@__PURE__*/
-  fileDesc("CiV3ZWlyL2Nvb3JkaW5hdG9yL3YxL2Nvb3JkaW5hdG9yLnByb3RvEhN3ZWlyLmNvb3JkaW5hdG9yLnYxIn0KDlNlc3Npb25SZXF1ZXN0EisKBWhlbGxvGAEgASgLMhoud2Vpci5jb29yZGluYXRvci52MS5IZWxsb0gAEjMKCWhlYXJ0YmVhdBgCIAEoCzIeLndlaXIuY29vcmRpbmF0b3IudjEuSGVhcnRiZWF0SABCCQoHcmVxdWVzdCKnAQoFSGVsbG8SEgoKY2x1c3Rlcl9pZBgBIAEoCRISCgpzZXNzaW9uX2lkGAIgASgJEjkKBmJyb2tlchgDIAEoCzInLndlaXIuY29vcmRpbmF0b3IudjEuQnJva2VyUmVnaXN0cmF0aW9uSAASMQoIb2JzZXJ2ZXIYBCABKAsyHS53ZWlyLmNvb3JkaW5hdG9yLnYxLk9ic2VydmVySABCCAoGbWVtYmVyIhgKCE9ic2VydmVyEgwKBG5hbWUYASABKAkiywEKEkJyb2tlclJlZ2lzdHJhdGlvbhIRCglicm9rZXJfaWQYASABKAUSFAoMZGlyZWN0b3J5X2lkGAIgASgMEhYKDmluY2FybmF0aW9uX2lkGAMgASgMEhQKDGdycGNfYWRkcmVzcxgEIAEoCRIMCgRyYWNrGAUgASgJEjkKEWRvdWJ0ZnVsX3JlcGxpY2FzGAYgAygLMh4ud2Vpci5jb29yZGluYXRvci52MS5SZXBsaWNhSWQSFQoNa2Fma2FfYWRkcmVzcxgHIAEoCSJiCglSZXBsaWNhSWQSEAoIdG9waWNfaWQYASABKAwSEQoJcGFydGl0aW9uGAIgASgFEjAKBnJlYXNvbhgDIAEoDjIgLndlaXIuY29vcmRpbmF0b3IudjEuRG91YnRSZWFzb24iNwoJSGVhcnRiZWF0EhAKCHNlcXVlbmNlGAEgASgEEhgKEGFwcGxpZWRfcmV2aXNpb24YAiABKAQiqAIKD1Nlc3Npb25SZXNwb25zZRIvCgd3ZWxjb21lGAEgASgLMhwud2Vpci5jb29yZGluYXRvci52MS5XZWxjb21lSAASOgoNc25hcHNob3RfcGFnZRgCIAEoCzIhLndlaXIuY29vcmRpbmF0b3IudjEuU25hcHNob3RQYWdlSAASKwoFZGVsdGEYAyABKAsyGi53ZWlyLmNvb3JkaW5hdG9yLnYxLkRlbHRhSAASQAoQaGVhcnRiZWF0X2Fuc3dlchgEIAEoCzIkLndlaXIuY29vcmRpbmF0b3IudjEuSGVhcnRiZWF0QW5zd2VySAASLQoGZmVuY2VkGAUgASgLMhsud2Vpci5jb29yZGluYXRvci52MS5GZW5jZWRIAEIKCghyZXNwb25zZSJjCgdXZWxjb21lEhIKCmNsdXN0ZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIaChJzZXNzaW9uX3RpbWVvdXRfbXMYAyABKA0SFAoMYnJva2VyX2Vwb2NoGAQgASgEIlwKDFNuYXBzaG90UGFnZRIQCghyZXZpc2lvbhgBIAEoBBIsCgdjaGFuZ2VzGAIgAygLMhsud2Vpci5jb29yZGluYXRvci52MS5DaGFuZ2USDAoEbGFzdBgDIAEoCCJHCgVEZWx0YRIQCghyZXZpc2lvbhgBIAEoBBIsCgdjaGFuZ2VzGAIgAygLMhsud2Vpci5jb29yZGluYXRvci52MS5DaGFuZ2UinQIKBkNoYW5nZRItCgZicm9rZXIYASABKAsyGy53ZWlyLmNvb3JkaW5hdG9yLnYxLkJyb2tlckgAEisKBXRvcGljGAIgASgLMhoud2Vpci5jb29yZGluYXRvci52MS5Ub3BpY0gAEjMKCXBhcnRpdGlvbhgDIAEoCzIeLndlaXIuY29vcmRpbmF0b3IudjEuUGFydGl0aW9uSAASOgoNZGVsZXRlZF90b3BpYxgEIAEoCzIhLndlaXIuY29vcmRpbmF0b3IudjEuRGVsZXRlZFRvcGljSAASPAoOYnJva2VyX2NvbmZpZ3MYBSABKAsyIi53ZWlyLmNvb3JkaW5hdG9yLnYxLkJyb2tlckNvbmZpZ3NIAEIICgZjaGFuZ2UilAIKDUJyb2tlckNvbmZpZ3MSDAoEbmFtZRgBIAEoCRJACgdjb25maWdzGAIgAygLMi8ud2Vpci5jb29yZGluYXRvci52MS5Ccm9rZXJDb25maWdzLkNvbmZpZ3NFbnRyeRJNCg5zdGF0aWNfY29uZmlncxgDIAMoCzI1LndlaXIuY29vcmRpbmF0b3IudjEuQnJva2VyQ29uZmlncy5TdGF0aWNDb25maWdzRW50cnkaLgoMQ29uZmlnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaNAoSU3RhdGljQ29uZmlnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEijwEKBkJyb2tlchIKCgJpZBgBIAEoBRINCgVlcG9jaBgCIAEoBBIUCgxncnBjX2FkZHJlc3MYAyABKAkSDAoEcmFjaxgEIAEoCRIvCgVzdGF0ZRgFIAEoDjIgLndlaXIuY29vcmRpbmF0b3IudjEuQnJva2VyU3RhdGUSFQoNa2Fma2FfYWRkcmVzcxgGIAEoCSKkAQoFVG9waWMSDAoEbmFtZRgBIAEoCRIKCgJpZBgCIAEoDBIXCg9wYXJ0aXRpb25fY291bnQYAyABKAUSOAoHY29uZmlncxgEIAMoCzInLndlaXIuY29vcmRpbmF0b3IudjEuVG9waWMuQ29uZmlnc0VudHJ5Gi4KDENvbmZpZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIigKDERlbGV0ZWRUb3BpYxIKCgJpZBgBIAEoDBIMCgRuYW1lGAIgASgJIooBCglQYXJ0aXRpb24SEAoIdG9waWNfaWQYASABKAwSDQoFaW5kZXgYAiABKAUSEAoIcmVwbGljYXMYAyADKAUSDgoGbGVhZGVyGAQgASgFEhQKDGxlYWRlcl9lcG9jaBgFIAEoBRILCgNpc3IYBiADKAUSFwoPcGFydGl0aW9uX2Vwb2NoGAcgASgFIjUKD0hlYXJ0YmVhdEFuc3dlchIQCghzZXF1ZW5jZRgBIAEoBBIQCghyZXZpc2lvbhgCIAEoBCInCgZGZW5jZWQSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJInAKE0NyZWF0ZVRvcGljc1JlcXVlc3QSLQoGdG9waWNzGAEgAygLMh0ud2Vpci5jb29yZGluYXRvci52MS5OZXdUb3BpYxIVCg12YWxpZGF0ZV9vbmx5GAIgASgIEhMKC2F1dG9fY3JlYXRlGAMgASgIIvcBCghOZXdUb3BpYxIMCgRuYW1lGAEgASgJEhcKD3BhcnRpdGlvbl9jb3VudBgCIAEoBRIaChJyZXBsaWNhdGlvbl9mYWN0b3IYAyABKAUSOwoHY29uZmlncxgEIAMoCzIqLndlaXIuY29vcmRpbmF0b3IudjEuTmV3VG9waWMuQ29uZmlnc0VudHJ5EjsKC2Fzc2lnbm1lbnRzGAUgAygLMiYud2Vpci5jb29yZGluYXRvci52MS5SZXBsaWNhQXNzaWdubWVudBouCgxDb25maWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI6ChFSZXBsaWNhQXNzaWdubWVudBIRCglwYXJ0aXRpb24YASABKAUSEgoKYnJva2VyX2lkcxgCIAMoBSJPChRDcmVhdGVUb3BpY3NSZXNwb25zZRI3CgdyZXN1bHRzGAEgAygLMiYud2Vpci5jb29yZGluYXRvci52MS5DcmVhdGVUb3BpY1Jlc3VsdCKZAQoRQ3JlYXRlVG9waWNSZXN1bHQSDAoEbmFtZRgBIAEoCRIMCgRjb2RlGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSKQoFdG9waWMYBCABKAsyGi53ZWlyLmNvb3JkaW5hdG9yLnYxLlRvcGljEhAKCHJldmlzaW9uGAUgASgEEhoKEnJlcGxpY2F0aW9uX2ZhY3RvchgGIAEoBSJkChdDcmVhdGVQYXJ0aXRpb25zUmVxdWVzdBIyCgZ0b3BpY3MYASADKAsyIi53ZWlyLmNvb3JkaW5hdG9yLnYxLk5ld1BhcnRpdGlvbnMSFQoNdmFsaWRhdGVfb25seRgCIAEoCCJyCg1OZXdQYXJ0aXRpb25zEgwKBG5hbWUYASABKAkSEwoLdG90YWxfY291bnQYAiABKAUSPgoLYXNzaWdubWVudHMYAyADKAsyKS53ZWlyLmNvb3JkaW5hdG9yLnYxLk5ld1BhcnRpdGlvblJlcGxpY2FzIioKFE5ld1BhcnRpdGlvblJlcGxpY2FzEhIKCmJyb2tlcl9pZHMYASADKAUiWAoYQ3JlYXRlUGFydGl0aW9uc1Jlc3BvbnNlEjwKB3Jlc3VsdHMYASADKAsyKy53ZWlyLmNvb3JkaW5hdG9yLnYxLkNyZWF0ZVBhcnRpdGlvbnNSZXN1bHQicAoWQ3JlYXRlUGFydGl0aW9uc1Jlc3VsdBIMCgRuYW1lGAEgASgJEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIXCg9wYXJ0aXRpb25fY291bnQYBCABKAUSEAoIcmV2aXNpb24YBSABKAQidgoTQWx0ZXJDb25maWdzUmVxdWVzdBI4CglyZXNvdXJjZXMYASADKAsyJS53ZWlyLmNvb3JkaW5hdG9yLnYxLkNvbmZpZ0FsdGVyYXRpb24SFQoNdmFsaWRhdGVfb25seRgCIAEoCBIOCgZjbGllbnQYAyABKAkipgEKEENvbmZpZ0FsdGVyYXRpb24SNQoEdHlwZRgBIAEoDjInLndlaXIuY29vcmRpbmF0b3IudjEuQ29uZmlnUmVzb3VyY2VUeXBlEgwKBG5hbWUYAiABKAkSEwoLcmVwbGFjZV9hbGwYAyABKAgSOAoKb3BlcmF0aW9ucxgEIAMoCzIkLndlaXIuY29vcmRpbmF0b3IudjEuQ29uZmlnT3BlcmF0aW9uImYKD0NvbmZpZ09wZXJhdGlvbhIMCgRuYW1lGAEgASgJEjYKBGtpbmQYAiABKA4yKC53ZWlyLmNvb3JkaW5hdG9yLnYxLkNvbmZpZ09wZXJhdGlvbktpbmQSDQoFdmFsdWUYAyABKAkiUAoUQWx0ZXJDb25maWdzUmVzcG9uc2USOAoHcmVzdWx0cxgBIAMoCzInLndlaXIuY29vcmRpbmF0b3IudjEuQWx0ZXJDb25maWdzUmVzdWx0IooBChJBbHRlckNvbmZpZ3NSZXN1bHQSNQoEdHlwZRgBIAEoDjInLndlaXIuY29vcmRpbmF0b3IudjEuQ29uZmlnUmVzb3VyY2VUeXBlEgwKBG5hbWUYAiABKAkSDAoEY29kZRgDIAEoCRIPCgdtZXNzYWdlGAQgASgJEhAKCHJldmlzaW9uGAUgASgEIkUKGkFsbG9jYXRlUHJvZHVjZXJJZHNSZXF1ZXN0EhEKCWJyb2tlcl9pZBgBIAEoBRIUCgxicm9rZXJfZXBvY2gYAiABKAQiPgobQWxsb2NhdGVQcm9kdWNlcklkc1Jlc3BvbnNlEhAKCGZpcnN0X2lkGAEgASgEEg0KBWNvdW50GAIgASgNIkkKE0RlbGV0ZVRvcGljc1JlcXVlc3QSMgoGdG9waWNzGAEgAygLMiIud2Vpci5jb29yZGluYXRvci52MS5Ub3BpY1RvRGVsZXRlIikKDVRvcGljVG9EZWxldGUSDAoEbmFtZRgBIAEoCRIKCgJpZBgCIAEoDCJPChREZWxldGVUb3BpY3NSZXNwb25zZRI3CgdyZXN1bHRzGAEgAygLMiYud2Vpci5jb29yZGluYXRvci52MS5EZWxldGVUb3BpY1Jlc3VsdCJkChFEZWxldGVUb3BpY1Jlc3VsdBIMCgRuYW1lGAEgASgJEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIQCgh0b3BpY19pZBgEIAEoDBIQCghyZXZpc2lvbhgFIAEoBCIsChdEZXNjcmliZVRvcGljSWRzUmVxdWVzdBIRCgl0b3BpY19pZHMYASADKAwiTQoYRGVzY3JpYmVUb3BpY0lkc1Jlc3BvbnNlEjEKBnN0YXRlcxgBIAMoDjIhLndlaXIuY29vcmRpbmF0b3IudjEuVG9waWNJZFN0YXRlKnoKC0RvdWJ0UmVhc29uEhwKGERPVUJUX1JFQVNPTl9VTlNQRUNJRklFRBAAEhgKFERPVUJUX1JFQVNPTl9NSVNTSU5HEAESGAoURE9VQlRfUkVBU09OX0RBTUFHRUQQAhIZChVET1VCVF9SRUFTT05fVU5TWU5DRUQQAypdCgtCcm9rZXJTdGF0ZRIcChhCUk9LRVJfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNCUk9LRVJfU1RBVEVfQUNUSVZFEAESFwoTQlJPS0VSX1NUQVRFX0ZFTkNFRBACKnsKEkNvbmZpZ1Jlc291cmNlVHlwZRIkCiBDT05GSUdfUkVTT1VSQ0VfVFlQRV9VTlNQRUNJRklFRBAAEh4KGkNPTkZJR19SRVNPVVJDRV9UWVBFX1RPUElDEAISHwobQ09ORklHX1JFU09VUkNFX1RZUEVfQlJPS0VSEAQqwwEKE0NvbmZpZ09wZXJhdGlvbktpbmQSJQohQ09ORklHX09QRVJBVElPTl9LSU5EX1VOU1BFQ0lGSUVEEAASHQoZQ09ORklHX09QRVJBVElPTl9LSU5EX1NFVBABEiAKHENPTkZJR19PUEVSQVRJT05fS0lORF9ERUxFVEUQAhIgChxDT05GSUdfT1BFUkFUSU9OX0tJTkRfQVBQRU5EEAMSIgoeQ09ORklHX09QRVJBVElPTl9LSU5EX1NVQlRSQUNUEAQqgQEKDFRvcGljSWRTdGF0ZRIeChpUT1BJQ19JRF9TVEFURV9VTlNQRUNJRklFRBAAEhkKFVRPUElDX0lEX1NUQVRFX0VYSVNUUxABEhoKFlRPUElDX0lEX1NUQVRFX0RFTEVURUQQAhIaChZUT1BJQ19JRF9TVEFURV9VTktOT1dOEAMy+QUKEkNvb3JkaW5hdG9yU2VydmljZRJYCgdTZXNzaW9uEiMud2Vpci5jb29yZGluYXRvci52MS5TZXNzaW9uUmVxdWVzdBokLndlaXIuY29vcmRpbmF0b3IudjEuU2Vzc2lvblJlc3BvbnNlKAEwARJjCgxDcmVhdGVUb3BpY3MSKC53ZWlyLmNvb3JkaW5hdG9yLnYxLkNyZWF0ZVRvcGljc1JlcXVlc3QaKS53ZWlyLmNvb3JkaW5hdG9yLnYxLkNyZWF0ZVRvcGljc1Jlc3BvbnNlEmMKDERlbGV0ZVRvcGljcxIoLndlaXIuY29vcmRpbmF0b3IudjEuRGVsZXRlVG9waWNzUmVxdWVzdBopLndlaXIuY29vcmRpbmF0b3IudjEuRGVsZXRlVG9waWNzUmVzcG9uc2USbwoQQ3JlYXRlUGFydGl0aW9ucxIsLndlaXIuY29vcmRpbmF0b3IudjEuQ3JlYXRlUGFydGl0aW9uc1JlcXVlc3QaLS53ZWlyLmNvb3JkaW5hdG9yLnYxLkNyZWF0ZVBhcnRpdGlvbnNSZXNwb25zZRJjCgxBbHRlckNvbmZpZ3MSKC53ZWlyLmNvb3JkaW5hdG9yLnYxLkFsdGVyQ29uZmlnc1JlcXVlc3QaKS53ZWlyLmNvb3JkaW5hdG9yLnYxLkFsdGVyQ29uZmlnc1Jlc3BvbnNlEngKE0FsbG9jYXRlUHJvZHVjZXJJZHMSLy53ZWlyLmNvb3JkaW5hdG9yLnYxLkFsbG9jYXRlUHJvZHVjZXJJZHNSZXF1ZXN0GjAud2Vpci5jb29yZGluYXRvci52MS5BbGxvY2F0ZVByb2R1Y2VySWRzUmVzcG9uc2USbwoQRGVzY3JpYmVUb3BpY0lkcxIsLndlaXIuY29vcmRpbmF0b3IudjEuRGVzY3JpYmVUb3BpY0lkc1JlcXVlc3QaLS53ZWlyLmNvb3JkaW5hdG9yLnYxLkRlc2NyaWJlVG9waWNJZHNSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("CiV3ZWlyL2Nvb3JkaW5hdG9yL3YxL2Nvb3JkaW5hdG9yLnByb3RvEhN3ZWlyLmNvb3JkaW5hdG9yLnYxIq4BCg5TZXNzaW9uUmVxdWVzdBIrCgVoZWxsbxgBIAEoCzIaLndlaXIuY29vcmRpbmF0b3IudjEuSGVsbG9IABIzCgloZWFydGJlYXQYAiABKAsyHi53ZWlyLmNvb3JkaW5hdG9yLnYxLkhlYXJ0YmVhdEgAEi8KB2dvb2RieWUYAyABKAsyHC53ZWlyLmNvb3JkaW5hdG9yLnYxLkdvb2RieWVIAEIJCgdyZXF1ZXN0IgkKB0dvb2RieWUipwEKBUhlbGxvEhIKCmNsdXN0ZXJfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRI5CgZicm9rZXIYAyABKAsyJy53ZWlyLmNvb3JkaW5hdG9yLnYxLkJyb2tlclJlZ2lzdHJhdGlvbkgAEjEKCG9ic2VydmVyGAQgASgLMh0ud2Vpci5jb29yZGluYXRvci52MS5PYnNlcnZlckgAQggKBm1lbWJlciIYCghPYnNlcnZlchIMCgRuYW1lGAEgASgJIq4CChJCcm9rZXJSZWdpc3RyYXRpb24SEQoJYnJva2VyX2lkGAEgASgFEhQKDGRpcmVjdG9yeV9pZBgCIAEoDBIWCg5pbmNhcm5hdGlvbl9pZBgDIAEoDBIUCgxncnBjX2FkZHJlc3MYBCABKAkSDAoEcmFjaxgFIAEoCRI5ChFkb3VidGZ1bF9yZXBsaWNhcxgGIAMoCzIeLndlaXIuY29vcmRpbmF0b3IudjEuUmVwbGljYUlkEhUKDWthZmthX2FkZHJlc3MYByABKAkSGwoTcmVwbGljYXRpb25fYWRkcmVzcxgIIAEoCRIhChlyZWdpc3RlcmVkX2luY2FybmF0aW9uX2lkGAkgASgMEiEKGXVuc2V0dGxlZF9pbmNhcm5hdGlvbl9pZHMYCiADKAwiYgoJUmVwbGljYUlkEhAKCHRvcGljX2lkGAEgASgMEhEKCXBhcnRpdGlvbhgCIAEoBRIwCgZyZWFzb24YAyABKA4yIC53ZWlyLmNvb3JkaW5hdG9yLnYxLkRvdWJ0UmVhc29uIjcKCUhlYXJ0YmVhdBIQCghzZXF1ZW5jZRgBIAEoBBIYChBhcHBsaWVkX3JldmlzaW9uGAIgASgEIqgCCg9TZXNzaW9uUmVzcG9uc2USLwoHd2VsY29tZRgBIAEoCzIcLndlaXIuY29vcmRpbmF0b3IudjEuV2VsY29tZUgAEjoKDXNuYXBzaG90X3BhZ2UYAiABKAsyIS53ZWlyLmNvb3JkaW5hdG9yLnYxLlNuYXBzaG90UGFnZUgAEisKBWRlbHRhGAMgASgLMhoud2Vpci5jb29yZGluYXRvci52MS5EZWx0YUgAEkAKEGhlYXJ0YmVhdF9hbnN3ZXIYBCABKAsyJC53ZWlyLmNvb3JkaW5hdG9yLnYxLkhlYXJ0YmVhdEFuc3dlckgAEi0KBmZlbmNlZBgFIAEoCzIbLndlaXIuY29vcmRpbmF0b3IudjEuRmVuY2VkSABCCgoIcmVzcG9uc2UiYwoHV2VsY29tZRISCgpjbHVzdGVyX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSGgoSc2Vzc2lvbl90aW1lb3V0X21zGAMgASgNEhQKDGJyb2tlcl9lcG9jaBgEIAEoBCJcCgxTbmFwc2hvdFBhZ2USEAoIcmV2aXNpb24YASABKAQSLAoHY2hhbmdlcxgCIAMoCzIbLndlaXIuY29vcmRpbmF0b3IudjEuQ2hhbmdlEgwKBGxhc3QYAyABKAgiRwoFRGVsdGESEAoIcmV2aXNpb24YASABKAQSLAoHY2hhbmdlcxgCIAMoCzIbLndlaXIuY29vcmRpbmF0b3IudjEuQ2hhbmdlIp0CCgZDaGFuZ2USLQoGYnJva2VyGAEgASgLMhsud2Vpci5jb29yZGluYXRvci52MS5Ccm9rZXJIABIrCgV0b3BpYxgCIAEoCzIaLndlaXIuY29vcmRpbmF0b3IudjEuVG9waWNIABIzCglwYXJ0aXRpb24YAyABKAsyHi53ZWlyLmNvb3JkaW5hdG9yLnYxLlBhcnRpdGlvbkgAEjoKDWRlbGV0ZWRfdG9waWMYBCABKAsyIS53ZWlyLmNvb3JkaW5hdG9yLnYxLkRlbGV0ZWRUb3BpY0gAEjwKDmJyb2tlcl9jb25maWdzGAUgASgLMiIud2Vpci5jb29yZGluYXRvci52MS5Ccm9rZXJDb25maWdzSABCCAoGY2hhbmdlIpQCCg1Ccm9rZXJDb25maWdzEgwKBG5hbWUYASABKAkSQAoHY29uZmlncxgCIAMoCzIvLndlaXIuY29vcmRpbmF0b3IudjEuQnJva2VyQ29uZmlncy5Db25maWdzRW50cnkSTQoOc3RhdGljX2NvbmZpZ3MYAyADKAsyNS53ZWlyLmNvb3JkaW5hdG9yLnYxLkJyb2tlckNvbmZpZ3MuU3RhdGljQ29uZmlnc0VudHJ5Gi4KDENvbmZpZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjQKElN0YXRpY0NvbmZpZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIqwBCgZCcm9rZXISCgoCaWQYASABKAUSDQoFZXBvY2gYAiABKAQSFAoMZ3JwY19hZGRyZXNzGAMgASgJEgwKBHJhY2sYBCABKAkSLwoFc3RhdGUYBSABKA4yIC53ZWlyLmNvb3JkaW5hdG9yLnYxLkJyb2tlclN0YXRlEhUKDWthZmthX2FkZHJlc3MYBiABKAkSGwoTcmVwbGljYXRpb25fYWRkcmVzcxgHIAEoCSKkAQoFVG9waWMSDAoEbmFtZRgBIAEoCRIKCgJpZBgCIAEoDBIXCg9wYXJ0aXRpb25fY291bnQYAyABKAUSOAoHY29uZmlncxgEIAMoCzInLndlaXIuY29vcmRpbmF0b3IudjEuVG9waWMuQ29uZmlnc0VudHJ5Gi4KDENvbmZpZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIigKDERlbGV0ZWRUb3BpYxIKCgJpZBgBIAEoDBIMCgRuYW1lGAIgASgJIsIBCglQYXJ0aXRpb24SEAoIdG9waWNfaWQYASABKAwSDQoFaW5kZXgYAiABKAUSEAoIcmVwbGljYXMYAyADKAUSDgoGbGVhZGVyGAQgASgFEhQKDGxlYWRlcl9lcG9jaBgFIAEoBRILCgNpc3IYBiADKAUSFwoPcGFydGl0aW9uX2Vwb2NoGAcgASgFEhIKCmlzcl9lcG9jaHMYCCADKAQSCwoDZWxyGAkgAygFEhUKDXVuY2xlYW5fZXBvY2gYCiABKAUiNQoPSGVhcnRiZWF0QW5zd2VyEhAKCHNlcXVlbmNlGAEgASgEEhAKCHJldmlzaW9uGAIgASgEIj8KBkZlbmNlZBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSFgoOYWN0aXZlX2FkZHJlc3MYAyABKAkiJQoOU3RhbmRCeVJlcXVlc3QSEwoLaW5jYXJuYXRpb24YASABKAkiEQoPU3RhbmRCeVJlc3BvbnNlInAKE0NyZWF0ZVRvcGljc1JlcXVlc3QSLQoGdG9waWNzGAEgAygLMh0ud2Vpci5jb29yZGluYXRvci52MS5OZXdUb3BpYxIVCg12YWxpZGF0ZV9vbmx5GAIgASgIEhMKC2F1dG9fY3JlYXRlGAMgASgIIvcBCghOZXdUb3BpYxIMCgRuYW1lGAEgASgJEhcKD3BhcnRpdGlvbl9jb3VudBgCIAEoBRIaChJyZXBsaWNhdGlvbl9mYWN0b3IYAyABKAUSOwoHY29uZmlncxgEIAMoCzIqLndlaXIuY29vcmRpbmF0b3IudjEuTmV3VG9waWMuQ29uZmlnc0VudHJ5EjsKC2Fzc2lnbm1lbnRzGAUgAygLMiYud2Vpci5jb29yZGluYXRvci52MS5SZXBsaWNhQXNzaWdubWVudBouCgxDb25maWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI6ChFSZXBsaWNhQXNzaWdubWVudBIRCglwYXJ0aXRpb24YASABKAUSEgoKYnJva2VyX2lkcxgCIAMoBSJPChRDcmVhdGVUb3BpY3NSZXNwb25zZRI3CgdyZXN1bHRzGAEgAygLMiYud2Vpci5jb29yZGluYXRvci52MS5DcmVhdGVUb3BpY1Jlc3VsdCKZAQoRQ3JlYXRlVG9waWNSZXN1bHQSDAoEbmFtZRgBIAEoCRIMCgRjb2RlGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSKQoFdG9waWMYBCABKAsyGi53ZWlyLmNvb3JkaW5hdG9yLnYxLlRvcGljEhAKCHJldmlzaW9uGAUgASgEEhoKEnJlcGxpY2F0aW9uX2ZhY3RvchgGIAEoBSJkChdDcmVhdGVQYXJ0aXRpb25zUmVxdWVzdBIyCgZ0b3BpY3MYASADKAsyIi53ZWlyLmNvb3JkaW5hdG9yLnYxLk5ld1BhcnRpdGlvbnMSFQoNdmFsaWRhdGVfb25seRgCIAEoCCJyCg1OZXdQYXJ0aXRpb25zEgwKBG5hbWUYASABKAkSEwoLdG90YWxfY291bnQYAiABKAUSPgoLYXNzaWdubWVudHMYAyADKAsyKS53ZWlyLmNvb3JkaW5hdG9yLnYxLk5ld1BhcnRpdGlvblJlcGxpY2FzIioKFE5ld1BhcnRpdGlvblJlcGxpY2FzEhIKCmJyb2tlcl9pZHMYASADKAUiWAoYQ3JlYXRlUGFydGl0aW9uc1Jlc3BvbnNlEjwKB3Jlc3VsdHMYASADKAsyKy53ZWlyLmNvb3JkaW5hdG9yLnYxLkNyZWF0ZVBhcnRpdGlvbnNSZXN1bHQicAoWQ3JlYXRlUGFydGl0aW9uc1Jlc3VsdBIMCgRuYW1lGAEgASgJEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIXCg9wYXJ0aXRpb25fY291bnQYBCABKAUSEAoIcmV2aXNpb24YBSABKAQidgoTQWx0ZXJDb25maWdzUmVxdWVzdBI4CglyZXNvdXJjZXMYASADKAsyJS53ZWlyLmNvb3JkaW5hdG9yLnYxLkNvbmZpZ0FsdGVyYXRpb24SFQoNdmFsaWRhdGVfb25seRgCIAEoCBIOCgZjbGllbnQYAyABKAkipgEKEENvbmZpZ0FsdGVyYXRpb24SNQoEdHlwZRgBIAEoDjInLndlaXIuY29vcmRpbmF0b3IudjEuQ29uZmlnUmVzb3VyY2VUeXBlEgwKBG5hbWUYAiABKAkSEwoLcmVwbGFjZV9hbGwYAyABKAgSOAoKb3BlcmF0aW9ucxgEIAMoCzIkLndlaXIuY29vcmRpbmF0b3IudjEuQ29uZmlnT3BlcmF0aW9uImYKD0NvbmZpZ09wZXJhdGlvbhIMCgRuYW1lGAEgASgJEjYKBGtpbmQYAiABKA4yKC53ZWlyLmNvb3JkaW5hdG9yLnYxLkNvbmZpZ09wZXJhdGlvbktpbmQSDQoFdmFsdWUYAyABKAkiUAoUQWx0ZXJDb25maWdzUmVzcG9uc2USOAoHcmVzdWx0cxgBIAMoCzInLndlaXIuY29vcmRpbmF0b3IudjEuQWx0ZXJDb25maWdzUmVzdWx0IooBChJBbHRlckNvbmZpZ3NSZXN1bHQSNQoEdHlwZRgBIAEoDjInLndlaXIuY29vcmRpbmF0b3IudjEuQ29uZmlnUmVzb3VyY2VUeXBlEgwKBG5hbWUYAiABKAkSDAoEY29kZRgDIAEoCRIPCgdtZXNzYWdlGAQgASgJEhAKCHJldmlzaW9uGAUgASgEIkUKGkFsbG9jYXRlUHJvZHVjZXJJZHNSZXF1ZXN0EhEKCWJyb2tlcl9pZBgBIAEoBRIUCgxicm9rZXJfZXBvY2gYAiABKAQiPgobQWxsb2NhdGVQcm9kdWNlcklkc1Jlc3BvbnNlEhAKCGZpcnN0X2lkGAEgASgEEg0KBWNvdW50GAIgASgNIkkKE0RlbGV0ZVRvcGljc1JlcXVlc3QSMgoGdG9waWNzGAEgAygLMiIud2Vpci5jb29yZGluYXRvci52MS5Ub3BpY1RvRGVsZXRlIikKDVRvcGljVG9EZWxldGUSDAoEbmFtZRgBIAEoCRIKCgJpZBgCIAEoDCJPChREZWxldGVUb3BpY3NSZXNwb25zZRI3CgdyZXN1bHRzGAEgAygLMiYud2Vpci5jb29yZGluYXRvci52MS5EZWxldGVUb3BpY1Jlc3VsdCJkChFEZWxldGVUb3BpY1Jlc3VsdBIMCgRuYW1lGAEgASgJEgwKBGNvZGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIQCgh0b3BpY19pZBgEIAEoDBIQCghyZXZpc2lvbhgFIAEoBCIsChdEZXNjcmliZVRvcGljSWRzUmVxdWVzdBIRCgl0b3BpY19pZHMYASADKAwiTQoYRGVzY3JpYmVUb3BpY0lkc1Jlc3BvbnNlEjEKBnN0YXRlcxgBIAMoDjIhLndlaXIuY29vcmRpbmF0b3IudjEuVG9waWNJZFN0YXRlIj0KEkRyYWluQnJva2VyUmVxdWVzdBIRCglicm9rZXJfaWQYASABKAUSFAoMYnJva2VyX2Vwb2NoGAIgASgEIpoBChNEcmFpbkJyb2tlclJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEEhcKD2tub3duX3RvX2Jyb2tlchgCIAEoCBIRCglsZWRfY291bnQYAyABKA0SLgoDbGVkGAQgAygLMiEud2Vpci5jb29yZGluYXRvci52MS5MZWRQYXJ0aXRpb24SFQoNYXdhaXRlZF9jb3VudBgFIAEoDSJgCgxMZWRQYXJ0aXRpb24SDQoFdG9waWMYASABKAkSEQoJcGFydGl0aW9uGAIgASgFEi4KBnJlYXNvbhgDIAEoDjIeLndlaXIuY29vcmRpbmF0b3IudjEuTGVkUmVhc29uIj8KFFVuZHJhaW5Ccm9rZXJSZXF1ZXN0EhEKCWJyb2tlcl9pZBgBIAEoBRIUCgxicm9rZXJfZXBvY2gYAiABKAQiKQoVVW5kcmFpbkJyb2tlclJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEIiwKF1VucmVnaXN0ZXJCcm9rZXJSZXF1ZXN0EhEKCWJyb2tlcl9pZBgBIAEoBSIsChhVbnJlZ2lzdGVyQnJva2VyUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQikwEKE0VsZWN0TGVhZGVyc1JlcXVlc3QSDgoGdG9waWNzGAEgAygJEi8KBHR5cGUYAiABKA4yIS53ZWlyLmNvb3JkaW5hdG9yLnYxLkVsZWN0aW9uVHlwZRI7CgpwYXJ0aXRpb25zGAMgAygLMicud2Vpci5jb29yZGluYXRvci52MS5FbGVjdGFibGVQYXJ0aXRpb24iNgoSRWxlY3RhYmxlUGFydGl0aW9uEg0KBXRvcGljGAEgASgJEhEKCXBhcnRpdGlvbhgCIAEoBSKXAQoURWxlY3RMZWFkZXJzUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQSFQoNZWxlY3RlZF9jb3VudBgCIAEoDRIZChF1bmF2YWlsYWJsZV9jb3VudBgDIAEoDRI7Cgt1bmF2YWlsYWJsZRgEIAMoCzImLndlaXIuY29vcmRpbmF0b3IudjEuVW5hdmFpbGFibGVMZWFkZXIigAEKEVVuYXZhaWxhYmxlTGVhZGVyEg0KBXRvcGljGAEgASgJEhEKCXBhcnRpdGlvbhgCIAEoBRIRCglicm9rZXJfaWQYAyABKAUSNgoGcmVhc29uGAQgASgOMiYud2Vpci5jb29yZGluYXRvci52MS5VbmF2YWlsYWJsZVJlYXNvbiJxCg9BbHRlcklzclJlcXVlc3QSEQoJYnJva2VyX2lkGAEgASgFEhQKDGJyb2tlcl9lcG9jaBgCIAEoBBI1CgpwYXJ0aXRpb25zGAMgAygLMiEud2Vpci5jb29yZGluYXRvci52MS5QYXJ0aXRpb25Jc3IikAEKDFBhcnRpdGlvbklzchIQCgh0b3BpY19pZBgBIAEoDBIRCglwYXJ0aXRpb24YAiABKAUSFAoMbGVhZGVyX2Vwb2NoGAMgASgFEhcKD3BhcnRpdGlvbl9lcG9jaBgEIAEoBRIsCgNpc3IYBSADKAsyHy53ZWlyLmNvb3JkaW5hdG9yLnYxLklzclJlcGxpY2EiNQoKSXNyUmVwbGljYRIRCglicm9rZXJfaWQYASABKAUSFAoMYnJva2VyX2Vwb2NoGAIgASgEIkgKEEFsdGVySXNyUmVzcG9uc2USNAoHcmVzdWx0cxgBIAMoCzIjLndlaXIuY29vcmRpbmF0b3IudjEuQWx0ZXJJc3JSZXN1bHQiLwoOQWx0ZXJJc3JSZXN1bHQSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIoABCh1SZXBvcnREb3VidGZ1bFJlcGxpY2FzUmVxdWVzdBIRCglicm9rZXJfaWQYASABKAUSFAoMYnJva2VyX2Vwb2NoGAIgASgEEjYKCHJlcGxpY2FzGAMgAygLMiQud2Vpci5jb29yZGluYXRvci52MS5Eb3VidGZ1bFJlcGxpY2EilwEKD0RvdWJ0ZnVsUmVwbGljYRIQCgh0b3BpY19pZBgBIAEoDBIRCglwYXJ0aXRpb24YAiABKAUSMAoGcmVhc29uGAMgASgOMiAud2Vpci5jb29yZGluYXRvci52MS5Eb3VidFJlYXNvbhIUCgxsZWFkZXJfZXBvY2gYBCABKAUSFwoPcGFydGl0aW9uX2Vwb2NoGAUgASgFImMKHlJlcG9ydERvdWJ0ZnVsUmVwbGljYXNSZXNwb25zZRJBCgdyZXN1bHRzGAEgAygLMjAud2Vpci5jb29yZGluYXRvci52MS5SZXBvcnREb3VidGZ1bFJlcGxpY2FSZXN1bHQiPAobUmVwb3J0RG91YnRmdWxSZXBsaWNhUmVzdWx0EgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSp6CgtEb3VidFJlYXNvbhIcChhET1VCVF9SRUFTT05fVU5TUEVDSUZJRUQQABIYChRET1VCVF9SRUFTT05fTUlTU0lORxABEhgKFERPVUJUX1JFQVNPTl9EQU1BR0VEEAISGQoVRE9VQlRfUkVBU09OX1VOU1lOQ0VEEAMqjwEKC0Jyb2tlclN0YXRlEhwKGEJST0tFUl9TVEFURV9VTlNQRUNJRklFRBAAEhcKE0JST0tFUl9TVEFURV9BQ1RJVkUQARIXChNCUk9LRVJfU1RBVEVfRkVOQ0VEEAISGQoVQlJPS0VSX1NUQVRFX0RSQUlOSU5HEAMSFQoRQlJPS0VSX1NUQVRFX0dPTkUQBCp7ChJDb25maWdSZXNvdXJjZVR5cGUSJAogQ09ORklHX1JFU09VUkNFX1RZUEVfVU5TUEVDSUZJRUQQABIeChpDT05GSUdfUkVTT1VSQ0VfVFlQRV9UT1BJQxACEh8KG0NPTkZJR19SRVNPVVJDRV9UWVBFX0JST0tFUhAEKsMBChNDb25maWdPcGVyYXRpb25LaW5kEiUKIUNPTkZJR19PUEVSQVRJT05fS0lORF9VTlNQRUNJRklFRBAAEh0KGUNPTkZJR19PUEVSQVRJT05fS0lORF9TRVQQARIgChxDT05GSUdfT1BFUkFUSU9OX0tJTkRfREVMRVRFEAISIAocQ09ORklHX09QRVJBVElPTl9LSU5EX0FQUEVORBADEiIKHkNPTkZJR19PUEVSQVRJT05fS0lORF9TVUJUUkFDVBAEKoEBCgxUb3BpY0lkU3RhdGUSHgoaVE9QSUNfSURfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVUT1BJQ19JRF9TVEFURV9FWElTVFMQARIaChZUT1BJQ19JRF9TVEFURV9ERUxFVEVEEAISGgoWVE9QSUNfSURfU1RBVEVfVU5LTk9XThADKpgBCglMZWRSZWFzb24SGgoWTEVEX1JFQVNPTl9VTlNQRUNJRklFRBAAEhsKF0xFRF9SRUFTT05fT05MWV9SRVBMSUNBEAESGgoWTEVEX1JFQVNPTl9PVEhFUlNfQVdBWRACEhsKF0xFRF9SRUFTT05fT1RIRVJTX0RSQUlOEAMSGQoVTEVEX1JFQVNPTl9PVEhFUlNfTEFHEAQqZQoMRWxlY3Rpb25UeXBlEh0KGUVMRUNUSU9OX1RZUEVfVU5TUEVDSUZJRUQQABIbChdFTEVDVElPTl9UWVBFX1BSRUZFUlJFRBABEhkKFUVMRUNUSU9OX1RZUEVfVU5DTEVBThACKrgBChFVbmF2YWlsYWJsZVJlYXNvbhIiCh5VTkFWQUlMQUJMRV9SRUFTT05fVU5TUEVDSUZJRUQQABIbChdVTkFWQUlMQUJMRV9SRUFTT05fQVdBWRABEh0KGVVOQVZBSUxBQkxFX1JFQVNPTl9EUkFJTlMQAhIiCh5VTkFWQUlMQUJMRV9SRUFTT05fTk9UX0lOX1NZTkMQAxIfChtVTkFWQUlMQUJMRV9SRUFTT05fU1RBUlRJTkcQBDLQCwoSQ29vcmRpbmF0b3JTZXJ2aWNlElgKB1Nlc3Npb24SIy53ZWlyLmNvb3JkaW5hdG9yLnYxLlNlc3Npb25SZXF1ZXN0GiQud2Vpci5jb29yZGluYXRvci52MS5TZXNzaW9uUmVzcG9uc2UoATABElgKB1N0YW5kQnkSIy53ZWlyLmNvb3JkaW5hdG9yLnYxLlN0YW5kQnlSZXF1ZXN0GiQud2Vpci5jb29yZGluYXRvci52MS5TdGFuZEJ5UmVzcG9uc2UoATABEmMKDENyZWF0ZVRvcGljcxIoLndlaXIuY29vcmRpbmF0b3IudjEuQ3JlYXRlVG9waWNzUmVxdWVzdBopLndlaXIuY29vcmRpbmF0b3IudjEuQ3JlYXRlVG9waWNzUmVzcG9uc2USYwoMRGVsZXRlVG9waWNzEigud2Vpci5jb29yZGluYXRvci52MS5EZWxldGVUb3BpY3NSZXF1ZXN0Gikud2Vpci5jb29yZGluYXRvci52MS5EZWxldGVUb3BpY3NSZXNwb25zZRJvChBDcmVhdGVQYXJ0aXRpb25zEiwud2Vpci5jb29yZGluYXRvci52MS5DcmVhdGVQYXJ0aXRpb25zUmVxdWVzdBotLndlaXIuY29vcmRpbmF0b3IudjEuQ3JlYXRlUGFydGl0aW9uc1Jlc3BvbnNlEmMKDEFsdGVyQ29uZmlncxIoLndlaXIuY29vcmRpbmF0b3IudjEuQWx0ZXJDb25maWdzUmVxdWVzdBopLndlaXIuY29vcmRpbmF0b3IudjEuQWx0ZXJDb25maWdzUmVzcG9uc2USeAoTQWxsb2NhdGVQcm9kdWNlcklkcxIvLndlaXIuY29vcmRpbmF0b3IudjEuQWxsb2NhdGVQcm9kdWNlcklkc1JlcXVlc3QaMC53ZWlyLmNvb3JkaW5hdG9yLnYxLkFsbG9jYXRlUHJvZHVjZXJJZHNSZXNwb25zZRJvChBEZXNjcmliZVRvcGljSWRzEiwud2Vpci5jb29yZGluYXRvci52MS5EZXNjcmliZVRvcGljSWRzUmVxdWVzdBotLndlaXIuY29vcmRpbmF0b3IudjEuRGVzY3JpYmVUb3BpY0lkc1Jlc3BvbnNlEmAKC0RyYWluQnJva2VyEicud2Vpci5jb29yZGluYXRvci52MS5EcmFpbkJyb2tlclJlcXVlc3QaKC53ZWlyLmNvb3JkaW5hdG9yLnYxLkRyYWluQnJva2VyUmVzcG9uc2USZgoNVW5kcmFpbkJyb2tlchIpLndlaXIuY29vcmRpbmF0b3IudjEuVW5kcmFpbkJyb2tlclJlcXVlc3QaKi53ZWlyLmNvb3JkaW5hdG9yLnYxLlVuZHJhaW5Ccm9rZXJSZXNwb25zZRJvChBVbnJlZ2lzdGVyQnJva2VyEiwud2Vpci5jb29yZGluYXRvci52MS5VbnJlZ2lzdGVyQnJva2VyUmVxdWVzdBotLndlaXIuY29vcmRpbmF0b3IudjEuVW5yZWdpc3RlckJyb2tlclJlc3BvbnNlElcKCEFsdGVySXNyEiQud2Vpci5jb29yZGluYXRvci52MS5BbHRlcklzclJlcXVlc3QaJS53ZWlyLmNvb3JkaW5hdG9yLnYxLkFsdGVySXNyUmVzcG9uc2USgQEKFlJlcG9ydERvdWJ0ZnVsUmVwbGljYXMSMi53ZWlyLmNvb3JkaW5hdG9yLnYxLlJlcG9ydERvdWJ0ZnVsUmVwbGljYXNSZXF1ZXN0GjMud2Vpci5jb29yZGluYXRvci52MS5SZXBvcnREb3VidGZ1bFJlcGxpY2FzUmVzcG9uc2USYwoMRWxlY3RMZWFkZXJzEigud2Vpci5jb29yZGluYXRvci52MS5FbGVjdExlYWRlcnNSZXF1ZXN0Gikud2Vpci5jb29yZGluYXRvci52MS5FbGVjdExlYWRlcnNSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * Describes the message weir.coordinator.v1.SessionRequest.
@@ -20,284 +20,445 @@ export const SessionRequestSchema = /*@__PURE__*/
   messageDesc(file_weir_coordinator_v1_coordinator, 0);
 
 /**
+ * Describes the message weir.coordinator.v1.Goodbye.
+ * Use `create(GoodbyeSchema)` to create a new message.
+ */
+export const GoodbyeSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 1);
+
+/**
  * Describes the message weir.coordinator.v1.Hello.
  * Use `create(HelloSchema)` to create a new message.
  */
 export const HelloSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 1);
+  messageDesc(file_weir_coordinator_v1_coordinator, 2);
 
 /**
  * Describes the message weir.coordinator.v1.Observer.
  * Use `create(ObserverSchema)` to create a new message.
  */
 export const ObserverSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 2);
+  messageDesc(file_weir_coordinator_v1_coordinator, 3);
 
 /**
  * Describes the message weir.coordinator.v1.BrokerRegistration.
  * Use `create(BrokerRegistrationSchema)` to create a new message.
  */
 export const BrokerRegistrationSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 3);
+  messageDesc(file_weir_coordinator_v1_coordinator, 4);
 
 /**
  * Describes the message weir.coordinator.v1.ReplicaId.
  * Use `create(ReplicaIdSchema)` to create a new message.
  */
 export const ReplicaIdSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 4);
+  messageDesc(file_weir_coordinator_v1_coordinator, 5);
 
 /**
  * Describes the message weir.coordinator.v1.Heartbeat.
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 5);
+  messageDesc(file_weir_coordinator_v1_coordinator, 6);
 
 /**
  * Describes the message weir.coordinator.v1.SessionResponse.
  * Use `create(SessionResponseSchema)` to create a new message.
  */
 export const SessionResponseSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 6);
+  messageDesc(file_weir_coordinator_v1_coordinator, 7);
 
 /**
  * Describes the message weir.coordinator.v1.Welcome.
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 7);
+  messageDesc(file_weir_coordinator_v1_coordinator, 8);
 
 /**
  * Describes the message weir.coordinator.v1.SnapshotPage.
  * Use `create(SnapshotPageSchema)` to create a new message.
  */
 export const SnapshotPageSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 8);
+  messageDesc(file_weir_coordinator_v1_coordinator, 9);
 
 /**
  * Describes the message weir.coordinator.v1.Delta.
  * Use `create(DeltaSchema)` to create a new message.
  */
 export const DeltaSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 9);
+  messageDesc(file_weir_coordinator_v1_coordinator, 10);
 
 /**
  * Describes the message weir.coordinator.v1.Change.
  * Use `create(ChangeSchema)` to create a new message.
  */
 export const ChangeSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 10);
+  messageDesc(file_weir_coordinator_v1_coordinator, 11);
 
 /**
  * Describes the message weir.coordinator.v1.BrokerConfigs.
  * Use `create(BrokerConfigsSchema)` to create a new message.
  */
 export const BrokerConfigsSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 11);
+  messageDesc(file_weir_coordinator_v1_coordinator, 12);
 
 /**
  * Describes the message weir.coordinator.v1.Broker.
  * Use `create(BrokerSchema)` to create a new message.
  */
 export const BrokerSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 12);
+  messageDesc(file_weir_coordinator_v1_coordinator, 13);
 
 /**
  * Describes the message weir.coordinator.v1.Topic.
  * Use `create(TopicSchema)` to create a new message.
  */
 export const TopicSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 13);
+  messageDesc(file_weir_coordinator_v1_coordinator, 14);
 
 /**
  * Describes the message weir.coordinator.v1.DeletedTopic.
  * Use `create(DeletedTopicSchema)` to create a new message.
  */
 export const DeletedTopicSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 14);
+  messageDesc(file_weir_coordinator_v1_coordinator, 15);
 
 /**
  * Describes the message weir.coordinator.v1.Partition.
  * Use `create(PartitionSchema)` to create a new message.
  */
 export const PartitionSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 15);
+  messageDesc(file_weir_coordinator_v1_coordinator, 16);
 
 /**
  * Describes the message weir.coordinator.v1.HeartbeatAnswer.
  * Use `create(HeartbeatAnswerSchema)` to create a new message.
  */
 export const HeartbeatAnswerSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 16);
+  messageDesc(file_weir_coordinator_v1_coordinator, 17);
 
 /**
  * Describes the message weir.coordinator.v1.Fenced.
  * Use `create(FencedSchema)` to create a new message.
  */
 export const FencedSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 17);
+  messageDesc(file_weir_coordinator_v1_coordinator, 18);
+
+/**
+ * Describes the message weir.coordinator.v1.StandByRequest.
+ * Use `create(StandByRequestSchema)` to create a new message.
+ */
+export const StandByRequestSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 19);
+
+/**
+ * Describes the message weir.coordinator.v1.StandByResponse.
+ * Use `create(StandByResponseSchema)` to create a new message.
+ */
+export const StandByResponseSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 20);
 
 /**
  * Describes the message weir.coordinator.v1.CreateTopicsRequest.
  * Use `create(CreateTopicsRequestSchema)` to create a new message.
  */
 export const CreateTopicsRequestSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 18);
+  messageDesc(file_weir_coordinator_v1_coordinator, 21);
 
 /**
  * Describes the message weir.coordinator.v1.NewTopic.
  * Use `create(NewTopicSchema)` to create a new message.
  */
 export const NewTopicSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 19);
+  messageDesc(file_weir_coordinator_v1_coordinator, 22);
 
 /**
  * Describes the message weir.coordinator.v1.ReplicaAssignment.
  * Use `create(ReplicaAssignmentSchema)` to create a new message.
  */
 export const ReplicaAssignmentSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 20);
+  messageDesc(file_weir_coordinator_v1_coordinator, 23);
 
 /**
  * Describes the message weir.coordinator.v1.CreateTopicsResponse.
  * Use `create(CreateTopicsResponseSchema)` to create a new message.
  */
 export const CreateTopicsResponseSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 21);
+  messageDesc(file_weir_coordinator_v1_coordinator, 24);
 
 /**
  * Describes the message weir.coordinator.v1.CreateTopicResult.
  * Use `create(CreateTopicResultSchema)` to create a new message.
  */
 export const CreateTopicResultSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 22);
+  messageDesc(file_weir_coordinator_v1_coordinator, 25);
 
 /**
  * Describes the message weir.coordinator.v1.CreatePartitionsRequest.
  * Use `create(CreatePartitionsRequestSchema)` to create a new message.
  */
 export const CreatePartitionsRequestSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 23);
+  messageDesc(file_weir_coordinator_v1_coordinator, 26);
 
 /**
  * Describes the message weir.coordinator.v1.NewPartitions.
  * Use `create(NewPartitionsSchema)` to create a new message.
  */
 export const NewPartitionsSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 24);
+  messageDesc(file_weir_coordinator_v1_coordinator, 27);
 
 /**
  * Describes the message weir.coordinator.v1.NewPartitionReplicas.
  * Use `create(NewPartitionReplicasSchema)` to create a new message.
  */
 export const NewPartitionReplicasSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 25);
+  messageDesc(file_weir_coordinator_v1_coordinator, 28);
 
 /**
  * Describes the message weir.coordinator.v1.CreatePartitionsResponse.
  * Use `create(CreatePartitionsResponseSchema)` to create a new message.
  */
 export const CreatePartitionsResponseSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 26);
+  messageDesc(file_weir_coordinator_v1_coordinator, 29);
 
 /**
  * Describes the message weir.coordinator.v1.CreatePartitionsResult.
  * Use `create(CreatePartitionsResultSchema)` to create a new message.
  */
 export const CreatePartitionsResultSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 27);
+  messageDesc(file_weir_coordinator_v1_coordinator, 30);
 
 /**
  * Describes the message weir.coordinator.v1.AlterConfigsRequest.
  * Use `create(AlterConfigsRequestSchema)` to create a new message.
  */
 export const AlterConfigsRequestSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 28);
+  messageDesc(file_weir_coordinator_v1_coordinator, 31);
 
 /**
  * Describes the message weir.coordinator.v1.ConfigAlteration.
  * Use `create(ConfigAlterationSchema)` to create a new message.
  */
 export const ConfigAlterationSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 29);
+  messageDesc(file_weir_coordinator_v1_coordinator, 32);
 
 /**
  * Describes the message weir.coordinator.v1.ConfigOperation.
  * Use `create(ConfigOperationSchema)` to create a new message.
  */
 export const ConfigOperationSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 30);
+  messageDesc(file_weir_coordinator_v1_coordinator, 33);
 
 /**
  * Describes the message weir.coordinator.v1.AlterConfigsResponse.
  * Use `create(AlterConfigsResponseSchema)` to create a new message.
  */
 export const AlterConfigsResponseSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 31);
+  messageDesc(file_weir_coordinator_v1_coordinator, 34);
 
 /**
  * Describes the message weir.coordinator.v1.AlterConfigsResult.
  * Use `create(AlterConfigsResultSchema)` to create a new message.
  */
 export const AlterConfigsResultSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 32);
+  messageDesc(file_weir_coordinator_v1_coordinator, 35);
 
 /**
  * Describes the message weir.coordinator.v1.AllocateProducerIdsRequest.
  * Use `create(AllocateProducerIdsRequestSchema)` to create a new message.
  */
 export const AllocateProducerIdsRequestSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 33);
+  messageDesc(file_weir_coordinator_v1_coordinator, 36);
 
 /**
  * Describes the message weir.coordinator.v1.AllocateProducerIdsResponse.
  * Use `create(AllocateProducerIdsResponseSchema)` to create a new message.
  */
 export const AllocateProducerIdsResponseSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 34);
+  messageDesc(file_weir_coordinator_v1_coordinator, 37);
 
 /**
  * Describes the message weir.coordinator.v1.DeleteTopicsRequest.
  * Use `create(DeleteTopicsRequestSchema)` to create a new message.
  */
 export const DeleteTopicsRequestSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 35);
+  messageDesc(file_weir_coordinator_v1_coordinator, 38);
 
 /**
  * Describes the message weir.coordinator.v1.TopicToDelete.
  * Use `create(TopicToDeleteSchema)` to create a new message.
  */
 export const TopicToDeleteSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 36);
+  messageDesc(file_weir_coordinator_v1_coordinator, 39);
 
 /**
  * Describes the message weir.coordinator.v1.DeleteTopicsResponse.
  * Use `create(DeleteTopicsResponseSchema)` to create a new message.
  */
 export const DeleteTopicsResponseSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 37);
+  messageDesc(file_weir_coordinator_v1_coordinator, 40);
 
 /**
  * Describes the message weir.coordinator.v1.DeleteTopicResult.
  * Use `create(DeleteTopicResultSchema)` to create a new message.
  */
 export const DeleteTopicResultSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 38);
+  messageDesc(file_weir_coordinator_v1_coordinator, 41);
 
 /**
  * Describes the message weir.coordinator.v1.DescribeTopicIdsRequest.
  * Use `create(DescribeTopicIdsRequestSchema)` to create a new message.
  */
 export const DescribeTopicIdsRequestSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 39);
+  messageDesc(file_weir_coordinator_v1_coordinator, 42);
 
 /**
  * Describes the message weir.coordinator.v1.DescribeTopicIdsResponse.
  * Use `create(DescribeTopicIdsResponseSchema)` to create a new message.
  */
 export const DescribeTopicIdsResponseSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_coordinator, 40);
+  messageDesc(file_weir_coordinator_v1_coordinator, 43);
+
+/**
+ * Describes the message weir.coordinator.v1.DrainBrokerRequest.
+ * Use `create(DrainBrokerRequestSchema)` to create a new message.
+ */
+export const DrainBrokerRequestSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 44);
+
+/**
+ * Describes the message weir.coordinator.v1.DrainBrokerResponse.
+ * Use `create(DrainBrokerResponseSchema)` to create a new message.
+ */
+export const DrainBrokerResponseSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 45);
+
+/**
+ * Describes the message weir.coordinator.v1.LedPartition.
+ * Use `create(LedPartitionSchema)` to create a new message.
+ */
+export const LedPartitionSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 46);
+
+/**
+ * Describes the message weir.coordinator.v1.UndrainBrokerRequest.
+ * Use `create(UndrainBrokerRequestSchema)` to create a new message.
+ */
+export const UndrainBrokerRequestSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 47);
+
+/**
+ * Describes the message weir.coordinator.v1.UndrainBrokerResponse.
+ * Use `create(UndrainBrokerResponseSchema)` to create a new message.
+ */
+export const UndrainBrokerResponseSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 48);
+
+/**
+ * Describes the message weir.coordinator.v1.UnregisterBrokerRequest.
+ * Use `create(UnregisterBrokerRequestSchema)` to create a new message.
+ */
+export const UnregisterBrokerRequestSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 49);
+
+/**
+ * Describes the message weir.coordinator.v1.UnregisterBrokerResponse.
+ * Use `create(UnregisterBrokerResponseSchema)` to create a new message.
+ */
+export const UnregisterBrokerResponseSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 50);
+
+/**
+ * Describes the message weir.coordinator.v1.ElectLeadersRequest.
+ * Use `create(ElectLeadersRequestSchema)` to create a new message.
+ */
+export const ElectLeadersRequestSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 51);
+
+/**
+ * Describes the message weir.coordinator.v1.ElectablePartition.
+ * Use `create(ElectablePartitionSchema)` to create a new message.
+ */
+export const ElectablePartitionSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 52);
+
+/**
+ * Describes the message weir.coordinator.v1.ElectLeadersResponse.
+ * Use `create(ElectLeadersResponseSchema)` to create a new message.
+ */
+export const ElectLeadersResponseSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 53);
+
+/**
+ * Describes the message weir.coordinator.v1.UnavailableLeader.
+ * Use `create(UnavailableLeaderSchema)` to create a new message.
+ */
+export const UnavailableLeaderSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 54);
+
+/**
+ * Describes the message weir.coordinator.v1.AlterIsrRequest.
+ * Use `create(AlterIsrRequestSchema)` to create a new message.
+ */
+export const AlterIsrRequestSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 55);
+
+/**
+ * Describes the message weir.coordinator.v1.PartitionIsr.
+ * Use `create(PartitionIsrSchema)` to create a new message.
+ */
+export const PartitionIsrSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 56);
+
+/**
+ * Describes the message weir.coordinator.v1.IsrReplica.
+ * Use `create(IsrReplicaSchema)` to create a new message.
+ */
+export const IsrReplicaSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 57);
+
+/**
+ * Describes the message weir.coordinator.v1.AlterIsrResponse.
+ * Use `create(AlterIsrResponseSchema)` to create a new message.
+ */
+export const AlterIsrResponseSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 58);
+
+/**
+ * Describes the message weir.coordinator.v1.AlterIsrResult.
+ * Use `create(AlterIsrResultSchema)` to create a new message.
+ */
+export const AlterIsrResultSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 59);
+
+/**
+ * Describes the message weir.coordinator.v1.ReportDoubtfulReplicasRequest.
+ * Use `create(ReportDoubtfulReplicasRequestSchema)` to create a new message.
+ */
+export const ReportDoubtfulReplicasRequestSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 60);
+
+/**
+ * Describes the message weir.coordinator.v1.DoubtfulReplica.
+ * Use `create(DoubtfulReplicaSchema)` to create a new message.
+ */
+export const DoubtfulReplicaSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 61);
+
+/**
+ * Describes the message weir.coordinator.v1.ReportDoubtfulReplicasResponse.
+ * Use `create(ReportDoubtfulReplicasResponseSchema)` to create a new message.
+ */
+export const ReportDoubtfulReplicasResponseSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 62);
+
+/**
+ * Describes the message weir.coordinator.v1.ReportDoubtfulReplicaResult.
+ * Use `create(ReportDoubtfulReplicaResultSchema)` to create a new message.
+ */
+export const ReportDoubtfulReplicaResultSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_coordinator, 63);
 
 /**
  * Describes the enum weir.coordinator.v1.DoubtReason.
@@ -370,7 +531,50 @@ export const TopicIdState = /*@__PURE__*/
   tsEnum(TopicIdStateSchema);
 
 /**
- * Metadata, membership and administration. Exactly one coordinator is active and answers; no record passes here.
+ * Describes the enum weir.coordinator.v1.LedReason.
+ */
+export const LedReasonSchema = /*@__PURE__*/
+  enumDesc(file_weir_coordinator_v1_coordinator, 5);
+
+/**
+ * Why a draining broker leads a partition.
+ *
+ * @generated from enum weir.coordinator.v1.LedReason
+ */
+export const LedReason = /*@__PURE__*/
+  tsEnum(LedReasonSchema);
+
+/**
+ * Describes the enum weir.coordinator.v1.ElectionType.
+ */
+export const ElectionTypeSchema = /*@__PURE__*/
+  enumDesc(file_weir_coordinator_v1_coordinator, 6);
+
+/**
+ * Which elections are asked for.
+ *
+ * @generated from enum weir.coordinator.v1.ElectionType
+ */
+export const ElectionType = /*@__PURE__*/
+  tsEnum(ElectionTypeSchema);
+
+/**
+ * Describes the enum weir.coordinator.v1.UnavailableReason.
+ */
+export const UnavailableReasonSchema = /*@__PURE__*/
+  enumDesc(file_weir_coordinator_v1_coordinator, 7);
+
+/**
+ * Why a preferred replica cannot lead.
+ *
+ * @generated from enum weir.coordinator.v1.UnavailableReason
+ */
+export const UnavailableReason = /*@__PURE__*/
+  tsEnum(UnavailableReasonSchema);
+
+/**
+ * Metadata, membership and administration. One coordinator is active and answers; others refuse with NOT_CONTROLLER, certain
+ * that nothing was done. No record passes here.
  *
  * @generated from service weir.coordinator.v1.CoordinatorService
  */

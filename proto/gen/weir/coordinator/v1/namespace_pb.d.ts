@@ -255,6 +255,13 @@ export declare type SessionOver = Message<"weir.coordinator.v1.SessionOver"> & {
    * @generated from field: string message = 2;
    */
   message: string;
+
+  /**
+   * With NOT_CONTROLLER: where the active coordinator is, as host:port; empty when there is none that is known.
+   *
+   * @generated from field: string active_address = 3;
+   */
+  activeAddress: string;
 };
 
 /**
@@ -262,6 +269,133 @@ export declare type SessionOver = Message<"weir.coordinator.v1.SessionOver"> & {
  * Use `create(SessionOverSchema)` to create a new message.
  */
 export declare const SessionOverSchema: GenMessage<SessionOver>;
+
+/**
+ * Begins a session that is kept by calls.
+ *
+ * @generated from message weir.coordinator.v1.BeginSessionRequest
+ */
+export declare type BeginSessionRequest = Message<"weir.coordinator.v1.BeginSessionRequest"> & {
+  /**
+   * What the client calls itself.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.BeginSessionRequest.
+ * Use `create(BeginSessionRequestSchema)` to create a new message.
+ */
+export declare const BeginSessionRequestSchema: GenMessage<BeginSessionRequest>;
+
+/**
+ * The session lives.
+ *
+ * @generated from message weir.coordinator.v1.BeginSessionResponse
+ */
+export declare type BeginSessionResponse = Message<"weir.coordinator.v1.BeginSessionResponse"> & {
+  /**
+   * Whoever knows it may act for the session: it is shown to nobody else.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * Without a heartbeat for this long the session ends.
+   *
+   * @generated from field: uint32 timeout_ms = 2;
+   */
+  timeoutMs: number;
+
+  /**
+   * What others see of the session, as ephemeral_owner of its nodes.
+   *
+   * @generated from field: uint64 owner = 3;
+   */
+  owner: bigint;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.BeginSessionResponse.
+ * Use `create(BeginSessionResponseSchema)` to create a new message.
+ */
+export declare const BeginSessionResponseSchema: GenMessage<BeginSessionResponse>;
+
+/**
+ * Keeps a session alive.
+ *
+ * @generated from message weir.coordinator.v1.TouchSessionRequest
+ */
+export declare type TouchSessionRequest = Message<"weir.coordinator.v1.TouchSessionRequest"> & {
+  /**
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.TouchSessionRequest.
+ * Use `create(TouchSessionRequestSchema)` to create a new message.
+ */
+export declare const TouchSessionRequestSchema: GenMessage<TouchSessionRequest>;
+
+/**
+ * It lives, and has its whole timeout from when this was asked.
+ *
+ * @generated from message weir.coordinator.v1.TouchSessionResponse
+ */
+export declare type TouchSessionResponse = Message<"weir.coordinator.v1.TouchSessionResponse"> & {
+  /**
+   * @generated from field: uint32 timeout_ms = 1;
+   */
+  timeoutMs: number;
+
+  /**
+   * @generated from field: uint64 owner = 2;
+   */
+  owner: bigint;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.TouchSessionResponse.
+ * Use `create(TouchSessionResponseSchema)` to create a new message.
+ */
+export declare const TouchSessionResponseSchema: GenMessage<TouchSessionResponse>;
+
+/**
+ * Ends a session.
+ *
+ * @generated from message weir.coordinator.v1.EndSessionRequest
+ */
+export declare type EndSessionRequest = Message<"weir.coordinator.v1.EndSessionRequest"> & {
+  /**
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+};
+
+/**
+ * Describes the message weir.coordinator.v1.EndSessionRequest.
+ * Use `create(EndSessionRequestSchema)` to create a new message.
+ */
+export declare const EndSessionRequestSchema: GenMessage<EndSessionRequest>;
+
+/**
+ * It has ended.
+ *
+ * @generated from message weir.coordinator.v1.EndSessionResponse
+ */
+export declare type EndSessionResponse = Message<"weir.coordinator.v1.EndSessionResponse"> & {
+};
+
+/**
+ * Describes the message weir.coordinator.v1.EndSessionResponse.
+ * Use `create(EndSessionResponseSchema)` to create a new message.
+ */
+export declare const EndSessionResponseSchema: GenMessage<EndSessionResponse>;
 
 /**
  * Which node to read.
@@ -1058,6 +1192,38 @@ export declare const NamespaceService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof KeepSessionRequestSchema;
     output: typeof KeepSessionResponseSchema;
+  },
+  /**
+   * A session without a stream, for clients that have no connection of their own: it is kept by calls, which may come by way
+   * of anybody, and ends when none has come for its timeout. KeepSession may attach to one, and one that a stream was attached
+   * to can be kept by calls as well once that is closed: it then has to be called within the time to come back.
+   *
+   * @generated from rpc weir.coordinator.v1.NamespaceService.BeginSession
+   */
+  beginSession: {
+    methodKind: "unary";
+    input: typeof BeginSessionRequestSchema;
+    output: typeof BeginSessionResponseSchema;
+  },
+  /**
+   * A heartbeat of such a session. Refused with SESSION_EXPIRED when it has ended.
+   *
+   * @generated from rpc weir.coordinator.v1.NamespaceService.TouchSession
+   */
+  touchSession: {
+    methodKind: "unary";
+    input: typeof TouchSessionRequestSchema;
+    output: typeof TouchSessionResponseSchema;
+  },
+  /**
+   * Ends a session now, and its nodes with it. One that has ended is none that fails.
+   *
+   * @generated from rpc weir.coordinator.v1.NamespaceService.EndSession
+   */
+  endSession: {
+    methodKind: "unary";
+    input: typeof EndSessionRequestSchema;
+    output: typeof EndSessionResponseSchema;
   },
   /**
    * Reads a node. One that is not there is an answer, not a refusal.

@@ -10,7 +10,7 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/
  * Describes the file weir/coordinator/v1/namespace.proto.
  */
 export const file_weir_coordinator_v1_namespace = /*@__PURE__*/
-  fileDesc("CiN3ZWlyL2Nvb3JkaW5hdG9yL3YxL25hbWVzcGFjZS5wcm90bxITd2Vpci5jb29yZGluYXRvci52MSLBAQoSS2VlcFNlc3Npb25SZXF1ZXN0EjAKBG9wZW4YASABKAsyIC53ZWlyLmNvb3JkaW5hdG9yLnYxLk9wZW5TZXNzaW9uSAASOgoJaGVhcnRiZWF0GAIgASgLMiUud2Vpci5jb29yZGluYXRvci52MS5TZXNzaW9uSGVhcnRiZWF0SAASMgoFY2xvc2UYAyABKAsyIS53ZWlyLmNvb3JkaW5hdG9yLnYxLkNsb3NlU2Vzc2lvbkgAQgkKB3JlcXVlc3QiagoLT3BlblNlc3Npb24SEgoKc2Vzc2lvbl9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEjkKB2dhdGV3YXkYAyABKAsyKC53ZWlyLmNvb3JkaW5hdG9yLnYxLkdhdGV3YXlBbm5vdW5jZW1lbnQiNwoTR2F0ZXdheUFubm91bmNlbWVudBIKCgJpZBgBIAEoCRIUCgxodHRwX2FkZHJlc3MYAiABKAkiJAoQU2Vzc2lvbkhlYXJ0YmVhdBIQCghzZXF1ZW5jZRgBIAEoBCIOCgxDbG9zZVNlc3Npb24i0gEKE0tlZXBTZXNzaW9uUmVzcG9uc2USNAoGb3BlbmVkGAEgASgLMiIud2Vpci5jb29yZGluYXRvci52MS5TZXNzaW9uT3BlbmVkSAASRwoQaGVhcnRiZWF0X2Fuc3dlchgCIAEoCzIrLndlaXIuY29vcmRpbmF0b3IudjEuU2Vzc2lvbkhlYXJ0YmVhdEFuc3dlckgAEjAKBG92ZXIYAyABKAsyIC53ZWlyLmNvb3JkaW5hdG9yLnYxLlNlc3Npb25PdmVySABCCgoIcmVzcG9uc2UiVwoNU2Vzc2lvbk9wZW5lZBISCgpzZXNzaW9uX2lkGAEgASgJEhIKCnRpbWVvdXRfbXMYAiABKA0SDQoFb3duZXIYAyABKAQSDwoHcmVzdW1lZBgEIAEoCCIqChZTZXNzaW9uSGVhcnRiZWF0QW5zd2VyEhAKCHNlcXVlbmNlGAEgASgEIiwKC1Nlc3Npb25PdmVyEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSIxCg5HZXROb2RlUmVxdWVzdBIMCgRwYXRoGAEgASgJEhEKCXN0YXRfb25seRgCIAEoCCJMCg9HZXROb2RlUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAQSJwoEbm9kZRgCIAEoCzIZLndlaXIuY29vcmRpbmF0b3IudjEuTm9kZSKqAQoETm9kZRIMCgRwYXRoGAEgASgJEgwKBGRhdGEYAiABKAwSFwoPY3JlYXRlX3JldmlzaW9uGAMgASgEEhQKDG1vZF9yZXZpc2lvbhgEIAEoBBIPCgd2ZXJzaW9uGAUgASgNEhgKEGNoaWxkcmVuX3ZlcnNpb24YBiABKAQSEwoLY2hpbGRfY291bnQYByABKA0SFwoPZXBoZW1lcmFsX293bmVyGAggASgEIkEKE0xpc3RDaGlsZHJlblJlcXVlc3QSDAoEcGF0aBgBIAEoCRINCgVhZnRlchgCIAEoCRINCgVsaW1pdBgDIAEoDSJuChRMaXN0Q2hpbGRyZW5SZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoBBINCgVuYW1lcxgCIAMoCRIMCgRtb3JlGAMgASgIEicKBG5vZGUYBCABKAsyGS53ZWlyLmNvb3JkaW5hdG9yLnYxLk5vZGUiXwoRV3JpdGVOb2Rlc1JlcXVlc3QSNgoKb3BlcmF0aW9ucxgBIAMoCzIiLndlaXIuY29vcmRpbmF0b3IudjEuTm9kZU9wZXJhdGlvbhISCgpzZXNzaW9uX2lkGAIgASgJIuABCg1Ob2RlT3BlcmF0aW9uEjEKBmNyZWF0ZRgBIAEoCzIfLndlaXIuY29vcmRpbmF0b3IudjEuQ3JlYXRlTm9kZUgAEisKA3NldBgCIAEoCzIcLndlaXIuY29vcmRpbmF0b3IudjEuU2V0Tm9kZUgAEjEKBmRlbGV0ZRgDIAEoCzIfLndlaXIuY29vcmRpbmF0b3IudjEuRGVsZXRlTm9kZUgAEi8KBWNoZWNrGAQgASgLMh4ud2Vpci5jb29yZGluYXRvci52MS5DaGVja05vZGVIAEILCglvcGVyYXRpb24iTwoKQ3JlYXRlTm9kZRIMCgRwYXRoGAEgASgJEgwKBGRhdGEYAiABKAwSEQoJZXBoZW1lcmFsGAMgASgIEhIKCnNlcXVlbnRpYWwYBCABKAgiRwoHU2V0Tm9kZRIMCgRwYXRoGAEgASgJEgwKBGRhdGEYAiABKAwSFAoHdmVyc2lvbhgDIAEoDUgAiAEBQgoKCF92ZXJzaW9uIjwKCkRlbGV0ZU5vZGUSDAoEcGF0aBgBIAEoCRIUCgd2ZXJzaW9uGAIgASgNSACIAQFCCgoIX3ZlcnNpb24iOwoJQ2hlY2tOb2RlEgwKBHBhdGgYASABKAkSFAoHdmVyc2lvbhgCIAEoDUgAiAEBQgoKCF92ZXJzaW9uIpEBChJXcml0ZU5vZGVzUmVzcG9uc2USDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhkKEXJlZnVzZWRfb3BlcmF0aW9uGAMgASgFEhAKCHJldmlzaW9uGAQgASgEEi8KBW5vZGVzGAUgAygLMiAud2Vpci5jb29yZGluYXRvci52MS5Xcml0dGVuTm9kZSJECgtXcml0dGVuTm9kZRIMCgRwYXRoGAEgASgJEicKBG5vZGUYAiABKAsyGS53ZWlyLmNvb3JkaW5hdG9yLnYxLk5vZGUiewoMV2F0Y2hSZXF1ZXN0EjAKBXN0YXJ0GAEgASgLMh8ud2Vpci5jb29yZGluYXRvci52MS5TdGFydFdhdGNoSAASLgoEc3RvcBgCIAEoCzIeLndlaXIuY29vcmRpbmF0b3IudjEuU3RvcFdhdGNoSABCCQoHcmVxdWVzdCKEAQoKU3RhcnRXYXRjaBIQCgh3YXRjaF9pZBgBIAEoDRIMCgRwYXRoGAIgASgJEiwKBGtpbmQYAyABKA4yHi53ZWlyLmNvb3JkaW5hdG9yLnYxLldhdGNoS2luZBIVCg1mcm9tX3JldmlzaW9uGAQgASgEEhEKCXdpdGhfZGF0YRgFIAEoCCIdCglTdG9wV2F0Y2gSEAoId2F0Y2hfaWQYASABKA0igQIKDVdhdGNoUmVzcG9uc2USEAoId2F0Y2hfaWQYASABKA0SNAoHc3RhcnRlZBgCIAEoCzIhLndlaXIuY29vcmRpbmF0b3IudjEuV2F0Y2hTdGFydGVkSAASMgoGZXZlbnRzGAMgASgLMiAud2Vpci5jb29yZGluYXRvci52MS5XYXRjaEV2ZW50c0gAEjYKCHByb2dyZXNzGAQgASgLMiIud2Vpci5jb29yZGluYXRvci52MS5XYXRjaFByb2dyZXNzSAASMAoFZW5kZWQYBSABKAsyHy53ZWlyLmNvb3JkaW5hdG9yLnYxLldhdGNoRW5kZWRIAEIKCghyZXNwb25zZSIgCgxXYXRjaFN0YXJ0ZWQSEAoIcmV2aXNpb24YASABKAQiYQoLV2F0Y2hFdmVudHMSEAoIcmV2aXNpb24YASABKAQSLgoGZXZlbnRzGAIgAygLMh4ud2Vpci5jb29yZGluYXRvci52MS5Ob2RlRXZlbnQSEAoIY29tcGxldGUYAyABKAgidAoJTm9kZUV2ZW50EjAKBGtpbmQYASABKA4yIi53ZWlyLmNvb3JkaW5hdG9yLnYxLk5vZGVFdmVudEtpbmQSDAoEcGF0aBgCIAEoCRInCgRub2RlGAMgASgLMhkud2Vpci5jb29yZGluYXRvci52MS5Ob2RlIiEKDVdhdGNoUHJvZ3Jlc3MSEAoIcmV2aXNpb24YASABKAQiRAoKV2F0Y2hFbmRlZBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSFwoPb2xkZXN0X3JldmlzaW9uGAMgASgEKm8KCVdhdGNoS2luZBIaChZXQVRDSF9LSU5EX1VOU1BFQ0lGSUVEEAASEwoPV0FUQ0hfS0lORF9EQVRBEAESFwoTV0FUQ0hfS0lORF9DSElMRFJFThACEhgKFFdBVENIX0tJTkRfUkVDVVJTSVZFEAMqhwEKDU5vZGVFdmVudEtpbmQSHwobTk9ERV9FVkVOVF9LSU5EX1VOU1BFQ0lGSUVEEAASGwoXTk9ERV9FVkVOVF9LSU5EX0NSRUFURUQQARIbChdOT0RFX0VWRU5UX0tJTkRfQ0hBTkdFRBACEhsKF05PREVfRVZFTlRfS0lORF9ERUxFVEVEEAMy5gMKEE5hbWVzcGFjZVNlcnZpY2USZAoLS2VlcFNlc3Npb24SJy53ZWlyLmNvb3JkaW5hdG9yLnYxLktlZXBTZXNzaW9uUmVxdWVzdBooLndlaXIuY29vcmRpbmF0b3IudjEuS2VlcFNlc3Npb25SZXNwb25zZSgBMAESVAoHR2V0Tm9kZRIjLndlaXIuY29vcmRpbmF0b3IudjEuR2V0Tm9kZVJlcXVlc3QaJC53ZWlyLmNvb3JkaW5hdG9yLnYxLkdldE5vZGVSZXNwb25zZRJjCgxMaXN0Q2hpbGRyZW4SKC53ZWlyLmNvb3JkaW5hdG9yLnYxLkxpc3RDaGlsZHJlblJlcXVlc3QaKS53ZWlyLmNvb3JkaW5hdG9yLnYxLkxpc3RDaGlsZHJlblJlc3BvbnNlEl0KCldyaXRlTm9kZXMSJi53ZWlyLmNvb3JkaW5hdG9yLnYxLldyaXRlTm9kZXNSZXF1ZXN0Gicud2Vpci5jb29yZGluYXRvci52MS5Xcml0ZU5vZGVzUmVzcG9uc2USUgoFV2F0Y2gSIS53ZWlyLmNvb3JkaW5hdG9yLnYxLldhdGNoUmVxdWVzdBoiLndlaXIuY29vcmRpbmF0b3IudjEuV2F0Y2hSZXNwb25zZSgBMAFiBnByb3RvMw");
+  fileDesc("CiN3ZWlyL2Nvb3JkaW5hdG9yL3YxL25hbWVzcGFjZS5wcm90bxITd2Vpci5jb29yZGluYXRvci52MSLBAQoSS2VlcFNlc3Npb25SZXF1ZXN0EjAKBG9wZW4YASABKAsyIC53ZWlyLmNvb3JkaW5hdG9yLnYxLk9wZW5TZXNzaW9uSAASOgoJaGVhcnRiZWF0GAIgASgLMiUud2Vpci5jb29yZGluYXRvci52MS5TZXNzaW9uSGVhcnRiZWF0SAASMgoFY2xvc2UYAyABKAsyIS53ZWlyLmNvb3JkaW5hdG9yLnYxLkNsb3NlU2Vzc2lvbkgAQgkKB3JlcXVlc3QiagoLT3BlblNlc3Npb24SEgoKc2Vzc2lvbl9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEjkKB2dhdGV3YXkYAyABKAsyKC53ZWlyLmNvb3JkaW5hdG9yLnYxLkdhdGV3YXlBbm5vdW5jZW1lbnQiNwoTR2F0ZXdheUFubm91bmNlbWVudBIKCgJpZBgBIAEoCRIUCgxodHRwX2FkZHJlc3MYAiABKAkiJAoQU2Vzc2lvbkhlYXJ0YmVhdBIQCghzZXF1ZW5jZRgBIAEoBCIOCgxDbG9zZVNlc3Npb24i0gEKE0tlZXBTZXNzaW9uUmVzcG9uc2USNAoGb3BlbmVkGAEgASgLMiIud2Vpci5jb29yZGluYXRvci52MS5TZXNzaW9uT3BlbmVkSAASRwoQaGVhcnRiZWF0X2Fuc3dlchgCIAEoCzIrLndlaXIuY29vcmRpbmF0b3IudjEuU2Vzc2lvbkhlYXJ0YmVhdEFuc3dlckgAEjAKBG92ZXIYAyABKAsyIC53ZWlyLmNvb3JkaW5hdG9yLnYxLlNlc3Npb25PdmVySABCCgoIcmVzcG9uc2UiVwoNU2Vzc2lvbk9wZW5lZBISCgpzZXNzaW9uX2lkGAEgASgJEhIKCnRpbWVvdXRfbXMYAiABKA0SDQoFb3duZXIYAyABKAQSDwoHcmVzdW1lZBgEIAEoCCIqChZTZXNzaW9uSGVhcnRiZWF0QW5zd2VyEhAKCHNlcXVlbmNlGAEgASgEIkQKC1Nlc3Npb25PdmVyEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIWCg5hY3RpdmVfYWRkcmVzcxgDIAEoCSIjChNCZWdpblNlc3Npb25SZXF1ZXN0EgwKBG5hbWUYASABKAkiTQoUQmVnaW5TZXNzaW9uUmVzcG9uc2USEgoKc2Vzc2lvbl9pZBgBIAEoCRISCgp0aW1lb3V0X21zGAIgASgNEg0KBW93bmVyGAMgASgEIikKE1RvdWNoU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSI5ChRUb3VjaFNlc3Npb25SZXNwb25zZRISCgp0aW1lb3V0X21zGAEgASgNEg0KBW93bmVyGAIgASgEIicKEUVuZFNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiFAoSRW5kU2Vzc2lvblJlc3BvbnNlIjEKDkdldE5vZGVSZXF1ZXN0EgwKBHBhdGgYASABKAkSEQoJc3RhdF9vbmx5GAIgASgIIkwKD0dldE5vZGVSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoBBInCgRub2RlGAIgASgLMhkud2Vpci5jb29yZGluYXRvci52MS5Ob2RlIqoBCgROb2RlEgwKBHBhdGgYASABKAkSDAoEZGF0YRgCIAEoDBIXCg9jcmVhdGVfcmV2aXNpb24YAyABKAQSFAoMbW9kX3JldmlzaW9uGAQgASgEEg8KB3ZlcnNpb24YBSABKA0SGAoQY2hpbGRyZW5fdmVyc2lvbhgGIAEoBBITCgtjaGlsZF9jb3VudBgHIAEoDRIXCg9lcGhlbWVyYWxfb3duZXIYCCABKAQiQQoTTGlzdENoaWxkcmVuUmVxdWVzdBIMCgRwYXRoGAEgASgJEg0KBWFmdGVyGAIgASgJEg0KBWxpbWl0GAMgASgNIm4KFExpc3RDaGlsZHJlblJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgEEg0KBW5hbWVzGAIgAygJEgwKBG1vcmUYAyABKAgSJwoEbm9kZRgEIAEoCzIZLndlaXIuY29vcmRpbmF0b3IudjEuTm9kZSJfChFXcml0ZU5vZGVzUmVxdWVzdBI2CgpvcGVyYXRpb25zGAEgAygLMiIud2Vpci5jb29yZGluYXRvci52MS5Ob2RlT3BlcmF0aW9uEhIKCnNlc3Npb25faWQYAiABKAki4AEKDU5vZGVPcGVyYXRpb24SMQoGY3JlYXRlGAEgASgLMh8ud2Vpci5jb29yZGluYXRvci52MS5DcmVhdGVOb2RlSAASKwoDc2V0GAIgASgLMhwud2Vpci5jb29yZGluYXRvci52MS5TZXROb2RlSAASMQoGZGVsZXRlGAMgASgLMh8ud2Vpci5jb29yZGluYXRvci52MS5EZWxldGVOb2RlSAASLwoFY2hlY2sYBCABKAsyHi53ZWlyLmNvb3JkaW5hdG9yLnYxLkNoZWNrTm9kZUgAQgsKCW9wZXJhdGlvbiJPCgpDcmVhdGVOb2RlEgwKBHBhdGgYASABKAkSDAoEZGF0YRgCIAEoDBIRCgllcGhlbWVyYWwYAyABKAgSEgoKc2VxdWVudGlhbBgEIAEoCCJHCgdTZXROb2RlEgwKBHBhdGgYASABKAkSDAoEZGF0YRgCIAEoDBIUCgd2ZXJzaW9uGAMgASgNSACIAQFCCgoIX3ZlcnNpb24iPAoKRGVsZXRlTm9kZRIMCgRwYXRoGAEgASgJEhQKB3ZlcnNpb24YAiABKA1IAIgBAUIKCghfdmVyc2lvbiI7CglDaGVja05vZGUSDAoEcGF0aBgBIAEoCRIUCgd2ZXJzaW9uGAIgASgNSACIAQFCCgoIX3ZlcnNpb24ikQEKEldyaXRlTm9kZXNSZXNwb25zZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSGQoRcmVmdXNlZF9vcGVyYXRpb24YAyABKAUSEAoIcmV2aXNpb24YBCABKAQSLwoFbm9kZXMYBSADKAsyIC53ZWlyLmNvb3JkaW5hdG9yLnYxLldyaXR0ZW5Ob2RlIkQKC1dyaXR0ZW5Ob2RlEgwKBHBhdGgYASABKAkSJwoEbm9kZRgCIAEoCzIZLndlaXIuY29vcmRpbmF0b3IudjEuTm9kZSJ7CgxXYXRjaFJlcXVlc3QSMAoFc3RhcnQYASABKAsyHy53ZWlyLmNvb3JkaW5hdG9yLnYxLlN0YXJ0V2F0Y2hIABIuCgRzdG9wGAIgASgLMh4ud2Vpci5jb29yZGluYXRvci52MS5TdG9wV2F0Y2hIAEIJCgdyZXF1ZXN0IoQBCgpTdGFydFdhdGNoEhAKCHdhdGNoX2lkGAEgASgNEgwKBHBhdGgYAiABKAkSLAoEa2luZBgDIAEoDjIeLndlaXIuY29vcmRpbmF0b3IudjEuV2F0Y2hLaW5kEhUKDWZyb21fcmV2aXNpb24YBCABKAQSEQoJd2l0aF9kYXRhGAUgASgIIh0KCVN0b3BXYXRjaBIQCgh3YXRjaF9pZBgBIAEoDSKBAgoNV2F0Y2hSZXNwb25zZRIQCgh3YXRjaF9pZBgBIAEoDRI0CgdzdGFydGVkGAIgASgLMiEud2Vpci5jb29yZGluYXRvci52MS5XYXRjaFN0YXJ0ZWRIABIyCgZldmVudHMYAyABKAsyIC53ZWlyLmNvb3JkaW5hdG9yLnYxLldhdGNoRXZlbnRzSAASNgoIcHJvZ3Jlc3MYBCABKAsyIi53ZWlyLmNvb3JkaW5hdG9yLnYxLldhdGNoUHJvZ3Jlc3NIABIwCgVlbmRlZBgFIAEoCzIfLndlaXIuY29vcmRpbmF0b3IudjEuV2F0Y2hFbmRlZEgAQgoKCHJlc3BvbnNlIiAKDFdhdGNoU3RhcnRlZBIQCghyZXZpc2lvbhgBIAEoBCJhCgtXYXRjaEV2ZW50cxIQCghyZXZpc2lvbhgBIAEoBBIuCgZldmVudHMYAiADKAsyHi53ZWlyLmNvb3JkaW5hdG9yLnYxLk5vZGVFdmVudBIQCghjb21wbGV0ZRgDIAEoCCJ0CglOb2RlRXZlbnQSMAoEa2luZBgBIAEoDjIiLndlaXIuY29vcmRpbmF0b3IudjEuTm9kZUV2ZW50S2luZBIMCgRwYXRoGAIgASgJEicKBG5vZGUYAyABKAsyGS53ZWlyLmNvb3JkaW5hdG9yLnYxLk5vZGUiIQoNV2F0Y2hQcm9ncmVzcxIQCghyZXZpc2lvbhgBIAEoBCJECgpXYXRjaEVuZGVkEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIXCg9vbGRlc3RfcmV2aXNpb24YAyABKAQqbwoJV2F0Y2hLaW5kEhoKFldBVENIX0tJTkRfVU5TUEVDSUZJRUQQABITCg9XQVRDSF9LSU5EX0RBVEEQARIXChNXQVRDSF9LSU5EX0NISUxEUkVOEAISGAoUV0FUQ0hfS0lORF9SRUNVUlNJVkUQAyqHAQoNTm9kZUV2ZW50S2luZBIfChtOT0RFX0VWRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIbChdOT0RFX0VWRU5UX0tJTkRfQ1JFQVRFRBABEhsKF05PREVfRVZFTlRfS0lORF9DSEFOR0VEEAISGwoXTk9ERV9FVkVOVF9LSU5EX0RFTEVURUQQAzKPBgoQTmFtZXNwYWNlU2VydmljZRJkCgtLZWVwU2Vzc2lvbhInLndlaXIuY29vcmRpbmF0b3IudjEuS2VlcFNlc3Npb25SZXF1ZXN0Gigud2Vpci5jb29yZGluYXRvci52MS5LZWVwU2Vzc2lvblJlc3BvbnNlKAEwARJjCgxCZWdpblNlc3Npb24SKC53ZWlyLmNvb3JkaW5hdG9yLnYxLkJlZ2luU2Vzc2lvblJlcXVlc3QaKS53ZWlyLmNvb3JkaW5hdG9yLnYxLkJlZ2luU2Vzc2lvblJlc3BvbnNlEmMKDFRvdWNoU2Vzc2lvbhIoLndlaXIuY29vcmRpbmF0b3IudjEuVG91Y2hTZXNzaW9uUmVxdWVzdBopLndlaXIuY29vcmRpbmF0b3IudjEuVG91Y2hTZXNzaW9uUmVzcG9uc2USXQoKRW5kU2Vzc2lvbhImLndlaXIuY29vcmRpbmF0b3IudjEuRW5kU2Vzc2lvblJlcXVlc3QaJy53ZWlyLmNvb3JkaW5hdG9yLnYxLkVuZFNlc3Npb25SZXNwb25zZRJUCgdHZXROb2RlEiMud2Vpci5jb29yZGluYXRvci52MS5HZXROb2RlUmVxdWVzdBokLndlaXIuY29vcmRpbmF0b3IudjEuR2V0Tm9kZVJlc3BvbnNlEmMKDExpc3RDaGlsZHJlbhIoLndlaXIuY29vcmRpbmF0b3IudjEuTGlzdENoaWxkcmVuUmVxdWVzdBopLndlaXIuY29vcmRpbmF0b3IudjEuTGlzdENoaWxkcmVuUmVzcG9uc2USXQoKV3JpdGVOb2RlcxImLndlaXIuY29vcmRpbmF0b3IudjEuV3JpdGVOb2Rlc1JlcXVlc3QaJy53ZWlyLmNvb3JkaW5hdG9yLnYxLldyaXRlTm9kZXNSZXNwb25zZRJSCgVXYXRjaBIhLndlaXIuY29vcmRpbmF0b3IudjEuV2F0Y2hSZXF1ZXN0GiIud2Vpci5jb29yZGluYXRvci52MS5XYXRjaFJlc3BvbnNlKAEwAWIGcHJvdG8z");
 
 /**
  * Describes the message weir.coordinator.v1.KeepSessionRequest.
@@ -76,158 +76,200 @@ export const SessionOverSchema = /*@__PURE__*/
   messageDesc(file_weir_coordinator_v1_namespace, 8);
 
 /**
+ * Describes the message weir.coordinator.v1.BeginSessionRequest.
+ * Use `create(BeginSessionRequestSchema)` to create a new message.
+ */
+export const BeginSessionRequestSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_namespace, 9);
+
+/**
+ * Describes the message weir.coordinator.v1.BeginSessionResponse.
+ * Use `create(BeginSessionResponseSchema)` to create a new message.
+ */
+export const BeginSessionResponseSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_namespace, 10);
+
+/**
+ * Describes the message weir.coordinator.v1.TouchSessionRequest.
+ * Use `create(TouchSessionRequestSchema)` to create a new message.
+ */
+export const TouchSessionRequestSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_namespace, 11);
+
+/**
+ * Describes the message weir.coordinator.v1.TouchSessionResponse.
+ * Use `create(TouchSessionResponseSchema)` to create a new message.
+ */
+export const TouchSessionResponseSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_namespace, 12);
+
+/**
+ * Describes the message weir.coordinator.v1.EndSessionRequest.
+ * Use `create(EndSessionRequestSchema)` to create a new message.
+ */
+export const EndSessionRequestSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_namespace, 13);
+
+/**
+ * Describes the message weir.coordinator.v1.EndSessionResponse.
+ * Use `create(EndSessionResponseSchema)` to create a new message.
+ */
+export const EndSessionResponseSchema = /*@__PURE__*/
+  messageDesc(file_weir_coordinator_v1_namespace, 14);
+
+/**
  * Describes the message weir.coordinator.v1.GetNodeRequest.
  * Use `create(GetNodeRequestSchema)` to create a new message.
  */
 export const GetNodeRequestSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 9);
+  messageDesc(file_weir_coordinator_v1_namespace, 15);
 
 /**
  * Describes the message weir.coordinator.v1.GetNodeResponse.
  * Use `create(GetNodeResponseSchema)` to create a new message.
  */
 export const GetNodeResponseSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 10);
+  messageDesc(file_weir_coordinator_v1_namespace, 16);
 
 /**
  * Describes the message weir.coordinator.v1.Node.
  * Use `create(NodeSchema)` to create a new message.
  */
 export const NodeSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 11);
+  messageDesc(file_weir_coordinator_v1_namespace, 17);
 
 /**
  * Describes the message weir.coordinator.v1.ListChildrenRequest.
  * Use `create(ListChildrenRequestSchema)` to create a new message.
  */
 export const ListChildrenRequestSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 12);
+  messageDesc(file_weir_coordinator_v1_namespace, 18);
 
 /**
  * Describes the message weir.coordinator.v1.ListChildrenResponse.
  * Use `create(ListChildrenResponseSchema)` to create a new message.
  */
 export const ListChildrenResponseSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 13);
+  messageDesc(file_weir_coordinator_v1_namespace, 19);
 
 /**
  * Describes the message weir.coordinator.v1.WriteNodesRequest.
  * Use `create(WriteNodesRequestSchema)` to create a new message.
  */
 export const WriteNodesRequestSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 14);
+  messageDesc(file_weir_coordinator_v1_namespace, 20);
 
 /**
  * Describes the message weir.coordinator.v1.NodeOperation.
  * Use `create(NodeOperationSchema)` to create a new message.
  */
 export const NodeOperationSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 15);
+  messageDesc(file_weir_coordinator_v1_namespace, 21);
 
 /**
  * Describes the message weir.coordinator.v1.CreateNode.
  * Use `create(CreateNodeSchema)` to create a new message.
  */
 export const CreateNodeSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 16);
+  messageDesc(file_weir_coordinator_v1_namespace, 22);
 
 /**
  * Describes the message weir.coordinator.v1.SetNode.
  * Use `create(SetNodeSchema)` to create a new message.
  */
 export const SetNodeSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 17);
+  messageDesc(file_weir_coordinator_v1_namespace, 23);
 
 /**
  * Describes the message weir.coordinator.v1.DeleteNode.
  * Use `create(DeleteNodeSchema)` to create a new message.
  */
 export const DeleteNodeSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 18);
+  messageDesc(file_weir_coordinator_v1_namespace, 24);
 
 /**
  * Describes the message weir.coordinator.v1.CheckNode.
  * Use `create(CheckNodeSchema)` to create a new message.
  */
 export const CheckNodeSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 19);
+  messageDesc(file_weir_coordinator_v1_namespace, 25);
 
 /**
  * Describes the message weir.coordinator.v1.WriteNodesResponse.
  * Use `create(WriteNodesResponseSchema)` to create a new message.
  */
 export const WriteNodesResponseSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 20);
+  messageDesc(file_weir_coordinator_v1_namespace, 26);
 
 /**
  * Describes the message weir.coordinator.v1.WrittenNode.
  * Use `create(WrittenNodeSchema)` to create a new message.
  */
 export const WrittenNodeSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 21);
+  messageDesc(file_weir_coordinator_v1_namespace, 27);
 
 /**
  * Describes the message weir.coordinator.v1.WatchRequest.
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 22);
+  messageDesc(file_weir_coordinator_v1_namespace, 28);
 
 /**
  * Describes the message weir.coordinator.v1.StartWatch.
  * Use `create(StartWatchSchema)` to create a new message.
  */
 export const StartWatchSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 23);
+  messageDesc(file_weir_coordinator_v1_namespace, 29);
 
 /**
  * Describes the message weir.coordinator.v1.StopWatch.
  * Use `create(StopWatchSchema)` to create a new message.
  */
 export const StopWatchSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 24);
+  messageDesc(file_weir_coordinator_v1_namespace, 30);
 
 /**
  * Describes the message weir.coordinator.v1.WatchResponse.
  * Use `create(WatchResponseSchema)` to create a new message.
  */
 export const WatchResponseSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 25);
+  messageDesc(file_weir_coordinator_v1_namespace, 31);
 
 /**
  * Describes the message weir.coordinator.v1.WatchStarted.
  * Use `create(WatchStartedSchema)` to create a new message.
  */
 export const WatchStartedSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 26);
+  messageDesc(file_weir_coordinator_v1_namespace, 32);
 
 /**
  * Describes the message weir.coordinator.v1.WatchEvents.
  * Use `create(WatchEventsSchema)` to create a new message.
  */
 export const WatchEventsSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 27);
+  messageDesc(file_weir_coordinator_v1_namespace, 33);
 
 /**
  * Describes the message weir.coordinator.v1.NodeEvent.
  * Use `create(NodeEventSchema)` to create a new message.
  */
 export const NodeEventSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 28);
+  messageDesc(file_weir_coordinator_v1_namespace, 34);
 
 /**
  * Describes the message weir.coordinator.v1.WatchProgress.
  * Use `create(WatchProgressSchema)` to create a new message.
  */
 export const WatchProgressSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 29);
+  messageDesc(file_weir_coordinator_v1_namespace, 35);
 
 /**
  * Describes the message weir.coordinator.v1.WatchEnded.
  * Use `create(WatchEndedSchema)` to create a new message.
  */
 export const WatchEndedSchema = /*@__PURE__*/
-  messageDesc(file_weir_coordinator_v1_namespace, 30);
+  messageDesc(file_weir_coordinator_v1_namespace, 36);
 
 /**
  * Describes the enum weir.coordinator.v1.WatchKind.

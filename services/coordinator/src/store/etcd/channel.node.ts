@@ -75,7 +75,7 @@ export class EtcdChannel {
   callOnStream<I extends DescMessage, O extends DescMessage>(
     method: EtcdMethod<I, O>,
     request: MessageInitShape<I>,
-    token: string | undefined,
+    { token, deadlineMs }: { readonly token: string | undefined; readonly deadlineMs: number },
   ): Promise<MessageShape<O>> {
     return new Promise((resolve, reject) => {
       const handlers: EtcdStreamHandlers<MessageShape<O>> = {
@@ -85,7 +85,7 @@ export class EtcdChannel {
         },
         closed: (failure) => reject(new EtcdError(failure)),
       };
-      const stream = this.#stream(method, handlers, { token, deadline: deadline() });
+      const stream = this.#stream(method, handlers, { token, deadline: deadline(deadlineMs) });
       stream.send(create(method.input, request));
     });
   }
@@ -165,8 +165,8 @@ export function readFile(path: string): Buffer {
   }
 }
 
-function deadline(): number {
-  return Date.now() + ETCD_CALL_MS;
+function deadline(ms: number = ETCD_CALL_MS): number {
+  return Date.now() + ms;
 }
 
 function metadataWith(token: string | undefined): Metadata {

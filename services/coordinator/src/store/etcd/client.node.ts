@@ -88,16 +88,16 @@ export class EtcdClient {
   }
 
   /**
-   * One request and one answer over a method that has a stream each way.
+   * One request and one answer over a method that has a stream each way, with a deadline for each member.
    *
    * @throws EtcdError
    */
   callOnStream<I extends DescMessage, O extends DescMessage>(
     method: EtcdMethod<I, O>,
     request: MessageInitShape<I>,
-    options: Repeatable,
+    { deadlineMs, ...options }: Repeatable & { readonly deadlineMs: number },
   ): Promise<MessageShape<O>> {
-    return this.#onSome(({ channel }, token) => channel.callOnStream(method, request, token), options);
+    return this.#onSome(({ channel }, token) => channel.callOnStream(method, request, { token, deadlineMs }), options);
   }
 
   /**
