@@ -69,8 +69,7 @@ test('the session is lost one timeout after the last answered heartbeat was sent
   expect(heard).not.toContain('lost');
   coordinator.sessionId = 'session-2';
   await clock.advance(1_300);
-  expect(heard.filter((what) => what === 'lost')).toHaveLength(1);
-  expect(coordinator.hellos.at(-1)?.sessionId).toBe('');
+  expect(heard.slice(-3)).toEqual(['lost', 'welcomed 1', 'changed 1']);
 });
 
 test('a connection on which nothing comes back, to a heartbeat or to a hello, is not used again', async () => {
@@ -98,6 +97,17 @@ test('the session is lost as well while no coordinator can be reached', async ()
   transport.stop('c1');
   await clock.advance(7_010);
   expect(heard.filter((what) => what === 'lost')).toHaveLength(1);
+});
+
+test('a session that was lost while there was no coordinator is offered all the same, and may live on', async () => {
+  const { clock, transport, coordinator, heard } = await setUp();
+  await clock.advance(1);
+  transport.stop('c1');
+  await clock.advance(60_000);
+  await transport.listen('c1', coordinator.handlers);
+  await clock.advance(2_000);
+  expect(coordinator.hellos.at(-1)?.sessionId).toBe('session-1');
+  expect(heard).toEqual(['welcomed 1', 'changed 1', 'lost', 'welcomed 1 again', 'changed 1']);
 });
 
 test('coordinators are tried in turn until one answers', async () => {

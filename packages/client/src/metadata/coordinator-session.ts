@@ -59,7 +59,10 @@ export interface SessionHandlers {
    * owner closes this one; any other has closed it.
    */
   fenced(refusal: Refusal): void;
-  /** No heartbeat was answered for the session's timeout: it counts as ended. A new one is tried for. */
+  /**
+   * No heartbeat was answered for the session's timeout, or the coordinator has ended it: it counts as ended. The next welcome may
+   * be to the same one all the same, where no coordinator was there to end it.
+   */
   lost(): void;
 }
 
@@ -77,7 +80,6 @@ interface Attachment {
 
 /** A session that the coordinator has welcomed and that has not ended, whether or not a stream carries it now. */
 interface Held {
-  readonly id: string;
   readonly timeoutMs: number;
   /** When the last answered heartbeat (or the hello) was sent. */
   answeredSentMs: number;
@@ -85,7 +87,7 @@ interface Held {
 
 /**
  * Follows the coordinator: connects to the listed ones in turn, says hello, keeps the image current, sends heartbeats,
- * attaches to the same session when the connection breaks, and begins a new one when the session is lost.
+ * attaches to the same session when the connection breaks, and begins a new one when the coordinator has ended it.
  */
 export class CoordinatorSession {
   readonly image = new ClusterImage();
@@ -98,6 +100,11 @@ export class CoordinatorSession {
   #closed = false;
   #attached: Attachment | undefined;
   #held: Held | undefined;
+  /**
+   * The last session, which every hello offers until a coordinator says that it has ended: one that was away for longer than
+   * its timeout gives all sessions theirs anew, and a broker that is registered still need not register again.
+   */
+  #sessionId = '';
   #sequence = 0n;
   /** Heartbeats without an answer yet: when each was sent. At most as many as go into a timeout. */
   #unanswered = new Map<bigint, number>();
@@ -207,7 +214,7 @@ export class CoordinatorSession {
     if (this.#closed || this.#attached !== undefined) return;
     const { clock } = this.#world;
     const helloMs = clock.monotonicMs();
-    const offered = this.#held;
+    const offered = this.#sessionId;
     const { address } = this.#link;
     const stream = this.#link.open(SESSION, {
       message: (message) => {
@@ -227,7 +234,7 @@ export class CoordinatorSession {
           case: 'hello',
           value: {
             clusterId: this.#clusterId,
-            sessionId: offered?.id ?? '',
+            sessionId: offered,
             member:
               member.kind === 'broker'
                 ? { case: 'broker', value: member.registration() }
@@ -237,7 +244,7 @@ export class CoordinatorSession {
       }),
     );
     // Whoever has nothing to write first answers at once, if it is there: another one may be by now.
-    const isQuick = offered !== undefined || member.kind === 'observer';
+    const isQuick = this.#held !== undefined || member.kind === 'observer';
     const waitMs = isQuick && this.#link.size > 1 ? SESSION_OFFER_MS : SESSION_WELCOME_MS;
     this.#cancelWelcomeWait = clock.after(waitMs, () => {
       this.#link.cut(address);
@@ -248,7 +255,7 @@ export class CoordinatorSession {
   #receive(
     attachment: Attachment,
     { response }: SessionResponse,
-    hello: { helloMs: number; offered: Held | undefined },
+    hello: { helloMs: number; offered: string },
   ): void {
     switch (response.case) {
       case 'welcome':
@@ -270,15 +277,16 @@ export class CoordinatorSession {
     }
   }
 
-  #welcome(attachment: Attachment, welcome: Welcome, hello: { helloMs: number; offered: Held | undefined }): void {
+  #welcome(attachment: Attachment, welcome: Welcome, hello: { helloMs: number; offered: string }): void {
     this.#cancelWelcomeWait?.();
     attachment.welcomed = true;
     this.#failures = 0;
     this.#clusterId = welcome.clusterId;
     // Observers have no session to lose; to them the timeout tells a dead stream from a quiet one.
     const timeoutMs = welcome.sessionTimeoutMs || SESSION_TIMEOUT_MS;
-    const resumed = hello.offered !== undefined && hello.offered.id === welcome.sessionId;
-    this.#held = { id: welcome.sessionId, timeoutMs, answeredSentMs: hello.helloMs };
+    const resumed = hello.offered !== '' && hello.offered === welcome.sessionId;
+    this.#sessionId = welcome.sessionId;
+    this.#held = { timeoutMs, answeredSentMs: hello.helloMs };
     this.#unanswered.clear();
     this.#cancelHeartbeats?.();
     const heartbeatMs = timeoutMs / HEARTBEATS_PER_TIMEOUT;
@@ -361,6 +369,7 @@ export class CoordinatorSession {
     const hadSession = this.#held !== undefined;
     this.#endHeld();
     this.#detach()?.stream.abort({ kind: 'refused', ...why });
+    if (why.code === 'SESSION_EXPIRED') this.#sessionId = '';
     if (why.code === 'SESSION_EXPIRED' && hadSession) {
       this.#handlers.lost();
     } else {
