@@ -1,4 +1,4 @@
-import type { Mutation } from './mutations.ts';
+import type { Mutation } from './mutation.ts';
 
 /** What the durability of a log rests on. */
 export const LOG_MUTATIONS: readonly Mutation[] = [
@@ -365,5 +365,19 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     find: "if (!isValidBatchAt(chunk, at, at + bytes)) return 'bad';",
     replace: '',
     tests: ['packages/log/src/recovery.test.ts', 'packages/log/src/log.test.ts'],
+  },
+  {
+    name: 'a small file is replaced before its contents are synced',
+    file: 'packages/base/src/disk.ts',
+    find: 'file.syncNow();',
+    replace: '',
+    tests: ['packages/base/src/disk.test.ts', 'packages/log/src/stored-file.test.ts'],
+  },
+  {
+    name: 'readers are served batches whose leader epoch has rotted',
+    file: 'packages/log/src/leader-epochs.ts',
+    find: 'return known !== -1 && known !== epoch;',
+    replace: 'return known === -1 && known !== epoch && base < 0;',
+    tests: ['packages/log/src/log-faults.test.ts'],
   },
 ];

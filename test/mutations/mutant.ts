@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Mutation } from './mutations.ts';
+import type { Mutation, SeedBudget } from './mutation.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** What the tests of most mutated packages need. */
@@ -18,14 +18,12 @@ const COPIED_TO_SIMULATE = [
   'test/package.json',
   'test/simulation',
 ];
-/** A mistake is found within so many seeds; they are the same each time. */
-const SEEDS_MAX = 500;
 const RUN_MS_MAX = 120_000;
-/** Those seeds take a minute, on a machine that has nothing else to do. */
-const SIMULATION_MS_MAX = 5 * 60_000;
+/** Six times what a seed takes on a machine that has nothing else to do. */
+const SEED_MS_MAX: Readonly<Record<SeedBudget['simulation'], number>> = { coordinators: 600, brokers: 3_000 };
 
-function copiedFor(tests: readonly string[] | 'simulation'): readonly string[] {
-  if (tests === 'simulation') return COPIED_TO_SIMULATE;
+function copiedFor(tests: Mutation['tests']): readonly string[] {
+  if ('simulation' in tests) return COPIED_TO_SIMULATE;
   const isEnough = tests.every((file) => COPIED.some((folder) => file.startsWith(`${folder}/`)));
   return isEnough ? COPIED : COPIED_TO_SIMULATE;
 }
@@ -78,10 +76,10 @@ class Copy {
   }
 
   /** Runs the simulation, until a seed in which something does not hold. */
-  async simulate(): Promise<TestRun> {
+  async simulate({ simulation, seeds }: SeedBudget): Promise<TestRun> {
     const main = join(this.#directory, 'test', 'simulation', 'main.ts');
-    const words = [main, '--kind', 'coordinators', '--from', '1', '--seeds', String(SEEDS_MAX)];
-    const [passed, said] = await this.#node(words, SIMULATION_MS_MAX);
+    const words = [main, '--kind', simulation, '--from', '1', '--seeds', String(seeds)];
+    const [passed, said] = await this.#node(words, seeds * SEED_MS_MAX[simulation]);
     const failure = /^FAILED {2}(seed .*)$/m.exec(said)?.[1];
     return { passed, failures: passed ? '' : (failure?.slice(0, 300) ?? `${NO_TEST}: ${said.trim().slice(-500)}`) };
   }
@@ -137,7 +135,7 @@ export async function judge(mutation: Mutation): Promise<Judged> {
   const copy = new Copy(copiedFor(tests));
   try {
     copy.mutate(mutation);
-    const { passed, failures } = tests === 'simulation' ? await copy.simulate() : await copy.test(tests);
+    const { passed, failures } = 'simulation' in tests ? await copy.simulate(tests) : await copy.test(tests);
     if (passed) return { caught: false, how: 'its tests pass all the same' };
     // Code that cannot be loaded would fail any test: that proves nothing.
     return { caught: !failures.startsWith(NO_TEST), how: failures };
@@ -148,7 +146,7 @@ export async function judge(mutation: Mutation): Promise<Judged> {
 
 /** Runs the tests of some mutations on the code as it is. The simulation's own test does that for the simulation. */
 export async function testUnmutated(mutations: readonly Mutation[]): Promise<TestRun> {
-  const files = new Set(mutations.flatMap(({ tests }) => (tests === 'simulation' ? [] : tests)));
+  const files = new Set(mutations.flatMap(({ tests }) => ('simulation' in tests ? [] : tests)));
   if (files.size === 0) return { passed: true, failures: '' };
   const copy = new Copy(copiedFor([...files]));
   try {

@@ -252,11 +252,7 @@ export class CoordinatorSession {
     });
   }
 
-  #receive(
-    attachment: Attachment,
-    { response }: SessionResponse,
-    hello: { helloMs: number; offered: string },
-  ): void {
+  #receive(attachment: Attachment, { response }: SessionResponse, hello: { helloMs: number; offered: string }): void {
     switch (response.case) {
       case 'welcome':
         return this.#welcome(attachment, response.value, hello);
