@@ -99,8 +99,8 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a snapshot of producers is not durable when the batches before it may go',
     file: 'packages/log/src/producers/log-producers.ts',
-    find: '{ sync: true }',
-    replace: '{ sync: false }',
+    find: 'write(end, this.#written, { sync: true })',
+    replace: 'write(end, this.#written, { sync: false })',
     tests: ['packages/log/src/producers/log-producers.test.ts', 'packages/log/src/log-model.test.ts'],
   },
   {
