@@ -124,8 +124,8 @@ export class Partition extends ReplicaLog implements TurnMember {
       if (error instanceof DiskError && passesByItself(error)) return false;
       this.#broken('leader epoch', error);
     }
-    // Offline by then, when the disk failed.
-    if (this.#isOut()) return true;
+    // Offline by then, when the disk failed: it resigns.
+    if (this.#isOut()) return this.lead(epoch, replicas);
     this.#endFollowing();
     const previous = this.#leadership;
     this.#spokeIn = Math.max(this.#spokeIn, epoch);

@@ -212,6 +212,15 @@ test('one that is elected while its replica is out of service resigns at once, a
   expect([leaderEpoch, isr.map((m) => m.brokerId)]).toEqual([1, [3]]);
 });
 
+test('one whose disk fails over the epoch that it is elected for resigns at once', () => {
+  const cluster = inSync();
+  cluster.brokers.get(2)!.partitions.disk.failNextAppend();
+  cluster.place([{ leader: 2, epoch: 1, replicas: THREE, isr: [2, 3] }]).settle();
+  expect(cluster.replica(2).state.kind).toBe('offline');
+  const asked = cluster.asked.map(({ request }) => request.partitions[0]!);
+  expect(asked.map(({ leaderEpoch, isr }) => [leaderEpoch, isr.map((m) => m.brokerId)])).toEqual([[1, [3]]]);
+});
+
 test('a broker that stalls resigns what it leads, and serves it until another one does', () => {
   const cluster = inSync();
   cluster.brokers.get(1)!.replication.stalls('the disk stalls');
