@@ -17,6 +17,7 @@ import { Network } from './engine/network.ts';
 import type { NetworkWatcher } from './engine/network.ts';
 import type { Ground } from './engine/process.ts';
 import { Scheduler } from './engine/scheduler.ts';
+import { releaseSignals } from './engine/signals.ts';
 import { SimulatedStore } from './engine/store.ts';
 import { Trace } from './engine/trace.ts';
 import type { Parts } from './parts.ts';
@@ -62,6 +63,7 @@ export function setStage<Swarm extends ClusterSwarm>(
     readonly print?: ((line: string) => void) | undefined;
   } = {},
 ): Stage<Swarm> {
+  releaseSignals();
   const trace = new Trace(options.print);
   const chanceFor = (name: string): Chance => new Chance(seed, name);
   const scheduler = new Scheduler(chanceFor('order'));
