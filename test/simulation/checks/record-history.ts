@@ -16,8 +16,6 @@ export interface Send {
   outcome: SendOutcome;
   /** Of `ok`: where it was stored, as its producer was told. */
   offset: number;
-  /** It may have been sent several times by a producer that does not number its batches: then it may be stored as often. */
-  mayRepeat: boolean;
 }
 
 /** A record as somebody has read it. */
@@ -57,7 +55,6 @@ export class RecordHistory {
       completed: Infinity,
       outcome: 'info',
       offset: -1,
-      mayRepeat: false,
     };
     this.sends.push(sent);
     return sent;

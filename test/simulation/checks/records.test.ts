@@ -240,16 +240,6 @@ for (const [what, { plant, kinds }] of Object.entries(PLANTED)) {
   });
 }
 
-test('a producer without idempotence may store twice what it may have sent twice', () => {
-  const cluster = new Cluster().run([]);
-  const [send] = cluster.send({ producer: 0, records: 1, outcome: 'ok' });
-  cluster.log.push({ offset: 1, value: send!.value });
-  cluster.read('fresh', 2);
-  expect(anomaliesIn(cluster.history).map(({ kind }) => kind)).toEqual(['duplicate']);
-  send!.mayRepeat = true;
-  expect(anomaliesIn(cluster.history)).toEqual([]);
-});
-
 test('a partition that may lose records may not invent any', () => {
   const cluster = new Cluster().run([{ kind: 'send', producer: 0, records: 3, outcome: 'ok' }]);
   unread(cluster, () => true);

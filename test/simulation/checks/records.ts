@@ -4,7 +4,7 @@ import type { Poll, RecordHistory, SeenRecord, Send } from './record-history.ts'
  * What may be wrong with a history, by the names of Jepsen's checker of logs (`jepsen/tests/kafka.clj`), and more:
  *
  * - `inconsistent-offsets`: one offset of a partition with two values, by whomever it was seen.
- * - `duplicate`: one value at two offsets. Allowed of a send that `mayRepeat`.
+ * - `duplicate`: one value at two offsets.
  * - `lost-write`: acknowledged, read by nobody, though somebody read what lies behind it; or not read though another record of
  *   its batch was.
  * - `unseen`: acknowledged, and not read by the end, nor anything behind it.
@@ -127,7 +127,6 @@ class PartitionHistory {
   #places(): Map<number, string> {
     const values = new Map<number, string>();
     const offsets = new Map<string, number>();
-    const repeatable = new Set(this.sends.filter(({ mayRepeat }) => mayRepeat).map(({ value }) => value));
     const note = (who: string, { offset, value }: SeenRecord): void => {
       const other = values.get(offset);
       if (other === undefined) values.set(offset, value);
@@ -135,7 +134,7 @@ class PartitionHistory {
         this.#found('inconsistent-offsets', `at ${offset} there was ${show(other)}, and ${who} has ${show(value)}`);
       const elsewhere = offsets.get(value);
       if (elsewhere === undefined) offsets.set(value, offset);
-      else if (elsewhere !== offset && !repeatable.has(value))
+      else if (elsewhere !== offset)
         this.#found('duplicate', `${show(value)} is at ${elsewhere}, and ${who} has it at ${offset}`);
     };
     for (const { outcome, producer, offset, value } of this.sends)
