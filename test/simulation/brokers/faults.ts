@@ -4,6 +4,8 @@ import type { Process } from '../engine/process.ts';
 import type { Coordinators } from '../cluster/coordinators.ts';
 import type { Parts } from '../parts.ts';
 import { canSpare } from './disk-budget.ts';
+import { JoinFaults } from './join-faults.ts';
+import { LeaderRace } from './leader-race.ts';
 import type { BrokerMachine } from './machine.ts';
 import type { BrokerFaultSwarm, BrokerSwarm } from './swarm.ts';
 
@@ -32,13 +34,16 @@ export class BrokerFaults {
   readonly #victims: BrokerVictims;
   readonly #chance: Chance;
   readonly #faults: FaultClock;
+  readonly #race: LeaderRace;
 
   constructor(parts: Parts<BrokerSwarm>, victims: BrokerVictims) {
     this.#parts = parts;
     this.#victims = victims;
     this.#chance = parts.chanceFor('faults');
     this.#faults = new FaultClock(parts.ground.scheduler, this.#chance);
+    this.#race = new LeaderRace(parts, victims.machines, this.#faults);
     this.#faults.start(this.#kinds, parts.swarm.faults);
+    parts.network.watch(new JoinFaults(parts, victims, this.#faults));
   }
 
   get count(): number {
@@ -95,6 +100,13 @@ export class BrokerFaults {
       machine.rotAsItRuns((only) => this.#canSpare(machine, only));
       this.#victims.readAll();
     },
+    loseReplicaMs: () => {
+      const machine = this.#machine();
+      const folders = machine.folders.filter((folder) => this.#canSpare(machine, folder));
+      if (folders.length === 0) return;
+      machine.loseReplica(this.#chance.pick(folders));
+      if (this.#chance.happens(0.5)) this.#faults.later(BOUNCE_MS, () => machine.start());
+    },
     restoreDiskMs: () => {
       const machine = this.#machine();
       if (!this.#canSpare(machine) || !machine.restore()) return;
@@ -103,6 +115,7 @@ export class BrokerFaults {
       if (this.#chance.happens(0.5)) for (const other of this.#victims.machines) other.kill();
       if (this.#chance.happens(0.7)) this.#faults.later(BOUNCE_MS, () => machine.start());
     },
+    raceLeadersMs: () => this.#race.begin(),
     partitionMs: () => {
       const [one, other] = [this.#anybody(), this.#anybody()];
       if (one !== undefined && other !== undefined) this.#partition(one, other);

@@ -12,7 +12,7 @@ import type { Chance } from '../engine/chance.ts';
 import { Process } from '../engine/process.ts';
 import type { Parts } from '../parts.ts';
 import { copyDirectory } from './disk-copy.ts';
-import { loseSegment, rot } from './rot.ts';
+import { loseFolder, loseSegment, rot } from './rot.ts';
 import type { BrokerSwarm } from './swarm.ts';
 
 /** Of starts before which the disk is copied. */
@@ -62,6 +62,8 @@ export class BrokerMachine {
   #isWiped = false;
   /** Folders with something that has rotted, until their replicas begin anew. */
   readonly #rotten = new Set<string>();
+  /** Folders that are not there any more, until their broker has registered without them. */
+  readonly #lost = new Set<string>();
   #hasLostDisk = false;
   #isFilled = false;
   #isStopping = false;
@@ -98,7 +100,7 @@ export class BrokerMachine {
    * without it, and what has rotted until the replica begins anew.
    */
   isWhole(folder: string): boolean {
-    return !this.#isWiped && !this.#rotten.has(folder);
+    return !this.#isWiped && !this.#rotten.has(folder) && !this.#lost.has(folder);
   }
 
   /** Whether that ever happened. */
@@ -109,6 +111,11 @@ export class BrokerMachine {
   /** Whether something of a replica has rotted, and it has not begun anew since. */
   isRotten(folder: string): boolean {
     return this.#rotten.has(folder);
+  }
+
+  /** Of the replicas that it holds. */
+  get folders(): readonly string[] {
+    return [...(this.broker?.partitions.all() ?? [])].map(({ folder }) => folder);
   }
 
   /** Starts the process, with what the last one left on the disk. */
@@ -173,6 +180,7 @@ export class BrokerMachine {
     this.#isWiped = true;
     this.#hasLostDisk = true;
     this.#rotten.clear();
+    this.#lost.clear();
     this.events.wiped(this);
   }
 
@@ -187,6 +195,16 @@ export class BrokerMachine {
     this.#endDisk();
     const rots = this.#chance.happens(0.7) ? rot : loseSegment;
     this.#rots(rots(this.#disk, this.#chance, (folder) => !this.#rotten.has(folder) && maySpare(folder)));
+  }
+
+  /** The process ends, and one replica is gone. */
+  loseReplica(folder: string): void {
+    this.kill(`its replica ${folder} is lost`);
+    this.#endDisk();
+    if (!loseFolder(this.#disk, folder)) return;
+    this.#lost.add(folder);
+    this.#rotten.delete(folder);
+    this.#hasLostDisk = true;
   }
 
   /** The same while the broker runs, where it leads: somebody may read it. */
@@ -342,6 +360,7 @@ export class BrokerMachine {
     if (line.message.startsWith('registered with the coordinator')) {
       running.brokerEpoch = Number(line.facts['brokerEpoch']);
       this.#isWiped = false;
+      this.#lost.clear();
     }
     if (line.message.includes(' begins anew')) this.#rotten.delete(String(line.facts['partition']));
     this.events.logged(this, line);

@@ -92,11 +92,12 @@ export class ReplicaChecks {
     for (const partition of machine.broker?.partitions.all() ?? []) {
       const { folder } = partition;
       if (partition.state.kind === 'offline') continue;
+      const known = before?.get(folder);
       if (machine.isRotten(folder)) {
+        this.#restartedRotten(machine, partition, known);
         now.set(folder, stateOf(partition, new ReplicaLog(machine.disk, folder)));
         continue;
       }
-      const known = before?.get(folder);
       const isSameDisk = known !== undefined && machine.isWhole(folder);
       const log = isSameDisk ? known.log : new ReplicaLog(machine.disk, folder);
       const removed = log.reread();
@@ -114,6 +115,19 @@ export class ReplicaChecks {
       const stored = this.#stored(partition);
       if (stored !== undefined) this.#candidates(folder, stored);
     }
+  }
+
+  /** R9: a start goes on with a log that has rotted only where it could not see that; it has not cut it for a torn tail. */
+  #restartedRotten(machine: BrokerMachine, partition: Partition, known: Known | undefined): void {
+    const { end, isUnclean } = this.#committedOf(partition.folder);
+    const least = Math.min(known?.durableEnd ?? 0, end);
+    if (isUnclean || partition.topic.settings.flush !== 'commit' || partition.endOffset >= least) return;
+    this.#wrong(
+      'R9',
+      machine,
+      partition,
+      `a start took rot for a torn tail, and cut it to ${partition.endOffset}, of ${least}`,
+    );
   }
 
   /** The disk is another one. */

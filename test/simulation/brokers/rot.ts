@@ -44,13 +44,26 @@ export function loseSegment(disk: SimulatedDisk, chance: Chance, may: (folder: s
 }
 
 /**
+ * A log is gone with its folder.
+ *
+ * @returns false when no start could miss it: the checkpoint that no power cut takes back does not name it
+ */
+export function loseFolder(disk: SimulatedDisk, folder: string): boolean {
+  const path = `partitions/${folder}`;
+  const names = disk.list(path);
+  if (names === undefined || durableCheckpoint(disk)?.has(folder) !== true) return false;
+  for (const name of names) disk.removeFile(`${path}/${name}`);
+  disk.removeDirectory(path);
+  disk.syncDirectory('partitions');
+  return true;
+}
+
+/**
  * Of the folders where it may be: what has rotted already need not be batches. And only where any later start can tell rot from a
  * torn tail: in sealed segments, and below the checkpoint that no power cut takes back.
  */
 function durableOf(disk: SimulatedDisk, may: (folder: string) => boolean): Stretch[] {
-  const checkpoint = disk.durableContentsOf('checkpoint');
-  const durable = checkpoint === undefined ? undefined : decodeCheckpoint('checkpoint', checkpoint);
-  const folders = [...(durable ?? [])].filter(([folder]) => may(folder));
+  const folders = [...(durableCheckpoint(disk) ?? [])].filter(([folder]) => may(folder));
   return folders.flatMap(([folder, said]) => {
     const mark = readTruncationMark(disk, `partitions/${folder}`);
     // Right after a cut the checkpoint may be of what is gone.
@@ -62,4 +75,9 @@ function durableOf(disk: SimulatedDisk, may: (folder: string) => boolean): Stret
       return last === undefined ? [] : [{ folder, path, bytes: last.to }];
     });
   });
+}
+
+function durableCheckpoint(disk: SimulatedDisk): ReturnType<typeof decodeCheckpoint> {
+  const checkpoint = disk.durableContentsOf('checkpoint');
+  return checkpoint === undefined ? undefined : decodeCheckpoint('checkpoint', checkpoint);
 }

@@ -43,6 +43,10 @@ export interface BrokerFaultSwarm {
   readonly rotAsItRunsMs: number;
   /** It comes back with its disk of an earlier start. */
   readonly restoreDiskMs: number;
+  /** It comes back without one of its replicas. */
+  readonly loseReplicaMs: number;
+  /** Leaders of a partition follow each other fast, and hear nothing of each other. */
+  readonly raceLeadersMs: number;
   readonly partitionMs: number;
   /** From all other machines, coordinators too. */
   readonly isolateBrokerMs: number;
@@ -50,6 +54,14 @@ export interface BrokerFaultSwarm {
   readonly killCoordinatorMs: number;
   readonly pauseCoordinatorMs: number;
   readonly storeDownMs: number;
+}
+
+/** How often something happens when a leader asks for one more in-sync replica: shares of such requests. */
+interface JoinSwarm {
+  /** It is held up, and the newcomer loses its replica meanwhile. */
+  readonly lateRate: number;
+  /** It is done, and the leader does not hear of it, nor from the newcomer. */
+  readonly untoldRate: number;
 }
 
 /** A topic of the load. */
@@ -86,6 +98,7 @@ export interface BrokerSwarm extends ClusterSwarm {
   readonly safetyMs: number;
   readonly disk: DiskSwarm;
   readonly faults: BrokerFaultSwarm;
+  readonly joins: JoinSwarm;
 }
 
 /**
@@ -149,7 +162,10 @@ export function brokerSwarmOf(seed: number, scale = 1): BrokerSwarm {
       storeDownMs: every(10_000, 30_000, 0.8),
       restoreDiskMs: every(2_000, 12_000, 0.5),
       rotAsItRunsMs: every(1_500, 8_000, 0.5),
+      loseReplicaMs: every(3_000, 15_000, 0.5),
+      raceLeadersMs: every(3_000, 15_000, 0.5),
     },
+    joins: { lateRate: rate(0.6), untoldRate: rate(0.6) },
   };
 }
 

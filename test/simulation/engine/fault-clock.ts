@@ -18,6 +18,16 @@ export class FaultClock {
     return this.#count;
   }
 
+  /** No more of them come. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** One has come that no rate of time has brought. */
+  met(): void {
+    this.#count++;
+  }
+
   /** @param everyMs - from one of a kind to the next, on average; 0 for never */
   start<Kind extends string>(
     kinds: Readonly<Record<Kind, () => void>>,

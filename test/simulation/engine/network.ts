@@ -38,7 +38,7 @@ type StreamHandler = Extract<Handler, { kind: 'stream' }>;
 export class Network implements WireNetwork {
   readonly #ground: Ground;
   readonly #chance: Chance;
-  readonly #watchers: readonly NetworkWatcher[];
+  readonly #watchers: NetworkWatcher[];
   #swarm: NetworkSwarm;
   /** By address; who came last answers. */
   readonly #listening = new Map<string, { readonly process: Process; readonly handlers: readonly Handler[] }[]>();
@@ -58,7 +58,12 @@ export class Network implements WireNetwork {
     this.#ground = options.ground;
     this.#chance = options.chance;
     this.#swarm = options.swarm;
-    this.#watchers = options.watchers;
+    this.#watchers = [...options.watchers];
+  }
+
+  /** One more wants to know what passes from now on. */
+  watch(watcher: NetworkWatcher): void {
+    this.#watchers.push(watcher);
   }
 
   /** The network as a process sees it. */
