@@ -25,6 +25,8 @@ const BOUNCE_MS = 20;
 /** Longer, and shorter, than a session. */
 const PAUSE_MS = [500, 3_000, 12_000];
 const PARTITION_MS = [1_000, 8_000, 20_000];
+/** A disk syncs nothing for so long before the power goes. */
+const TAIL_MS_MAX = 2_000;
 /** The power goes within so many changes of the disk. */
 const MUTATIONS_MAX = 30;
 
@@ -87,6 +89,14 @@ export class BrokerFaults {
       this.#faults.later(10_000, () => machine.empty());
     },
     stallDiskMs: () => this.#machine().stall(this.#chance.pick([300, 3_000, 8_000])),
+    loseTailMs: () => {
+      const machine = this.#machine();
+      machine.stall(TAIL_MS_MAX);
+      this.#faults.later(TAIL_MS_MAX, () => {
+        machine.cutPower();
+        this.#faults.later(BOUNCE_MS, () => machine.start());
+      });
+    },
     wipeDiskMs: () => {
       const machine = this.#machine();
       if (this.#canSpare(machine)) machine.wipe();

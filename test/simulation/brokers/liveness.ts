@@ -1,5 +1,6 @@
 import { SESSION_TIMEOUT_MS, REPLICA_LAG_TIME_MAX_MS } from '@weir/base/limits.ts';
 import { folderOf } from '@weir/broker/partition/partition-key.ts';
+import type { Stored } from '../checks/history.ts';
 import type { Coordinators } from '../cluster/coordinators.ts';
 import type { Chance } from '../engine/chance.ts';
 import type { Parts } from '../parts.ts';
@@ -24,8 +25,7 @@ export class Liveness {
   readonly #parts: Parts<BrokerSwarm>;
   readonly #coordinators: Coordinators;
   readonly #machines: readonly BrokerMachine[];
-  /** Those that are healed; the others stay as they are for good. */
-  readonly core: readonly BrokerMachine[];
+  #core: readonly BrokerMachine[];
 
   constructor(
     parts: Parts<BrokerSwarm>,
@@ -35,7 +35,12 @@ export class Liveness {
     this.#coordinators = options.coordinators;
     this.#machines = options.machines;
     const chance = parts.chanceFor('core');
-    this.core = chance.happens(0.5) ? options.machines : this.#smallCore(chance);
+    this.#core = chance.happens(0.5) ? options.machines : this.#smallCore(chance);
+  }
+
+  /** Those that are healed; the others stay as they are for good. */
+  get core(): readonly BrokerMachine[] {
+    return this.#core;
   }
 
   /** Brings back what is to be alive. The rest is paused, or stays away. */
@@ -52,6 +57,7 @@ export class Liveness {
 
   /** Starts what has ended meanwhile. */
   bringBack(): void {
+    this.#core = this.#machines.filter((machine) => this.#core.includes(machine) || this.#isAwaited(machine));
     for (const seat of this.#coordinators.seats) {
       seat.running?.process.resume();
       this.#coordinators.start(seat);
@@ -106,6 +112,17 @@ export class Liveness {
     return undefined;
   }
 
+  /**
+   * A partition is led by nobody but one outside the core: a request of somebody who is gone was still under way, and has put that one
+   * in sync.
+   */
+  #isAwaited({ id }: BrokerMachine): boolean {
+    for (const [, , partition] of this.#parts.history.partitions()) {
+      if (partition['leader'] === -1 && neededOf(partition).some(({ broker }) => broker === id)) return true;
+    }
+    return false;
+  }
+
   /** A partition cannot do without a replica that the broker has taken out of service: that is for an operator to mend. */
   #isMissed(machine: BrokerMachine): boolean {
     const { history, swarm } = this.#parts;
@@ -152,11 +169,17 @@ export class Liveness {
     const { history, swarm } = this.#parts;
     const ids = new Set(core.map(({ id }) => id));
     const least = Math.max(...swarm.topics.map(({ minInSync }) => minInSync));
-    for (const [, , { replicas, isr, elr, lastKnownElr }] of history.partitions()) {
-      const needed = [...(isr as Member[]), ...(elr as Member[]), ...(lastKnownElr as Member[])];
-      const alive = (replicas as number[]).filter((id) => ids.has(id)).length;
-      if (!needed.every(({ broker }) => ids.has(broker)) || alive < Math.min(least, replicas.length)) return false;
+    for (const [, , partition] of history.partitions()) {
+      const replicas = partition['replicas'] as readonly number[];
+      const alive = replicas.filter((id) => ids.has(id)).length;
+      const hasNeeded = neededOf(partition).every(({ broker }) => ids.has(broker));
+      if (!hasNeeded || alive < Math.min(least, replicas.length)) return false;
     }
     return true;
   }
+}
+
+/** Who may lead it, or may turn out to be the only one who may. */
+function neededOf({ isr, elr, lastKnownElr }: Stored): readonly Pick<Member, 'broker'>[] {
+  return [...(isr as Member[]), ...(elr as Member[]), ...(lastKnownElr as Member[])];
 }

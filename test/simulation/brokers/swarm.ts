@@ -35,6 +35,8 @@ export interface BrokerFaultSwarm {
   readonly fillDiskMs: number;
   /** Its syncs do not come back for a while. */
   readonly stallDiskMs: number;
+  /** The same, and then its power goes, and is back before anybody has noticed: it lacks what it was at. */
+  readonly loseTailMs: number;
   /** It comes back with an empty disk. */
   readonly wipeDiskMs: number;
   /** It comes back, and what it had made durable has rotted, or is not found. */
@@ -164,6 +166,7 @@ export function brokerSwarmOf(seed: number, scale = 1): BrokerSwarm {
       rotAsItRunsMs: every(1_500, 8_000, 0.5),
       loseReplicaMs: every(3_000, 15_000, 0.5),
       raceLeadersMs: every(3_000, 15_000, 0.5),
+      loseTailMs: every(2_000, 12_000, 0.5),
     },
     joins: { lateRate: rate(0.6), untoldRate: rate(0.6) },
   };
