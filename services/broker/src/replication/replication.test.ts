@@ -196,6 +196,16 @@ test('a new leader does not tell an end that it does not know', () => {
   expect([cluster.replica(2).highWatermark, cluster.replica(2).isEndKnown]).toEqual([2, true]);
 });
 
+test('who follows in another epoch than its leader leads in is refused, and what it has counts for nothing', () => {
+  const cluster = inSync();
+  const next = [{ leader: 1, epoch: 1, replicas: THREE, isr: THREE, partitionEpoch: 1 }];
+  cluster.place(next, 1).pass(2_000);
+  const { replicas } = cluster.replica(1).leadership!;
+  expect([2, 3].map((id) => replicas.durableEndOf(id))).toEqual([undefined, undefined]);
+  cluster.place(next).pass(2_000);
+  expect([2, 3].map((id) => replicas.durableEndOf(id))).toEqual([0, 0]);
+});
+
 test('a leader that goes out of service asks that another in-sync replica leads', () => {
   const cluster = inSync();
   cluster.replica(1).goOffline('an invariant does not hold');
