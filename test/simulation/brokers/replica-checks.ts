@@ -119,15 +119,13 @@ export class ReplicaChecks {
 
   /** R9: a start goes on with a log that has rotted only where it could not see that; it has not cut it for a torn tail. */
   #restartedRotten(machine: BrokerMachine, partition: Partition, known: Known | undefined): void {
-    const { end, isUnclean } = this.#committedOf(partition.folder);
-    const least = Math.min(known?.durableEnd ?? 0, end);
-    if (isUnclean || partition.topic.settings.flush !== 'commit' || partition.endOffset >= least) return;
-    this.#wrong(
-      'R9',
-      machine,
-      partition,
-      `a start took rot for a torn tail, and cut it to ${partition.endOffset}, of ${least}`,
-    );
+    const { batches, isUnclean } = this.#committedOf(partition.folder);
+    if (known === undefined || isUnclean || partition.topic.settings.flush !== 'commit') return;
+    // What was not committed may have been cut where its leader had something else.
+    for (const batch of known.log.from(partition.endOffset)) {
+      if (batch.lastOffset >= known.durableEnd || !isSameBatch(batch, batches.get(batch.baseOffset))) continue;
+      return this.#wrong('R9', machine, partition, `a start took rot for a torn tail: ${show(batch)} is cut`);
+    }
   }
 
   /** The disk is another one. */
