@@ -1,6 +1,7 @@
 import { assert } from '@weir/base/assert.ts';
 import { DiskError, type Disk } from '@weir/base/disk.ts';
 import { offset, type LeaderEpoch, type Offset } from '@weir/base/ids.ts';
+import { LogCompaction } from './compaction/log-compaction.ts';
 import type { ColdReadDone } from './cold-reader.ts';
 import { writeDamageMark } from './damage-mark.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
@@ -46,6 +47,8 @@ export class Log {
   readonly #files: SegmentFiles;
   readonly #reads: LogReads;
   readonly #writer: LogWriter;
+  /** Only of a log whose topic asks for it. */
+  readonly compaction: LogCompaction;
   #startOffset: Offset;
 
   /** The durable end moved up. Called from within `flush`, `beginEpoch`, `truncateTo` and `close`, and between turns. */
@@ -123,6 +126,16 @@ export class Log {
         fault: (error, what) => this.onFault(error, what),
         synced: (durationMs, bytes) => this.onSync(durationMs, bytes),
         over: () => this.#reads.clearWindow(),
+      },
+    );
+    this.compaction = new LogCompaction(
+      { disk, clock, directory, config, segments, reader, producers, files: this.#files },
+      recovered.cleanPoint,
+      this,
+      {
+        replaced: () => this.#reads.replaced(),
+        fault: (error) => this.#writer.fault(error, error.duringSync ? 'sync' : 'append'),
+        damage: (error) => this.#readFault(error),
       },
     );
   }
@@ -264,6 +277,7 @@ export class Log {
     const [disk, directory, before] = [this.#disk, this.#directory, this.endOffset];
     assert(end >= this.#startOffset && end <= before, `a log from ${this.#startOffset} to ${before} is cut at ${end}`);
     this.#guard(() => {
+      this.compaction.truncate(end);
       if (!this.#writer.truncate(end, this.#startOffset)) return this.restartAt(this.#startOffset);
       if (this.endOffset < before) this.#reads.truncate(this.endOffset);
       const [segments, batchBytesMax] = [this.#segments.snapshot(), this.#config.groupBytesMax];
@@ -284,6 +298,7 @@ export class Log {
   restartAt(start: Offset, producers = new ProducerStates()): void {
     this.#guard(() => {
       this.#writer.restartAt(start);
+      this.compaction.clear();
       this.#startOffset = start;
       this.#reads.truncate(offset(0));
       this.#producers.restart(start, producers);
@@ -408,6 +423,7 @@ export class Log {
   }
 
   #letGo(): void {
+    this.compaction.stop();
     this.#reads.close();
     for (const { baseOffset } of this.#segments.snapshot()) this.#files.forget(baseOffset);
   }

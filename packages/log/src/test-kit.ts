@@ -1,6 +1,7 @@
 import type { Cancel, Clock } from '@weir/base/clock.ts';
 import { leaderEpoch, offset } from '@weir/base/ids.ts';
 import { BatchBuilder } from '@weir/records/batch-builder.ts';
+import type { Compression } from '@weir/records/compression.ts';
 import { BATCH_CRC_FROM, writeCrc } from '@weir/records/batch-header.ts';
 import { crc32c } from '@weir/records/crc32c.ts';
 import type { Disk } from '@weir/base/disk.ts';
@@ -71,6 +72,22 @@ export function makeBatch(timestamps: readonly number[], { valueBytes = 10, fill
   const builder = new BatchBuilder({ maxBytes: 1_000_000 });
   for (const timestampMs of timestamps) {
     builder.append({ key: null, value: Buffer.alloc(valueBytes, fill), timestampMs });
+  }
+  return builder.build();
+}
+
+/** For tests: a record of a key; null: a tombstone. */
+export type KeyedRecord = readonly [key: string | null, value: string | null, timestampMs?: number];
+
+/** For tests: a producer's batch of such records. */
+export function keyedBatch(records: readonly KeyedRecord[], compression: Compression = 'none'): Buffer {
+  const builder = new BatchBuilder({ maxBytes: 1_000_000, compression });
+  for (const [key, value, timestampMs = 0] of records) {
+    builder.append({
+      key: key === null ? null : Buffer.from(key),
+      value: value === null ? null : Buffer.from(value),
+      timestampMs,
+    });
   }
   return builder.build();
 }
