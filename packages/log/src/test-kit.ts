@@ -67,11 +67,15 @@ export class TurnClock extends ManualClock {
   }
 }
 
-/** For tests: a producer's batch with a record for each timestamp. */
-export function makeBatch(timestamps: readonly number[], { valueBytes = 10, fill = 0 } = {}): Buffer {
+/** For tests: a producer's batch with a record for each timestamp; without bytes of a value it has tombstones. */
+export function makeBatch(
+  timestamps: readonly number[],
+  { valueBytes = 10, fill = 0, keys = [] }: { valueBytes?: number; fill?: number; keys?: readonly string[] } = {},
+): Buffer {
   const builder = new BatchBuilder({ maxBytes: 1_000_000 });
-  for (const timestampMs of timestamps) {
-    builder.append({ key: null, value: Buffer.alloc(valueBytes, fill), timestampMs });
+  for (const [i, timestampMs] of timestamps.entries()) {
+    const key = keys.length === 0 ? null : Buffer.from(keys[i % keys.length]!);
+    builder.append({ key, value: valueBytes < 0 ? null : Buffer.alloc(valueBytes, fill), timestampMs });
   }
   return builder.build();
 }

@@ -1,7 +1,7 @@
 import { assert } from '@weir/base/assert.ts';
 import type { Disk, DiskError, DiskFile } from '@weir/base/disk.ts';
 import { offset, type Offset } from '@weir/base/ids.ts';
-import { COMPACTION_CHUNK_BYTES } from '@weir/base/limits.ts';
+import { COLD_READ_BYTES } from '@weir/base/limits.ts';
 import { baseOffsetOf, batchBytesOf, lastOffsetOf, leaderEpochOf } from '@weir/records/batch-header.ts';
 import { placeholder, PLACEHOLDER_OFFSETS_MAX } from '@weir/records/placeholder.ts';
 import { emptySegment, type ActiveSegment } from '../segment.ts';
@@ -20,7 +20,7 @@ export class CleanedSegment {
   readonly #path: string;
   readonly #file: DiskFile;
   readonly #segment: ActiveSegment;
-  readonly #waiting = Buffer.allocUnsafeSlow(COMPACTION_CHUNK_BYTES);
+  readonly #waiting = Buffer.allocUnsafeSlow(COLD_READ_BYTES);
   #waitingBytes = 0;
   #hole: Hole | undefined;
   #unsyncedBytes = 0;

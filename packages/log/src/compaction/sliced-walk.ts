@@ -1,6 +1,6 @@
 import type { Cancel, Clock } from '@weir/base/clock.ts';
 import type { DiskError } from '@weir/base/disk.ts';
-import { COMPACTION_CHUNK_BYTES, COMPACTION_SLICE_BYTES, COMPACTION_SLICE_MS } from '@weir/base/limits.ts';
+import { COLD_READ_BYTES, COMPACTION_SLICE_BYTES, COMPACTION_SLICE_MS } from '@weir/base/limits.ts';
 import { batchBytesOf } from '@weir/records/batch-header.ts';
 import { isValidBatchAt } from '@weir/records/check-batch.ts';
 import type { SegmentSummary } from '../index-file.ts';
@@ -57,7 +57,7 @@ export class SlicedWalk {
     let goesOn = true;
     reader.walk(
       this.#segment,
-      { position: from, chunkBytes: COMPACTION_CHUNK_BYTES },
+      { position: from, chunkBytes: COLD_READ_BYTES },
       {
         header: () => 'take',
         batch: (chunk, at, place) => {
