@@ -67,6 +67,7 @@ export const BROKER_SOMETIMES = [
   'a write was refused for want of replicas in sync',
   'a batch was sent again, and stored once',
   'a disk was replaced by an older copy of it',
+  'a log was compacted',
   'a partition was made with a replica on a broker that was away',
 ] as const;
 

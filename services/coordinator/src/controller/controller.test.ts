@@ -103,7 +103,9 @@ describe('creating topics', () => {
       { name: 'b', replicationFactor: 4 },
     ]);
     expect(results[0]).toMatchObject({
-      refusal: { message: expect.stringContaining('flush, max.compaction.lag.ms, max.message.bytes, message.timestamp.type') },
+      refusal: {
+        message: expect.stringContaining('flush, max.compaction.lag.ms, max.message.bytes, message.timestamp.type'),
+      },
     });
     expect(results[1]).toMatchObject({ refusal: { message: expect.stringContaining('3 are registered') } });
   });
