@@ -313,6 +313,26 @@ test('a read that is under way while segments are swapped gets the same records'
   }
 });
 
+test('a reader that goes on behind a swap finds its place anew', () => {
+  const bed = newBed({ ...CONFIG, segmentBytes: 2_000 });
+  for (let i = 0; i < 12; i++) append(bed, [[`k${i % 4}`, `v${i}`]]);
+  seal(bed);
+  const readAt = (from: number): Buffer => {
+    const read = bed.log.read(offset(from), 1, bed.log.durableEnd);
+    if (read.kind !== 'cold') throw new Error(read.kind);
+    const found: Buffer[] = [];
+    bed.log.readCold(read.plan, (error, buffers) => {
+      expect(error).toBeUndefined();
+      found.push(...buffers);
+    });
+    bed.disk.settle();
+    return Buffer.concat(found);
+  };
+  for (let from = 0; from < 9; from++) expect(baseOffsetOf(readAt(from), 0)).toBe(from);
+  compact(bed.log, bed);
+  for (let from = 9; from < 12; from++) expect(baseOffsetOf(readAt(from), 0)).toBe(from);
+});
+
 test('a search by timestamp finds its record while segments are swapped', () => {
   const bed = newBed();
   for (let i = 0; i < 12; i++) append(bed, [[`k${i % 4}`, `v${i}`, i]]);
