@@ -193,6 +193,7 @@ export class Broker {
       logger: world.logger,
       metrics: this.#metrics,
       partitions: () => this.partitions.all(),
+      room: this.#room,
       compactionMapBytes: settings.budgets.compactionMapBytes,
     });
     this.#orphans = new OrphanCheck({

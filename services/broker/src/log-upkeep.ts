@@ -1,6 +1,7 @@
 import type { Clock } from '@weir/base/clock.ts';
 import type { RetentionReport } from '@weir/log/retention.ts';
 import type { Logger } from '@weir/runtime/world.ts';
+import type { DiskRoom } from './disk-room.ts';
 import type { BrokerMetrics } from './metrics.ts';
 import { Compactor } from './partition/compactor.ts';
 import type { CompactionDone } from './partition/compactor.ts';
@@ -13,6 +14,7 @@ export interface LogUpkeepParts {
   readonly logger: Logger;
   readonly metrics: BrokerMetrics;
   readonly partitions: () => Iterable<Partition>;
+  readonly room: DiskRoom;
   readonly compactionMapBytes: number;
 }
 
@@ -23,7 +25,7 @@ export class LogUpkeep {
   readonly #compactor: Compactor;
 
   constructor(parts: LogUpkeepParts) {
-    const { clock, partitions, compactionMapBytes: mapBytes } = parts;
+    const { clock, partitions, room, compactionMapBytes: mapBytes } = parts;
     this.#parts = parts;
     this.#retention = new Retention({
       clock,
@@ -34,6 +36,7 @@ export class LogUpkeep {
       clock,
       partitions,
       mapBytes,
+      hasRoom: (bytes) => room.hasRoom(bytes),
       compacted: (partition, done, durationMs) => this.#compacted(partition, done, durationMs),
       failed: (partition, error) => this.#failed(partition, error),
     });

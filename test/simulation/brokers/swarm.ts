@@ -64,7 +64,7 @@ export interface TopicSwarm {
 }
 
 /** How a topic is compacted. */
-export interface CompactionSwarm {
+interface CompactionSwarm {
   /** Its records have so many keys. */
   readonly keys: number;
   /** Of its records, so many are tombstones. */

@@ -1,4 +1,4 @@
-import { assert } from '@weir/base/assert.ts';
+import { assert, InvariantViolation } from '@weir/base/assert.ts';
 import type { Cancel, Clock } from '@weir/base/clock.ts';
 import { DiskError, type Disk } from '@weir/base/disk.ts';
 import { offset, type Offset } from '@weir/base/ids.ts';
@@ -274,8 +274,9 @@ export class Compaction {
       isOver: () => this.#checkOver(),
       pause: (next: () => void) => this.#pause(next),
     };
-    this.#walk = new SlicedWalk(parts, segment, visit, (error) => {
-      if (error === undefined) goOn();
+    const guarded = (batch: Buffer): boolean => this.#guard(() => visit(batch)) ?? false;
+    this.#walk = new SlicedWalk(parts, segment, guarded, (error) => {
+      if (error === undefined) this.#guard(goOn);
       else this.#fail(error);
     });
     this.#walk.begin();
@@ -295,7 +296,7 @@ export class Compaction {
         // A failed sync is told even if nobody waits for it: it ends the process.
         if (error !== undefined) this.#parts.fault(error);
         if (this.#checkOver()) return;
-        if (error === undefined) goOn();
+        if (error === undefined) this.#guard(goOn);
         else this.#fail(error);
       }),
     );
@@ -318,6 +319,19 @@ export class Compaction {
       if (!(error instanceof DiskError)) throw error;
       if (error.duringSync) this.#parts.fault(error);
       this.#fail(error);
+      return undefined;
+    }
+  }
+
+  /** An invariant that does not hold is this log's alone: nothing further is written to it. */
+  #guard<T>(act: () => T): T | undefined {
+    try {
+      return act();
+    } catch (error) {
+      if (!(error instanceof InvariantViolation)) throw error;
+      const fault = new DiskError('EIO', `an invariant does not hold (compaction): ${error.message}`, { cause: error });
+      this.#parts.fault(fault);
+      this.#fail(fault);
       return undefined;
     }
   }

@@ -15,19 +15,23 @@ interface Bed {
   readonly broker: TestPartitions;
   readonly compactor: Compactor;
   readonly told: string[];
+  /** What the disk has. */
+  readonly room: { bytes: number };
 }
 
 function bed(configs: Record<string, string> = {}): Bed {
   const broker = new TestPartitions({ tailCacheBytes: 0 }).leading({ ...COMPACTED, ...configs });
   const told: string[] = [];
+  const room = { bytes: 300 };
   const compactor = new Compactor({
     clock: broker.clock,
     partitions: () => broker.partitions.all(),
     mapBytes: 10_000,
+    hasRoom: (bytes) => bytes <= room.bytes,
     compacted: ({ name }, { end }) => told.push(`${name} up to ${end}`),
     failed: ({ name }, error) => told.push(`${name}: ${error.message}`),
   });
-  return { broker, compactor, told };
+  return { broker, compactor, told, room };
 }
 
 function append({ broker }: Pick<Bed, 'broker'>, ...records: readonly (readonly [string, string | null])[]): void {
@@ -146,6 +150,17 @@ test('a log whose compaction fails is put aside for a while, and goes on serving
   all.broker.clock.advance(COMPACTION_RETRY_MS);
   pass(all);
   expect(all.told.slice(1)).toEqual(['orders-0 up to 4']);
+});
+
+test('a disk that is nearly full is not filled by what is written anew', () => {
+  const all = bed();
+  append(all, ['a', '1'], ['a', '2'], ['a', '3'], ['a', '4'], ['a', '5']);
+  all.room.bytes = 100;
+  pass(all);
+  expect(all.told).toEqual([]);
+  all.room.bytes = 300;
+  pass(all);
+  expect(all.told).toEqual(['orders-0 up to 4']);
 });
 
 test('followers take over what a compacted leader has left, also from within what it has removed, and compact for themselves', () => {

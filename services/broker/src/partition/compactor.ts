@@ -14,6 +14,8 @@ export interface CompactorParts {
   readonly partitions: () => Iterable<Partition>;
   /** For the keys of one pass. */
   readonly mapBytes: number;
+  /** Whether the disk can take so much without being nearly full: a segment is written anew before the old ones go. */
+  readonly hasRoom: (bytes: number) => boolean;
   readonly compacted: (partition: Partition, done: CompactionDone, durationMs: number) => void;
   readonly failed: (partition: Partition, error: Error) => void;
 }
@@ -112,7 +114,8 @@ export class Compactor {
   }
 
   #isDue({ partition, cleanable, rules, ratio }: Choice): boolean {
-    const { minDirtyRatio, maxCompactionLagMs } = partition.topic.settings;
+    const { minDirtyRatio, maxCompactionLagMs, segmentBytes } = partition.topic.settings;
+    if (!this.#parts.hasRoom(Math.min(segmentBytes, cleanable.cleanBytes + cleanable.dirtyBytes))) return false;
     if (this.#parts.clock.monotonicMs() < (this.#putAside.get(partition) ?? 0)) return false;
     if (ratio > minDirtyRatio) return true;
     if (maxCompactionLagMs === Number.MAX_SAFE_INTEGER) return false;
