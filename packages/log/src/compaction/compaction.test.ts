@@ -333,6 +333,26 @@ test('a reader that goes on behind a swap finds its place anew', () => {
   for (let from = 9; from < 12; from++) expect(baseOffsetOf(readAt(from), 0)).toBe(from);
 });
 
+test('a segment of which nothing is left does not keep those behind it from growing old', () => {
+  const bed = newBed();
+  append(
+    bed,
+    [['a', '1', 10]],
+    [['a', '2', 20]],
+    [['a', '3', 30]],
+    [['b', '1', 40]],
+    [['b', '2', 50]],
+    [['a', '4', 60]],
+  );
+  seal(bed);
+  compact(bed.log, bed);
+  append(bed, [['a', '5', 1_000]]);
+  const rules = { nowMs: 1_000, retentionMs: 800, retentionBytes: -1, segmentMs: -1 };
+  expect(bed.log.retain({ ...rules, nowMs: 800 }).segments).toBe(0);
+  bed.log.retain(rules);
+  expect([bed.log.startOffset, recordsOf(bed.log, bed.disk)]).toEqual([6, ['6 a=5']]);
+});
+
 test('a search by timestamp finds its record while segments are swapped', () => {
   const bed = newBed();
   for (let i = 0; i < 12; i++) append(bed, [[`k${i % 4}`, `v${i}`, i]]);
