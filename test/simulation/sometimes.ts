@@ -69,6 +69,7 @@ export const BROKER_SOMETIMES = [
   'a disk was replaced by an older copy of it',
   'a leader was not told that a replica had joined',
   'a replica that may not be in sync was refused',
+  'a log was compacted',
   'a partition was made with a replica on a broker that was away',
 ] as const;
 

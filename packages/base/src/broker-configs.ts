@@ -49,6 +49,12 @@ export const BROKER_CONFIGS: Readonly<Record<string, BrokerConfigDefinition>> = 
     scope: 'cluster',
     description: `Replicas of a topic that is created without saying how many (the coordinator's --default-replication-factor). Where nobody sets it: ${REPLICATION_FACTOR_DEFAULT}, or as many as there are brokers when these are fewer.`,
   },
+  'log.cleaner.delete.retention.ms': ofTopics('delete.retention.ms', 'broker'),
+  'log.cleaner.max.compaction.lag.ms': ofTopics('max.compaction.lag.ms', 'broker'),
+  'log.cleaner.min.cleanable.ratio': ofTopics('min.cleanable.dirty.ratio', 'broker'),
+  'log.cleaner.min.compaction.lag.ms': ofTopics('min.compaction.lag.ms', 'broker'),
+  // Not of one broker: producers are refused by it, whoever leads.
+  'log.cleanup.policy': ofTopics('cleanup.policy', 'cluster'),
   'log.retention.bytes': ofTopics('retention.bytes', 'broker'),
   'log.retention.ms': ofTopics('retention.ms', 'broker'),
   'log.roll.ms': ofTopics('segment.ms', 'broker'),

@@ -13,9 +13,9 @@ interface Described {
   readonly because?: string;
 }
 
-/** A whole number. */
+/** A number, whole but for a `double`. */
 export interface NumberConfig extends Described {
-  readonly type: 'int' | 'long';
+  readonly type: 'int' | 'long' | 'double';
   /** -1 where it stands for "no limit". */
   readonly min: number;
   readonly max: number;
@@ -47,6 +47,11 @@ export function valueProblem(name: string, definition: ConfigDefinition, value: 
       const parsed = /^-?\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
       if (parsed >= min && parsed <= max) return undefined;
       return `${found} is not a whole number from ${min}${min === -1 ? ' (no limit)' : ''} to ${max}${why}`;
+    }
+    case 'double': {
+      const { min, max } = definition;
+      const parsed = /^\d{1,16}(\.\d{1,16})?$/.test(value) ? Number(value) : Number.NaN;
+      return parsed >= min && parsed <= max ? undefined : `${found} is not a number from ${min} to ${max}${why}`;
     }
     case 'string':
     case 'boolean':

@@ -37,10 +37,21 @@ export const JOURNAL_SETTLES_MAX = 4;
 export const SEGMENT_BYTES = 1024 * MIB;
 /** A segment rolls when its first record is older than this: Kafka's `segment.ms`. */
 export const SEGMENT_MS = 7 * DAY_MS;
-/** Records are kept so long unless the topic says otherwise: Kafka's `retention.ms`. */
+/** Records are kept so long unless the topic says otherwise, and tombstones: Kafka's `retention.ms`, `delete.retention.ms`. */
 export const RETENTION_MS = 7 * DAY_MS;
+export const DELETE_RETENTION_MS = DAY_MS;
 /** How often a broker looks which records are too old or too many. */
 export const RETENTION_CHECK_MS = 10_000;
+/** How often a broker looks which logs are to be compacted (Kafka's `log.cleaner.backoff.ms`), and again at one that failed. */
+export const COMPACTION_CHECK_MS = 15_000;
+export const COMPACTION_RETRY_MS = 10 * 60_000;
+/** Keys, and what is known of them, in one pass: Kafka's `log.cleaner.dedupe.buffer.size`, smaller. */
+export const COMPACTION_MAP_BYTES = 32 * MIB;
+/** A pass works so long, or on so much, and pauses, so that a quarter of the time is its own; it syncs so much. */
+export const COMPACTION_SLICE_MS = 5;
+export const COMPACTION_SLICE_BYTES = 1 * MIB;
+export const COMPACTION_PAUSE_MS = 15;
+export const COMPACTION_SYNC_BYTES = 8 * MIB;
 /** One index entry for every so many bytes of log: a full segment's indexes take 320 KiB of memory. */
 export const INDEX_INTERVAL_BYTES = 64 * KIB;
 /** An idempotent producer that sends nothing for so long is forgotten: Kafka's `producer.id.expiration.ms`. */

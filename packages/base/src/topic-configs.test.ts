@@ -15,26 +15,33 @@ test('every default is a value that may be set', () => {
 
 test('what clients of Kafka commonly set and is so anyway is taken', () => {
   const common = {
-    'cleanup.policy': 'delete',
     'compression.type': 'producer',
     'message.timestamp.type': 'CreateTime',
     'min.insync.replicas': '1',
     'segment.bytes': '1048576',
     'unclean.leader.election.enable': 'false',
+    'cleanup.policy': 'compact,delete',
+    'delete.retention.ms': '0',
+    'min.cleanable.dirty.ratio': '0.05',
+    'min.compaction.lag.ms': '5',
+    'max.compaction.lag.ms': '5',
   };
   expect(topicConfigsProblem(common)).toBeUndefined();
 });
 
 test('what would have no effect is refused, with the reason', () => {
   const refused: readonly [Record<string, string>, string][] = [
-    [{ 'cleanup.policy': 'compact' }, 'not a list of one or more of delete (compaction is not built yet)'],
+    [{ 'cleanup.policy': 'compacted' }, 'not a list of one or more of compact, delete'],
     [{ 'cleanup.policy': '' }, 'cleanup.policy ""'],
     [{ 'cleanup.policy': 'delete,delete' }, 'cleanup.policy'],
     [{ 'cleanup.policy': `delete${','.repeat(2_000)}` }, 'cleanup.policy'],
     [{ 'compression.type': 'zstd' }, 'not one of producer (batches are stored as they came)'],
     [{ 'min.insync.replicas': '0' }, 'not a whole number from 1'],
     [{ 'leader.replication.throttled.replicas': '*' }, 'replication has no throttle'],
-    [{ 'min.compaction.lag.ms': '0' }, "unlike Kafka's (compaction is not built yet); there are cleanup.policy"],
+    [{ 'min.cleanable.dirty.ratio': '1.1' }, 'not a number from 0 to 1'],
+    [{ 'min.cleanable.dirty.ratio': '' }, 'not a number from 0 to 1'],
+    [{ 'min.compaction.lag.ms': '6', 'max.compaction.lag.ms': '5' }, 'is more than max.compaction.lag.ms 5'],
+    [{ 'delete.retention.ms': '-1' }, 'not a whole number from 0'],
     [{ 'flush.ms': '1' }, '"flush" says when records are synced'],
     [{ 'retention.sm': '1' }, '"retention.sm" is not a topic config; there are'],
     [{ 'retention.ms': '-2' }, 'not a whole number from -1 (no limit)'],

@@ -2,6 +2,7 @@ import { definitionOf, valueProblem } from './config-definition.ts';
 import type { ConfigTable } from './config-definition.ts';
 import {
   CONFIG_VALUE_LENGTH_MAX,
+  DELETE_RETENTION_MS,
   GROUP_BYTES_MAX,
   MESSAGE_BYTES_MAX,
   REPLICATION_FACTOR_MAX,
@@ -23,11 +24,11 @@ const SEGMENT_BYTES_MAX = 0x7fff_ffff;
 export const TOPIC_CONFIGS = {
   'cleanup.policy': {
     type: 'list',
-    choices: ['delete'],
-    because: 'compaction is not built yet',
+    choices: ['compact', 'delete'],
     default: 'delete',
     live: true,
-    description: 'What becomes of old records: they are deleted.',
+    description:
+      'What becomes of old records: "delete" removes those that are too old or too many, "compact" those that a later record of their key follows.',
   },
   'compression.type': {
     type: 'string',
@@ -37,6 +38,14 @@ export const TOPIC_CONFIGS = {
     live: true,
     description: 'How records are compressed: as their producer did it.',
   },
+  'delete.retention.ms': {
+    type: 'long',
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    default: String(DELETE_RETENTION_MS),
+    live: true,
+    description: 'Where records are compacted, how long a tombstone stays at least once compaction has come to it.',
+  },
   flush: {
     type: 'string',
     choices: ['commit', 'interval'],
@@ -44,6 +53,14 @@ export const TOPIC_CONFIGS = {
     live: false,
     description:
       "When records count: once a sync covers them, or at once with a sync every second (the brokers' --flush).",
+  },
+  'max.compaction.lag.ms': {
+    type: 'long',
+    min: 1,
+    max: Number.MAX_SAFE_INTEGER,
+    default: String(Number.MAX_SAFE_INTEGER),
+    live: true,
+    description: 'Where records are compacted, how old one becomes at most before compaction comes to it.',
   },
   'max.message.bytes': {
     type: 'int',
@@ -60,6 +77,22 @@ export const TOPIC_CONFIGS = {
     default: 'CreateTime',
     live: true,
     description: "Whose clock a record's timestamp is of: its producer's.",
+  },
+  'min.cleanable.dirty.ratio': {
+    type: 'double',
+    min: 0,
+    max: 1,
+    default: '0.5',
+    live: true,
+    description: 'Where records are compacted, the share of the log that is not yet, from which on it is.',
+  },
+  'min.compaction.lag.ms': {
+    type: 'long',
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    default: '0',
+    live: true,
+    description: 'Where records are compacted, how old they have to be before.',
   },
   'min.insync.replicas': {
     type: 'int',
@@ -123,12 +156,6 @@ export const TOPIC_CONFIGS = {
 
 /** Kafka's other topic configs, so that somebody who sets one hears why it is not there. */
 const NOT_THERE: Readonly<Record<string, string>> = {
-  ...because('compaction is not built yet', [
-    'delete.retention.ms',
-    'max.compaction.lag.ms',
-    'min.cleanable.dirty.ratio',
-    'min.compaction.lag.ms',
-  ]),
   ...because('"flush" says when records are synced', ['flush.messages', 'flush.ms']),
   ...because('there is no tiered storage', [
     'local.retention.bytes',
@@ -197,6 +224,10 @@ export function topicConfigsProblem(configs: Readonly<Record<string, string>>): 
     const definition = definitionOf(TOPIC_CONFIGS, name);
     const problem = definition === undefined ? noTopicConfig(name) : valueProblem(name, definition, value);
     if (problem !== undefined) return problem;
+  }
+  const { 'max.compaction.lag.ms': maxLag, 'min.compaction.lag.ms': minLag } = configs;
+  if (maxLag !== undefined && minLag !== undefined && Number(minLag) > Number(maxLag)) {
+    return `min.compaction.lag.ms ${minLag} is more than max.compaction.lag.ms ${maxLag}`;
   }
   const { 'max.message.bytes': largest, 'segment.bytes': segment } = configs;
   if (largest !== undefined && segment !== undefined && Number(largest) > Number(segment)) {

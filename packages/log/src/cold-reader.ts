@@ -1,6 +1,7 @@
 import { DiskError } from '@weir/base/disk.ts';
 import type { Offset } from '@weir/base/ids.ts';
 import { COLD_READ_BYTES } from '@weir/base/limits.ts';
+import { withoutPlaceholders } from '@weir/records/placeholder.ts';
 import { BatchRun, splitRun, type ColdRun } from './batch-run.ts';
 import { BAD_BYTES, closedError } from './log-errors.ts';
 import type { ColdRead } from './log-read.ts';
@@ -36,6 +37,8 @@ export class ColdReader {
   readonly #chunks = new Map<Offset, AheadChunk>();
   /** How often the log was cut: a read that began before the last time may have seen what is gone. */
   #cuts = 0;
+  /** How often segments were written anew: a position from before that says nothing. */
+  #swaps = 0;
   #closed = false;
 
   constructor(segments: Segments, reader: SegmentReader, ahead: ReadAhead) {
@@ -45,8 +48,9 @@ export class ColdReader {
   }
 
   /**
-   * Hands over the batches as one view, or none: when the first reaches `upTo`, when the log begins behind it by now, or
-   * was cut meanwhile, wherever that was. A read ends with its segment.
+   * Hands over the batches as one view, or as some where placeholders are left out, or none: when the first reaches `upTo`,
+   * when the log begins behind it by now, or was cut meanwhile, wherever that was. A read ends with its segment, unless it
+   * has found nothing but placeholders there.
    */
   read(plan: ColdRead, done: ColdReadDone): void {
     if (this.#closed) return done(closedError(), [], plan.from);
@@ -75,6 +79,13 @@ export class ColdReader {
     this.#cuts += 1;
     for (const [at, chunk] of this.#chunks) this.#drop(at, chunk);
     for (const at of this.#resumePoints.keys()) if (at > end) this.#resumePoints.delete(at);
+  }
+
+  /** Segments were written anew: the same records, or those of them that are left, lie elsewhere. */
+  replaced(): void {
+    this.#swaps += 1;
+    for (const [at, chunk] of this.#chunks) this.#drop(at, chunk);
+    this.#resumePoints.clear();
   }
 
   /** The log is closed: reads under way still complete. */
@@ -110,11 +121,26 @@ export class ColdReader {
     this.#handOut(first, plan, false, done);
   }
 
-  #handOut(run: ColdRun, { upTo }: ColdRead, readAhead: boolean, done: ColdReadDone): void {
+  #handOut(run: ColdRun, plan: ColdRead, readAhead: boolean, done: ColdReadDone): void {
     const { bytes, nextOffset } = run;
+    const { upTo, view } = plan;
     this.#remember(run);
     if (readAhead && nextOffset < upTo) this.#readAhead(nextOffset, upTo);
-    done(undefined, [bytes], nextOffset);
+    const stretches = view === 'batches' ? [bytes] : withoutPlaceholders(bytes);
+    if (stretches.length === 0) return this.#readOn(run, plan, done);
+    // Each view is released for itself.
+    for (const further of stretches.slice(1)) this.#reader.slabs.retain(further);
+    done(undefined, stretches, nextOffset);
+  }
+
+  /** Nothing is left of what was read: what comes behind it is handed out, and only if nothing does, the placeholders. */
+  #readOn({ bytes, nextOffset }: ColdRun, plan: ColdRead, done: ColdReadDone): void {
+    if (nextOffset >= plan.upTo) return done(undefined, [bytes], nextOffset);
+    this.read({ ...plan, from: nextOffset }, (error, buffers, next) => {
+      if (error === undefined && buffers.length === 0) return done(undefined, [bytes], nextOffset);
+      this.#reader.slabs.release(bytes);
+      done(error, buffers, error === undefined ? next : plan.from);
+    });
   }
 
   /** Begins to read what comes next, of what is durable for certain. A fault is left for the reader itself to meet. */
@@ -125,7 +151,7 @@ export class ColdReader {
     });
     if (chunk === undefined) return;
     this.#chunks.set(from, chunk);
-    this.#load({ from, upTo, maxBytes: COLD_READ_BYTES }, (_, run) => {
+    this.#load({ from, upTo, maxBytes: COLD_READ_BYTES, view: 'batches' }, (_, run) => {
       if (run !== undefined) this.#ahead.arrived(chunk, run);
       else if (this.#chunks.get(from) === chunk) this.#drop(from, chunk);
       for (const wake of chunk.waiting.splice(0)) wake();
@@ -144,12 +170,17 @@ export class ColdReader {
     const segment = this.#segments.at(this.#segments.indexOf(from));
     const batches = new BatchRun(plan, this.#reader.slabs);
     const cuts = this.#cuts;
+    const swaps = this.#swaps;
     const readFrom = (position: number, slackBytes: number): void => {
       const chunkBytes = Math.min(Math.max(maxBytes + slackBytes, CHUNK_BYTES_MIN), COLD_READ_BYTES);
       this.#reader.walk(segment, { position, chunkBytes }, batches, (walkError) => {
         if (cuts !== this.#cuts) {
           batches.drop();
           return done(undefined, undefined);
+        }
+        if (swaps !== this.#swaps && !this.#closed) {
+          batches.drop();
+          return this.#load(plan, done);
         }
         // Batches that end before they should are stepped over, down to the segment's end.
         const isLost = walkError === undefined && !batches.found && from < segment.endOffset;

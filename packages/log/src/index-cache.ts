@@ -1,5 +1,5 @@
 import { DiskError, type Disk, type DiskFile } from '@weir/base/disk.ts';
-import { decodeIndexFile, type IndexKind, type SegmentSummary } from './index-file.ts';
+import { decodeIndexFile, decodeIndexHeader, type IndexKind, type SegmentSummary } from './index-file.ts';
 import { segmentPath } from './segment.ts';
 
 interface Loaded {
@@ -45,7 +45,8 @@ export class IndexCache {
     readWhole(disk, path, (bytes) => {
       const entries = bytes === undefined ? undefined : soundEntries(path, kind, bytes, segment);
       if (entries !== undefined) this.#keep({ kind, segment, entries });
-      else if (bytes !== undefined) removeQuietly(disk, path);
+      // One that is sound is another segment's that has taken this one's place.
+      else if (bytes !== undefined && !isSound(path, kind, bytes)) removeQuietly(disk, path);
       done(entries);
     });
   }
@@ -65,6 +66,11 @@ function soundEntries(path: string, kind: IndexKind, bytes: Buffer, segment: Seg
     // A newer version appeared under our feet: not ours to read.
     return undefined;
   }
+}
+
+function isSound(path: string, kind: IndexKind, bytes: Buffer): boolean {
+  const header = decodeIndexHeader(path, kind, bytes, bytes.length);
+  return header !== undefined && soundEntries(path, kind, bytes, header.summary) !== undefined;
 }
 
 function readWhole(disk: Disk, path: string, done: (bytes: Buffer | undefined) => void): void {

@@ -33,12 +33,7 @@ export class LogFolder {
 
   /** Base offsets of the log files, in order. */
   get segmentBases(): Offset[] {
-    const bases: Offset[] = [];
-    for (const name of this.#names) {
-      const base = /^\d{20}\.log$/.test(name) ? Number(name.slice(0, 20)) : Number.NaN;
-      if (Number.isSafeInteger(base)) bases.push(offset(base));
-    }
-    return bases.toSorted((a, b) => a - b);
+    return segmentBasesIn(this.#names);
   }
 
   /** Whether a file was there when the folder was looked at. */
@@ -115,6 +110,16 @@ export class LogFolder {
       file.close();
     }
   }
+}
+
+/** The base offsets of the log files among these, in order. */
+export function segmentBasesIn(names: Iterable<string>): Offset[] {
+  const bases: Offset[] = [];
+  for (const name of names) {
+    const base = /^\d{20}\.log$/.test(name) ? Number(name.slice(0, 20)) : Number.NaN;
+    if (Number.isSafeInteger(base)) bases.push(offset(base));
+  }
+  return bases.toSorted((a, b) => a - b);
 }
 
 /**

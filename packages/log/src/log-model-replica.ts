@@ -1,19 +1,15 @@
 import { strict as assert } from 'node:assert';
 import { present } from '@weir/base/assert.ts';
-import { offset, type LeaderEpoch } from '@weir/base/ids.ts';
+import { offset, type LeaderEpoch, type Offset } from '@weir/base/ids.ts';
 import { PRODUCER_ID_EXPIRATION_MS } from '@weir/base/limits.ts';
 import type { SimulatedDisk } from '@weir/base/simulated-disk.ts';
-import {
-  BATCH_HEADER_BYTES,
-  baseOffsetOf,
-  batchBytesOf,
-  leaderEpochOf,
-  writeLeaderEpoch,
-} from '@weir/records/batch-header.ts';
-import { isValidBatchAt } from '@weir/records/check-batch.ts';
+import { baseOffsetOf, batchBytesOf, lastOffsetOf, leaderEpochOf } from '@weir/records/batch-header.ts';
+import { isPlaceholder, restOfPlaceholder } from '@weir/records/placeholder.ts';
 import { readRecords } from '@weir/records/read-records.ts';
 import type { Log } from './log.ts';
 import type { LogConfig } from './log-config.ts';
+import { ModelCompaction, type ModelPass } from './log-model-compaction.ts';
+import { isRotSeen } from './log-model-rot.ts';
 import { ModelProducer, type SentBatch } from './log-model-producer.ts';
 import type { TimestampedOffset } from './log-read.ts';
 import type { TailCache } from './tail-cache.ts';
@@ -70,6 +66,9 @@ export class ModelReplica {
   epochTried = -1;
   /** The log's end when the former began: all below was durable. */
   epochStart = 0;
+  /** What the end of this log may not be cut below: somebody has compacted it, or a copy of it, up to there. */
+  committed = 0;
+  readonly compaction: ModelCompaction;
   /** Set by every start. */
   log!: Log;
 
@@ -85,6 +84,7 @@ export class ModelReplica {
     this.flush = flush;
     this.#world = world;
     this.#cache = cache;
+    this.compaction = new ModelCompaction((what) => world.saw(what));
   }
 
   get directory(): string {
@@ -133,8 +133,7 @@ export class ModelReplica {
       const found = this.#foundOf(producer);
       if (found.length > 0) this.#world.saw('producers kept over a start');
       if (producer.sentCount > found.length) this.#world.saw('batches lost');
-      // Of one whose first batches it never had the log knows less.
-      if (found[0]?.sent?.index === 0) producer.checkKnown(log, found);
+      if (this.#knows(found)) producer.checkKnown(log, found, this.compaction.end);
     }
   }
 
@@ -149,7 +148,7 @@ export class ModelReplica {
       if (sent.index === found.length && this.log.admit(batch) === undefined) this.append(batch, records, sent);
       return;
     }
-    const judged = producer.checkAdmission(this.log, sent, found);
+    const judged = producer.checkAdmission(this.log, sent, found, this.compaction.end);
     this.#world.saw(`${judged} of a producer`);
     if (judged === 'append') this.append(batch, records, sent);
   }
@@ -165,6 +164,12 @@ export class ModelReplica {
       }
       producer.replace();
     }
+  }
+
+  /** A producer whose first batches it never had, or whose last ones it has yet to take over, it knows less of. */
+  #knows(found: readonly ModelBatch[]): boolean {
+    const isPartial = this.leader !== undefined && (found.at(-1)?.base ?? 0) < this.compaction.end;
+    return found[0]?.sent?.index === 0 && !isPartial;
   }
 
   #foundOf(producer: ModelProducer): readonly ModelBatch[] {
@@ -245,9 +250,13 @@ export class ModelReplica {
       ({ base, end, bytes }) => end > from && theirs.get(base)?.bytes.equals(bytes) !== true,
     );
     const end = other?.base ?? this.end;
-    if (end < from || this.end < leader.start) return this.restartAt(leader.start, act);
+    if (end < Math.max(from, this.compaction.end) || this.end < leader.start) return this.restartAt(leader.start, act);
     this.truncateTo(end, act);
     for (let left = count; left > 0 && this.log.appendable; left--) {
+      if (leader.compaction.end > this.end) {
+        if (!this.#takeCompacted(leader)) return;
+        continue;
+      }
       const next = theirs.get(this.end);
       // A batch that reaches below the leader's start is one that is not there any more.
       if (next === undefined || next.base < leader.start) return;
@@ -255,6 +264,52 @@ export class ModelReplica {
       if (leaderEpochOf(next.bytes, 0) < this.log.latestEpoch) return this.restartAt(leader.start, act);
       this.appendReplicated(next);
       this.#world.saw('batches replicated');
+    }
+  }
+
+  /** Takes over what is left of batches of its leader. False: there is nothing now. */
+  #takeCompacted(leader: ModelReplica): boolean {
+    const upTo = leader.log.durableEnd;
+    if (!leader.log.appendable || this.end >= upTo) return false;
+    const bytes = leader.#read(this.end, 1, upTo);
+    if (bytes === undefined || bytes.length === 0) return false;
+    let batch = bytes.subarray(0, batchBytesOf(bytes, 0));
+    if (isPlaceholder(batch, 0)) batch = restOfPlaceholder(batch, offset(Math.max(this.end, baseOffsetOf(batch, 0))));
+    const base = this.end;
+    const end = lastOffsetOf(batch, 0) + 1;
+    if (base < leader.start || leaderEpochOf(batch, 0) < this.log.latestEpoch) return false;
+    const originals = leader.batches.filter((original) => original.base >= base && original.end <= end);
+    // A batch that reaches below the leader's start is one that is not there any more.
+    if (originals[0]?.base !== base) return false;
+    assert.equal(originals.at(-1)!.end, end, 'what compaction leaves ends where something ended that was appended');
+    this.compaction.takenOver(leader.compaction, end);
+    const piece = this.#cache.slabs.allocate(batch.length);
+    piece.set(batch);
+    this.epochTried = Math.max(this.epochTried, leaderEpochOf(piece, 0));
+    try {
+      this.log.appendReplicated(piece);
+    } finally {
+      this.batches.push(...originals);
+      this.#cache.slabs.release(piece);
+    }
+    this.#world.saw('compacted batches replicated');
+    return true;
+  }
+
+  /** Begins a pass over what is committed: durable here, and at its leader. */
+  compact({ share, ...pass }: Omit<ModelPass, 'upTo'> & { readonly share: number }): void {
+    const { leader, log } = this;
+    if (!log.appendable || log.compaction.isUnderWay) return;
+    let committed = Math.min(log.durableEnd, this.mustKeep);
+    if (leader !== undefined) {
+      const theirs = new Map(leader.batches.map((batch) => [batch.base, batch]));
+      const other = this.batches.find(({ base, bytes }) => theirs.get(base)?.bytes.equals(bytes) !== true);
+      committed = Math.min(committed, leader.mustKeep, other?.base ?? this.end);
+    }
+    const upTo = Math.floor(share * committed);
+    const end = this.compaction.begin(log, this.#appended, { ...pass, upTo });
+    for (const replica of [this, leader]) {
+      if (replica !== undefined) replica.committed = Math.max(replica.committed, end);
     }
   }
 
@@ -278,7 +333,7 @@ export class ModelReplica {
     assert.ok(this.log.latestEpoch === -1 || this.log.epochAt(boundary - 1) === this.log.latestEpoch);
     for (const producer of this.producers) {
       const found = this.#foundOf(producer);
-      if (found[0]?.sent?.index === 0) producer.checkKnown(this.log, found);
+      if (this.#knows(found)) producer.checkKnown(this.log, found, this.compaction.end);
     }
   }
 
@@ -311,6 +366,8 @@ export class ModelReplica {
 
   #restarted(start: number): void {
     this.batches = [];
+    this.compaction.clear();
+    this.committed = 0;
     this.origin = start;
     this.start = start;
     this.startTried = start;
@@ -338,11 +395,29 @@ export class ModelReplica {
   /** Reads from an offset to the counted end, and compares with the model. */
   checkContents(from: number, maxBytes: number): void {
     const upTo = this.log.durableEnd;
+    const found = this.#read(from, maxBytes, upTo);
+    if (found === undefined) return;
+    if (this.compaction.end > 0) {
+      this.compaction.check(found, this.#appended, { from, upTo });
+      return;
+    }
+    const expected = this.batches.filter(({ base, end }) => end > from && base < upTo);
+    if (found.equals(Buffer.concat(expected.map(({ bytes }) => bytes)))) return;
+    assert.ok(this.#world.rotten, 'what is read is not what was appended');
+    if (isRotSeen(found, expected, this.log)) this.#world.saw('rot read');
+  }
+
+  get #appended(): Buffer {
+    return Buffer.concat(this.batches.map(({ bytes }) => bytes));
+  }
+
+  /** Undefined: it met rot. */
+  #read(from: number, maxBytes: number, upTo: Offset): Buffer | undefined {
     const found: Buffer[] = [];
     let next = offset(from);
     for (let reads = 0; next < upTo; reads++) {
       assert.ok(reads < 10_000);
-      const read = this.log.read(next, maxBytes, upTo);
+      const read = this.log.read(next, maxBytes, upTo, 'batches');
       if (read.kind === 'batches') {
         for (const buffer of read.buffers) found.push(Buffer.from(buffer));
         next = read.nextOffset;
@@ -366,13 +441,10 @@ export class ModelReplica {
       assert.notEqual(outcome, 'none');
       if (outcome === 'failed') {
         this.#world.saw('rot read');
-        return;
+        return undefined;
       }
     }
-    this.#compare(
-      Buffer.concat(found),
-      this.batches.filter(({ base, end }) => end > from && base < upTo),
-    );
+    return Buffer.concat(found);
   }
 
   checkTimestamp(timestampMs: number): void {
@@ -386,35 +458,21 @@ export class ModelReplica {
     });
     this.#completeReads();
     assert.equal(done, true);
-    let expected: TimestampedOffset | undefined;
-    readRecords(Buffer.concat(this.batches.map(({ bytes }) => bytes)), (record) => {
+    let first: TimestampedOffset | undefined;
+    let isThere = found === undefined;
+    readRecords(this.#appended, (record) => {
       const { offset: at } = record;
-      if (at >= this.start && at < upTo && record.timestampMs >= timestampMs) expected ??= record;
-      return expected === undefined;
+      if (at < this.start || at >= upTo || record.timestampMs < timestampMs) return;
+      isThere ||= at === found?.offset && record.timestampMs === found.timestampMs;
+      if (this.compaction.mayLack(record) === undefined) first ??= record;
     });
-    assert.deepEqual(found, expected && { offset: expected.offset, timestampMs: expected.timestampMs });
+    assert.ok(isThere, 'what is found was appended');
+    // What compaction may have taken may still be found.
+    const isEarlier = found !== undefined && found.offset < (first?.offset ?? Infinity) && this.compaction.end > 0;
+    if (!isEarlier) assert.equal(found?.offset, first?.offset);
   }
 
   #completeReads(): void {
     while (this.#world.disk.pendingReads > 0) this.#world.disk.completeReads(1);
-  }
-
-  #compare(found: Buffer, expected: readonly ModelBatch[]): void {
-    if (found.equals(Buffer.concat(expected.map(({ bytes }) => bytes)))) return;
-    assert.ok(this.#world.rotten, 'what is read is not what was appended');
-    // Up to the first batch that every reader sees to be bad, all has to be right.
-    let at = 0;
-    for (const { bytes } of expected) {
-      if (at + BATCH_HEADER_BYTES > found.length || !isValidBatchAt(found, at, found.length)) {
-        this.#world.saw('rot read');
-        return;
-      }
-      const batch = Buffer.from(found.subarray(at, at + batchBytesOf(found, at)));
-      // No CRC covers a batch's leader epoch: where the file of them is lost as well, the batch is believed.
-      if (this.log.epochAt(baseOffsetOf(batch, 0)) === leaderEpochOf(batch, 0))
-        writeLeaderEpoch(batch, 0, leaderEpochOf(bytes, 0));
-      assert.equal(batch.equals(bytes), true, 'rot that nobody notices');
-      at += bytes.length;
-    }
   }
 }

@@ -30,12 +30,13 @@ const append = fc
   .record({
     log: logs,
     timestamps: fc.array(fc.integer({ min: 0, max: 1_000 }), { minLength: 1, maxLength: 4 }),
-    valueBytes: fc.integer({ min: 0, max: 100 }),
+    valueBytes: fc.integer({ min: -10, max: 100 }),
     fill: fc.nat(255),
+    keys: fc.constantFrom([], ['a'], ['b', 'c'], ['d', 'a', 'e']),
   })
-  .map(({ log, timestamps, valueBytes, fill }) =>
-    logStep(`append [${timestamps.join()}] of ${valueBytes} bytes`, log, (replica) => {
-      if (replica.leads) replica.append(makeBatch(timestamps, { valueBytes, fill }), timestamps.length);
+  .map(({ log, timestamps, valueBytes, fill, keys }) =>
+    logStep(`append [${timestamps.join()}] of ${valueBytes} bytes to keys ${keys.join()}`, log, (replica) => {
+      if (replica.leads) replica.append(makeBatch(timestamps, { valueBytes, fill, keys }), timestamps.length);
     }),
   );
 
@@ -157,7 +158,9 @@ const refusal = fc.constantFrom(undefined, undefined, undefined, 'EIO', 'ENOSPC'
 const truncate = fc.record({ log: logs, share: place, fails: refusal }).map(({ log, share, fails }) =>
   logStep(`cut at ${share}${fails === undefined ? '' : `, with ${fails}`}`, log, (replica, world) => {
     if (!mayCut(replica, world)) return;
-    const { start, end } = replica;
+    const { end } = replica;
+    // Nothing that is committed is cut.
+    const start = Math.max(replica.start, replica.committed);
     if (fails !== undefined) world.disk.failNextAppend(fails, 10);
     // Mostly near the end.
     replica.truncateTo(end - Math.floor(share * share * (end - start)), (write) => world.tryWrite(write));
@@ -262,6 +265,55 @@ export const STEPS: readonly fc.Arbitrary<ModelStep>[] = [
   restart,
   read,
   find,
+];
+
+const load = fc.record({ log: logs, first: fc.nat(4), tombstones: fc.boolean() }).map(({ log, first, tombstones }) =>
+  logStep(`append much from key ${first} on`, log, (replica, world) => {
+    for (let i = first; i < first + 8 && replica.leads; i++) {
+      const valueBytes = tombstones && i % 3 === 0 ? -1 : 100;
+      replica.append(makeBatch([i, i], { valueBytes, fill: i, keys: [`k${i % 4}`, `l${i}`] }), 2);
+      replica.log.flush();
+      world.settle();
+    }
+  }),
+);
+
+const seal = logs.map((log) =>
+  logStep('seal', log, ({ log: { durableEnd }, log: sealed }) => {
+    if (durableEnd > 0) sealed.retain({ nowMs: 10_000, retentionMs: -1, retentionBytes: -1, segmentMs: 0 });
+  }),
+);
+
+const beginPass = fc
+  .record({
+    log: logs,
+    share: fc.constantFrom(0.5, 1, 1),
+    mapBytes: fc.constantFrom(400, 10_000),
+    keepsTombstones: fc.boolean(),
+  })
+  .map(({ log, ...rules }) => logStep(`compact ${JSON.stringify(rules)}`, log, (replica) => replica.compact(rules)));
+
+const goOn = fc
+  .record({
+    log: logs,
+    slices: fc.constantFrom(1, 3, 100),
+    mutations: fc.constantFrom(undefined, undefined, 0, 3, 9, 20),
+  })
+  .map(({ log, slices, mutations }) =>
+    logStep(`a pass goes on for ${slices} slices, and ${mutations ?? 'all'} mutations`, log, (replica, world) => {
+      if (mutations !== undefined && replica.log.compaction.isUnderWay) world.disk.crashAfter(mutations);
+      const complete = (): void => world.settle();
+      replica.compaction.goOn(replica.log, slices, { clock: world.clock, complete });
+    }),
+  );
+
+/**
+ * The same with compaction, which much has to come together for. Without cuts that nothing asks for: behind one below both
+ * producer snapshots nothing is known of batches that were deleted.
+ */
+export const COMPACTED_STEPS: readonly fc.Arbitrary<ModelStep>[] = [
+  ...STEPS.filter((one) => one !== truncate),
+  ...Array.from({ length: 8 }, () => [load, seal, beginPass, goOn, goOn, mirrorAll]).flat(),
 ];
 
 /** Bytes rot, once in a history: behind two places that rotted nobody can tell what was durable. */

@@ -328,6 +328,7 @@ export class ModelWorld {
     this.saw('power cuts');
     if (step === 'start') this.saw('power cuts in a start');
     else if (mutation === 'create' && path.endsWith('.log')) this.saw('power cuts in a roll');
+    else if (/\.(cleaned|swap)$/.test(path) && mutation === 'rename') this.saw('power cuts in a swap');
     else if (path.endsWith('leader-epochs.new')) this.saw('power cuts as an epoch began');
     if (step === 'stop') this.saw('power cuts in a stop');
     if (path.startsWith('journal')) this.saw('power cuts in the journal');

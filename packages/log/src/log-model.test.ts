@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { offset } from '@weir/base/ids.ts';
-import { ROT, STEPS } from './log-model-steps.ts';
+import { COMPACTED_STEPS, ROT, STEPS } from './log-model-steps.ts';
 import { ModelWorld, type ModelSetting, type Seen } from './log-model-world.ts';
 import { makeBatch } from './test-kit.ts';
 
@@ -73,6 +73,27 @@ test(
       'sync faults',
       'torn tails',
       'torn tails kept aside',
+    ]) {
+      expect(seen[what], what).toBeGreaterThan(0);
+    }
+  },
+  60_000 + 100 * RUNS,
+);
+
+test(
+  'logs that are compacted keep the last record of each key, whatever fails and wherever the power goes',
+  () => {
+    const seen = run(COMPACTED_STEPS);
+    for (const what of [
+      'batches lost',
+      'compacted batches replicated',
+      'groups restored',
+      'passes abandoned',
+      'passes cleaned',
+      'passes failed',
+      'power cuts in a swap',
+      'records superseded',
+      'tombstones gone',
     ]) {
       expect(seen[what], what).toBeGreaterThan(0);
     }

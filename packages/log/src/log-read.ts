@@ -11,8 +11,16 @@ export type LogRead =
   /** Nothing below `upTo` yet. */
   | { readonly kind: 'atEnd' };
 
+/**
+ * What a reader is to get: `records` leaves out the placeholders that compaction has put in the place of batches, as long as
+ * there is anything else; `batches` is all that there is, each behind the one before it.
+ */
+export type ReadView = 'records' | 'batches';
+
 /** A read that has to go to the disk. */
 export interface ColdRead {
+  /** Absent: `records`. */
+  readonly view?: ReadView;
   readonly from: Offset;
   /** Whole batches up to so many bytes; the first goes whole even when it is larger. */
   readonly maxBytes: number;

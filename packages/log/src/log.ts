@@ -1,11 +1,11 @@
 import { assert } from '@weir/base/assert.ts';
 import { DiskError, type Disk } from '@weir/base/disk.ts';
 import { offset, type LeaderEpoch, type Offset } from '@weir/base/ids.ts';
-import { lastOffsetOf } from '@weir/records/batch-header.ts';
-import { ColdReader } from './cold-reader.ts';
+import { LogCompaction } from './compaction/log-compaction.ts';
+import type { ColdReadDone } from './cold-reader.ts';
 import { writeDamageMark } from './damage-mark.ts';
 import type { LeaderEpochs } from './leader-epochs.ts';
-import { BAD_BYTES, closedError, isDamage, lacksResources, passesByItself } from './log-errors.ts';
+import { BAD_BYTES, isDamage, lacksResources, passesByItself } from './log-errors.ts';
 import { resolveLogConfig, SEGMENT_BYTES_MAX, unsyncedBytesMax } from './log-config.ts';
 import type { LogOptions, ResolvedLogConfig } from './log-config.ts';
 import { writeLogStart } from './log-start.ts';
@@ -14,15 +14,15 @@ import type { LogFault } from './log-writer-parts.ts';
 import type { Admission } from './producers/admission.ts';
 import type { LogProducers } from './producers/log-producers.ts';
 import { ProducerStates } from './producers/producer-states.ts';
-import type { ColdRead, LogRead, TimestampedOffset } from './log-read.ts';
+import type { ColdRead, LogRead, ReadView, TimestampedOffset } from './log-read.ts';
+import { LogReads } from './log-reads.ts';
 import { recoverLog, type RecoveredLog, type RecoveryReport } from './recovery.ts';
 import { expiredSegments, isActiveExpired, type RetentionReport, type RetentionRules } from './retention.ts';
 import { SegmentFiles } from './segment-files.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { removeSegment } from './segment.ts';
 import type { Segments } from './segments.ts';
-import type { TailWindow } from './tail-cache.ts';
-import { searchMaxTimestamp, searchTimestamp, type Search, type SearchDone } from './timestamp-search.ts';
+import type { SearchDone } from './timestamp-search.ts';
 
 /** An opened log with what recovery did. */
 export interface OpenedLog {
@@ -45,13 +45,11 @@ export class Log {
   readonly #epochs: LeaderEpochs;
   readonly #producers: LogProducers;
   readonly #files: SegmentFiles;
-  readonly #reader: SegmentReader;
-  readonly #coldReader: ColdReader;
-  readonly #window: TailWindow;
+  readonly #reads: LogReads;
   readonly #writer: LogWriter;
+  /** Only of a log whose topic asks for it. */
+  readonly compaction: LogCompaction;
   #startOffset: Offset;
-  /** How often it was cut. */
-  #cuts = 0;
 
   /** The durable end moved up. Called from within `flush`, `beginEpoch`, `truncateTo` and `close`, and between turns. */
   onAdvance: (durableEnd: Offset) => void = () => {};
@@ -97,9 +95,14 @@ export class Log {
     this.#startOffset = startOffset;
     this.#files = new SegmentFiles(options.files, directory);
     const reads = { disk, directory, epochs, files: this.#files, indexes: cache.indexes, slabs: cache.slabs };
-    this.#reader = new SegmentReader({ ...reads, batchBytesMax: config.groupBytesMax });
-    this.#coldReader = new ColdReader(segments, this.#reader, cache.readAhead);
-    this.#window = cache.window();
+    const reader = new SegmentReader({ ...reads, batchBytesMax: config.groupBytesMax });
+    this.#reads = new LogReads(this, {
+      segments,
+      reader,
+      cache,
+      isClosed: () => this.#writer.state === 'closed',
+      readFault: (error) => this.#readFault(error),
+    });
     const durableFrom = offset(Math.max(checkpoint, journalEnd ?? 0));
     const { slabs } = cache;
     this.#writer = new LogWriter(
@@ -122,7 +125,17 @@ export class Log {
         advanced: (durableEnd) => this.onAdvance(durableEnd),
         fault: (error, what) => this.onFault(error, what),
         synced: (durationMs, bytes) => this.onSync(durationMs, bytes),
-        over: () => this.#window.clear(),
+        over: () => this.#reads.clearWindow(),
+      },
+    );
+    this.compaction = new LogCompaction(
+      { disk, clock, directory, config, segments, reader, producers, files: this.#files },
+      recovered.cleanPoint,
+      this,
+      {
+        replaced: () => this.#reads.replaced(),
+        fault: (error) => this.#writer.fault(error, error.duringSync ? 'sync' : 'append'),
+        damage: (error) => this.#readFault(error),
       },
     );
   }
@@ -235,7 +248,7 @@ export class Log {
   append(batch: Buffer): Offset {
     const base = this.#writer.append(batch);
     this.#producers.appended(batch, this.#writtenEnd);
-    this.#window.add(batch);
+    this.#reads.appended(batch);
     return base;
   }
 
@@ -247,7 +260,7 @@ export class Log {
   appendReplicated(batch: Buffer): void {
     this.#writer.appendReplicated(batch);
     this.#producers.appended(batch, this.#writtenEnd);
-    this.#window.add(batch);
+    this.#reads.appended(batch);
   }
 
   /**
@@ -264,8 +277,9 @@ export class Log {
     const [disk, directory, before] = [this.#disk, this.#directory, this.endOffset];
     assert(end >= this.#startOffset && end <= before, `a log from ${this.#startOffset} to ${before} is cut at ${end}`);
     this.#guard(() => {
+      this.compaction.truncate(end);
       if (!this.#writer.truncate(end, this.#startOffset)) return this.restartAt(this.#startOffset);
-      if (this.endOffset < before) this.#forgetReads(this.endOffset);
+      if (this.endOffset < before) this.#reads.truncate(this.endOffset);
       const [segments, batchBytesMax] = [this.#segments.snapshot(), this.#config.groupBytesMax];
       this.#producers.truncate(this.endOffset, { disk, directory, segments, batchBytesMax });
       this.#epochs.truncate(this.endOffset, disk, directory);
@@ -284,8 +298,9 @@ export class Log {
   restartAt(start: Offset, producers = new ProducerStates()): void {
     this.#guard(() => {
       this.#writer.restartAt(start);
+      this.compaction.clear();
       this.#startOffset = start;
-      this.#forgetReads(offset(0));
+      this.#reads.truncate(offset(0));
       this.#producers.restart(start, producers);
       if (producers.size > 0) this.#disk.syncDirectory(this.#directory);
     });
@@ -303,17 +318,8 @@ export class Log {
    * Finds whole batches from the one that contains `from` on that lie below `upTo`: up to `maxBytes`, the first in any
    * case. `upTo` is at most `endOffset`; to show nothing that may yet be lost it is at most `durableEnd`.
    */
-  read(from: Offset, maxBytes: number, upTo: Offset): LogRead {
-    if (from < this.#startOffset || from > this.endOffset) return { kind: 'outOfRange' };
-    if (from >= upTo) return { kind: 'atEnd' };
-    const buffers = this.#window.read(from, maxBytes, upTo);
-    if (buffers === undefined) {
-      if (from >= this.durableEnd) return { kind: 'atEnd' };
-      return { kind: 'cold', plan: { from, maxBytes, upTo: offset(Math.min(upTo, this.durableEnd)) } };
-    }
-    const last = buffers.at(-1);
-    if (last === undefined) return { kind: 'atEnd' };
-    return { kind: 'batches', buffers, nextOffset: offset(lastOffsetOf(last, 0) + 1) };
+  read(from: Offset, maxBytes: number, upTo: Offset, view: ReadView = 'records'): LogRead {
+    return this.#reads.read(from, maxBytes, upTo, view);
   }
 
   /**
@@ -321,36 +327,21 @@ export class Log {
    * read ends with its segment; no buffers when the first batch reaches `upTo`, or when the log begins behind it by now,
    * or was cut meanwhile. An error was reported to `onFault`. The buffers are the receiver's, who releases them.
    */
-  readCold(plan: ColdRead, done: (error: DiskError | undefined, buffers: Buffer[], nextOffset: Offset) => void): void {
-    if (this.#writer.state === 'closed') return done(closedError(), [], plan.from);
-    // The log may have been cut since.
-    const upTo = offset(Math.min(plan.upTo, this.durableEnd));
-    if (plan.from < this.#startOffset || plan.from >= upTo) return done(undefined, [], plan.from);
-    this.#coldReader.read({ ...plan, upTo }, (error, buffers, nextOffset) => {
-      // Its segment may have been removed meanwhile.
-      if (error !== undefined && plan.from < this.#startOffset) return done(undefined, [], plan.from);
-      if (error !== undefined) this.#readFault(error);
-      done(error, buffers, nextOffset);
-    });
+  readCold(plan: ColdRead, done: ColdReadDone): void {
+    this.#reads.readCold(plan, done);
   }
 
   /**
    * Finds the first record below `upTo` (at most `durableEnd`) whose timestamp is at or after the one asked for;
    * undefined when there is none.
    */
-  offsetForTimestamp(
-    timestampMs: number,
-    upTo: Offset,
-    done: (error: DiskError | undefined, found: TimestampedOffset | undefined) => void,
-  ): void {
-    const search: Search<TimestampedOffset | undefined> = (log, range, found) =>
-      searchTimestamp(log, { timestampMs, ...range }, found);
-    this.#search(search, { upTo, none: undefined }, done);
+  offsetForTimestamp(timestampMs: number, upTo: Offset, done: SearchDone<TimestampedOffset | undefined>): void {
+    this.#reads.offsetForTimestamp(timestampMs, upTo, done);
   }
 
   /** Finds the latest timestamp of the batches below `upTo` (at most `durableEnd`); -1 without any. */
-  maxTimestamp(upTo: Offset, done: (error: DiskError | undefined, timestampMs: number) => void): void {
-    this.#search(searchMaxTimestamp, { upTo, none: -1 }, done);
+  maxTimestamp(upTo: Offset, done: SearchDone<number>): void {
+    this.#reads.maxTimestamp(upTo, done);
   }
 
   /**
@@ -431,28 +422,9 @@ export class Log {
     return this.#segments.active?.endOffset ?? offset(0);
   }
 
-  #search<T>(search: Search<T>, what: { readonly upTo: Offset; readonly none: T }, done: SearchDone<T>): void {
-    if (this.#writer.state === 'closed') return done(closedError(), what.none);
-    const from = this.#startOffset;
-    const cuts = this.#cuts;
-    const log = { segments: this.#segments.snapshot(), reader: this.#reader };
-    search(log, { from, upTo: offset(Math.min(what.upTo, this.durableEnd)) }, (error, found) => {
-      // What was under the search may be gone: then what it found may be as well.
-      if (from !== this.#startOffset || cuts !== this.#cuts) return this.#search(search, what, done);
-      if (error !== undefined) this.#readFault(error);
-      done(error, found);
-    });
-  }
-
-  /** The log was cut: nobody is served what is gone. */
-  #forgetReads(end: Offset): void {
-    this.#cuts += 1;
-    this.#window.truncate(end);
-    this.#coldReader.truncate(end);
-  }
-
   #letGo(): void {
-    this.#coldReader.close();
+    this.compaction.stop();
+    this.#reads.close();
     for (const { baseOffset } of this.#segments.snapshot()) this.#files.forget(baseOffset);
   }
 
@@ -469,7 +441,7 @@ export class Log {
       const kept = segments.findIndex((segment) => segment.endOffset > start || segment === this.#segments.active);
       const gone = segments.slice(0, kept);
       this.#segments.dropOldest(gone.length);
-      this.#coldReader.dropBefore(start);
+      this.#reads.dropBefore(start);
       for (const { baseOffset } of gone) {
         this.#files.forget(baseOffset);
         removeSegment(disk, this.#directory, baseOffset);

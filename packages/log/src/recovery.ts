@@ -8,6 +8,8 @@ import {
   type IndexKind,
   type SegmentSummary,
 } from './index-file.ts';
+import { CleanPoint } from './compaction/clean-point.ts';
+import { finishSwaps } from './compaction/segment-swap.ts';
 import { DAMAGE_MARK, readDamageMark } from './damage-mark.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import { LogFolder } from './log-folder.ts';
@@ -90,6 +92,7 @@ export interface RecoveredLog {
   readonly segments: Segments;
   readonly epochs: LeaderEpochs;
   readonly producers: LogProducers;
+  readonly cleanPoint: CleanPoint;
   /** The first offset that may be read. */
   readonly startOffset: Offset;
   /** Of the last cut, as long as anything may be older than it. */
@@ -139,6 +142,7 @@ class Recovery {
     this.#truncationLost = mark === 'damaged';
     this.#truncation = mark === 'damaged' ? undefined : mark;
     if (this.#truncation?.restartAt !== undefined) this.#truncation = restartLog(disk, directory, this.#truncation);
+    finishSwaps(disk, directory);
     this.#folder = LogFolder.open(disk, directory);
     const { epochs, whole } = LeaderEpochs.read(disk, directory);
     const start = this.#folder.has(LOG_START_FILE) ? readLogStart(disk, directory) : offset(0);
@@ -438,6 +442,7 @@ class Recovery {
         findProducers({ disk, directory, batchBytesMax, files, segments, scanned }),
         this.#snapshots,
       ),
+      cleanPoint: this.#cleanPoint(active.endOffset),
       segments: new Segments(this.#sealed, active),
       epochs: this.#epochs,
       startOffset: this.#start,
@@ -449,12 +454,18 @@ class Recovery {
   #damaged(damage: LogDamage): RecoveredLog {
     return {
       producers: new LogProducers(new ProducerStates(), this.#snapshots),
+      cleanPoint: this.#cleanPoint(offset(Number.MAX_SAFE_INTEGER)),
       segments: new Segments(this.#sealed, undefined),
       epochs: this.#epochs,
       startOffset: this.#start,
       truncation: this.#truncation,
       report: this.#report(damage),
     };
+  }
+
+  #cleanPoint(end: Offset): CleanPoint {
+    const { disk, directory } = this.#options;
+    return new CleanPoint(disk, directory, this.#folder.names, end);
   }
 
   #report(damage: LogDamage | undefined): RecoveryReport {

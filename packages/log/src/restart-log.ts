@@ -5,7 +5,7 @@ import { createSegmentFile } from './log-folder.ts';
 import { writeLogStart } from './log-start.ts';
 import { writeTruncationMark, type TruncationMark } from './truncation-mark.ts';
 
-const OF_SEGMENTS = /^\d{20}\.(log|index|timeindex|snapshot|no-producers)$/;
+const OF_SEGMENTS = /^\d{20}(-\d{20})?\.(log|index|timeindex|snapshot|no-producers|clean|swap|log\.cleaned)$/;
 
 /**
  * Makes a log's folder that of an empty log, durably, that begins where the mark says that all is durable. The mark in the

@@ -33,15 +33,17 @@ export function expiredSegments(
 ): readonly SegmentSummary[] {
   let bytes = 0;
   for (const segment of segments) bytes += segment.bytes;
-  const expired: SegmentSummary[] = [];
-  for (const segment of segments) {
+  let count = 0;
+  for (const [i, segment] of segments.entries()) {
     const tooMuch = rules.retentionBytes >= 0 && bytes - segment.bytes >= rules.retentionBytes;
     if (segment instanceof ActiveSegment || segment.endOffset > Math.min(durableEnd, rules.upTo ?? durableEnd)) break;
-    if (!tooMuch && !isOlder(segment.maxTimestampMs, rules.retentionMs, rules.nowMs)) break;
-    expired.push(segment);
+    const isExpired = tooMuch || isOlder(segment.maxTimestampMs, rules.retentionMs, rules.nowMs);
+    // One without a timestamp, as compaction may leave it, goes with the next that has one.
+    if (!isExpired && segment.maxTimestampMs >= 0) break;
+    if (isExpired) count = i + 1;
     bytes -= segment.bytes;
   }
-  return expired;
+  return segments.slice(0, count);
 }
 
 /** Whether the active segment is to be sealed: it has been open for too long, or all of it is too old. */

@@ -67,6 +67,26 @@ export class Segments {
     this.#sealed = this.#sealed.slice(count);
   }
 
+  /** Whether a segment is one of the sealed ones, as it was when somebody looked. */
+  has(segment: SegmentSummary): boolean {
+    return this.#sealed[this.#placeOf(segment)] === segment;
+  }
+
+  /** Sealed ones that follow each other have become one. A read that holds one of them has to look again. */
+  replace(replaced: readonly SegmentSummary[], by: SegmentSummary): void {
+    const first = present(replaced[0], 'some are replaced');
+    const last = replaced.at(-1)!;
+    assert(by.baseOffset === first.baseOffset && by.endOffset === last.endOffset, 'offsets stay where they are');
+    assert(
+      replaced.every((segment) => this.has(segment)),
+      'what is replaced is there',
+    );
+    const at = this.#placeOf(first);
+    this.#sealed = this.#sealed.toSpliced(at, replaced.length, by);
+    this.#sealedBytes += by.bytes;
+    for (const { bytes } of replaced) this.#sealedBytes -= bytes;
+  }
+
   /** The log ends in this segment now, which was one of them; those behind it are gone. */
   truncate(active: ActiveSegment): void {
     const kept = this.#sealed.filter(({ baseOffset }) => baseOffset < active.baseOffset);
@@ -80,6 +100,11 @@ export class Segments {
     this.#sealed = [];
     this.#sealedBytes = 0;
     this.#active = active;
+  }
+
+  #placeOf({ baseOffset }: SegmentSummary): number {
+    const isThere = this.#sealed.length > 0 && this.#sealed[0]!.baseOffset <= baseOffset;
+    return isThere ? this.indexOf(baseOffset) : -1;
   }
 
   /** All of them, oldest first, as they are now: for who goes through them while the log goes on. */

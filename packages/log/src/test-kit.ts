@@ -1,6 +1,7 @@
 import type { Cancel, Clock } from '@weir/base/clock.ts';
 import { leaderEpoch, offset } from '@weir/base/ids.ts';
 import { BatchBuilder } from '@weir/records/batch-builder.ts';
+import type { Compression } from '@weir/records/compression.ts';
 import { BATCH_CRC_FROM, writeCrc } from '@weir/records/batch-header.ts';
 import { crc32c } from '@weir/records/crc32c.ts';
 import type { Disk } from '@weir/base/disk.ts';
@@ -66,11 +67,31 @@ export class TurnClock extends ManualClock {
   }
 }
 
-/** For tests: a producer's batch with a record for each timestamp. */
-export function makeBatch(timestamps: readonly number[], { valueBytes = 10, fill = 0 } = {}): Buffer {
+/** For tests: a producer's batch with a record for each timestamp; without bytes of a value it has tombstones. */
+export function makeBatch(
+  timestamps: readonly number[],
+  { valueBytes = 10, fill = 0, keys = [] }: { valueBytes?: number; fill?: number; keys?: readonly string[] } = {},
+): Buffer {
   const builder = new BatchBuilder({ maxBytes: 1_000_000 });
-  for (const timestampMs of timestamps) {
-    builder.append({ key: null, value: Buffer.alloc(valueBytes, fill), timestampMs });
+  for (const [i, timestampMs] of timestamps.entries()) {
+    const key = keys.length === 0 ? null : Buffer.from(keys[i % keys.length]!);
+    builder.append({ key, value: valueBytes < 0 ? null : Buffer.alloc(valueBytes, fill), timestampMs });
+  }
+  return builder.build();
+}
+
+/** For tests: a record of a key; null: a tombstone. */
+export type KeyedRecord = readonly [key: string | null, value: string | null, timestampMs?: number];
+
+/** For tests: a producer's batch of such records. */
+export function keyedBatch(records: readonly KeyedRecord[], compression: Compression = 'none'): Buffer {
+  const builder = new BatchBuilder({ maxBytes: 1_000_000, compression });
+  for (const [key, value, timestampMs = 0] of records) {
+    builder.append({
+      key: key === null ? null : Buffer.from(key),
+      value: value === null ? null : Buffer.from(value),
+      timestampMs,
+    });
   }
   return builder.build();
 }

@@ -12,7 +12,7 @@ import type { Compression } from './compression.ts';
  * 12 int32 leader epoch         35 int64 max timestamp        57 int32 record count
  * 16 int8  magic                43 int64 producer id          61       records
  * 17 int32 CRC-32C from 21 on
- * 21 int16 attributes: 0-2 compression, 3 log append time, 4 transactional, 5 control
+ * 21 int16 attributes: 0-2 compression, 3 log append time, 4 transactional, 5 control, 6 delete horizon
  * ```
  *
  * The accessors allocate nothing and check nothing but the range of what they return: whoever calls them knows that
@@ -45,6 +45,7 @@ const COMPRESSION_MASK = 0x07;
 const LOG_APPEND_TIME_BIT = 0x08;
 const TRANSACTIONAL_BIT = 0x10;
 const CONTROL_BIT = 0x20;
+const DELETE_HORIZON_BIT = 0x40;
 
 /** Offset of the first record. @throws WeirError CORRUPT_MESSAGE when it is negative or not a safe integer */
 export function baseOffsetOf(buffer: Buffer, at: number): Offset {
@@ -94,6 +95,16 @@ export function isTransactional(buffer: Buffer, at: number): boolean {
 /** Whether its records are markers for brokers, which no consumer sees. */
 export function isControl(buffer: Buffer, at: number): boolean {
   return (attributesOf(buffer, at) & CONTROL_BIT) !== 0;
+}
+
+/**
+ * From when on its tombstones may go, in ms since 1970: then that is its base timestamp too (KIP-534). Undefined: no
+ * compaction has been at it, or it has no tombstone.
+ *
+ * @throws WeirError CORRUPT_MESSAGE when it is not safe
+ */
+export function deleteHorizonOf(buffer: Buffer, at: number): number | undefined {
+  return (attributesOf(buffer, at) & DELETE_HORIZON_BIT) === 0 ? undefined : baseTimestampOf(buffer, at);
 }
 
 /** Last offset minus base offset. */
@@ -205,6 +216,38 @@ export function writePlainHeader(buffer: Buffer, header: PlainHeader): void {
   writeInt64(buffer, MAX_TIMESTAMP_AT, header.maxTimestampMs);
   writeProducer(buffer, 0, NO_PRODUCER);
   buffer.writeInt32BE(header.recordCount, RECORD_COUNT_AT);
+}
+
+/** What compaction changes of a batch's header. */
+export interface CleanedHeader {
+  readonly batchBytes: number;
+  /** Position in COMPRESSIONS. */
+  readonly compressionId: number;
+  readonly recordCount: number;
+  readonly baseTimestampMs: number;
+  readonly maxTimestampMs: number;
+  readonly hasDeleteHorizon: boolean;
+}
+
+/** Writes the header of a batch of which not all records are left at the buffer's start. The CRC comes last. */
+export function writeCleanedHeader(buffer: Buffer, original: Buffer, header: CleanedHeader): void {
+  original.copy(buffer, 0, 0, BATCH_HEADER_BYTES);
+  const kept = attributesOf(original, 0) & ~(COMPRESSION_MASK | DELETE_HORIZON_BIT);
+  const horizon = header.hasDeleteHorizon ? DELETE_HORIZON_BIT : 0;
+  buffer.writeInt32BE(header.batchBytes - BATCH_PREFIX_BYTES, LENGTH_AT);
+  buffer.writeInt16BE(kept | horizon | header.compressionId, ATTRIBUTES_AT);
+  writeInt64(buffer, BASE_TIMESTAMP_AT, header.baseTimestampMs);
+  writeInt64(buffer, MAX_TIMESTAMP_AT, header.maxTimestampMs);
+  buffer.writeInt32BE(header.recordCount, RECORD_COUNT_AT);
+}
+
+/** Writes the header of a batch without records, producer or time at the buffer's start. The CRC comes last. */
+export function writeEmptyHeader(buffer: Buffer, of: { base: Offset; lastOffsetDelta: number; epoch: number }): void {
+  const times = { baseTimestampMs: -1, maxTimestampMs: -1 };
+  writePlainHeader(buffer, { batchBytes: BATCH_HEADER_BYTES, compressionId: 0, recordCount: 0, ...times });
+  writeBaseOffset(buffer, 0, of.base);
+  writeLeaderEpoch(buffer, 0, of.epoch);
+  buffer.writeInt32BE(of.lastOffsetDelta, LAST_OFFSET_DELTA_AT);
 }
 
 /** Puts the CRC into the batch at `at`, over all that it covers. */

@@ -10,6 +10,7 @@ import {
   batchBytesOf,
   compressionOf,
   crcOf,
+  deleteHorizonOf,
   hasLogAppendTime,
   hasProducerId,
   hasSoundOffsets,
@@ -115,6 +116,9 @@ function producerProblem(buffer: Buffer): Refusal | undefined {
     return refusal('UNSUPPORTED_COMPRESSION_TYPE', 'its compression is none of none, gzip, snappy, lz4 and zstd');
   }
   if (isControl(buffer, 0)) return refusal('INVALID_RECORD', 'control records are for brokers only');
+  if (deleteHorizonOf(buffer, 0) !== undefined) {
+    return refusal('INVALID_RECORD', 'the delete horizon of tombstones is for brokers to set');
+  }
   if (isTransactional(buffer, 0)) return refusal('INVALID_RECORD', 'transactions are not supported');
   if (hasLogAppendTime(buffer, 0)) {
     return refusal('INVALID_TIMESTAMP', 'the timestamp type of a producer is create time, not log append time');

@@ -41,6 +41,7 @@ export class RecordCursor implements RecordView {
   /** What all records of the batch have as theirs, if the broker set it. */
   #appendTimestampMs: number | undefined;
 
+  #fieldsAt = 0;
   #keyAt = 0;
   #keyBytes = 0;
   #valueAt = 0;
@@ -102,6 +103,7 @@ export class RecordCursor implements RecordView {
     reader.at++;
     this.timestampMs = this.#timestamp(reader.readVarlong());
     this.offset = this.#nextOffset(reader.readVarint());
+    this.#fieldsAt = reader.at;
     this.#keyBytes = this.#length(reader.readVarint());
     this.#keyAt = reader.at;
     if (this.#keyBytes > 0) reader.at += this.#keyBytes;
@@ -138,6 +140,24 @@ export class RecordCursor implements RecordView {
       if (valueBytes > 0) reader.at += valueBytes;
     }
     return headers;
+  }
+
+  get hasKey(): boolean {
+    return this.#keyBytes >= 0;
+  }
+
+  get isTombstone(): boolean {
+    return this.#valueBytes < 0;
+  }
+
+  /** Offset of the record shown, less that of its batch. */
+  get offsetDelta(): number {
+    return this.#offsetDelta;
+  }
+
+  /** Key, value and headers of the record shown, as they are encoded: what does not depend on its place in a batch. */
+  get encodedFields(): Buffer {
+    return this.#body.subarray(this.#fieldsAt, this.#reader.end);
   }
 
   /** The record shown as one that stays as it is when the cursor goes on. */

@@ -19,7 +19,6 @@ import { CoordinatorSession } from '@weir/client/metadata/coordinator-session.ts
 import type { SessionHandlers } from '@weir/client/metadata/coordinator-session.ts';
 import { Journal } from '@weir/log/journal/journal.ts';
 import { OpenFiles } from '@weir/log/open-files.ts';
-import type { RetentionReport } from '@weir/log/retention.ts';
 import { TailCache } from '@weir/log/tail-cache.ts';
 import { CoordinatorService, DescribeTopicIdsRequestSchema } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type { TopicIdState } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
@@ -33,12 +32,12 @@ import { SyncWatch } from './sync-watch.ts';
 import type { Syncing } from './sync-watch.ts';
 import { DRAIN_BROKER, handOver } from './hand-over.ts';
 import { JournalKeeper } from './journal-keeper.ts';
+import { LogUpkeep } from './log-upkeep.ts';
 import { leadPartitions, leadsFollowed, sizeOf, topicSizes } from './measured-partitions.ts';
 import { BrokerMetrics } from './metrics.ts';
 import { OrphanCheck } from './orphan-check.ts';
 import type { Partition } from './partition/partition.ts';
 import { Partitions } from './partition/partitions.ts';
-import { Retention } from './partition/retention.ts';
 import type { FlushPolicy } from './partition/topic-settings.ts';
 import { Turn } from './partition/turn.ts';
 import { Readiness } from './readiness.ts';
@@ -98,7 +97,7 @@ export class Broker {
   readonly #room: DiskRoom;
   readonly #syncWatch: SyncWatch;
   readonly #checkpoints: CheckpointKeeper;
-  readonly #retention: Retention;
+  readonly upkeep: LogUpkeep;
   readonly #orphans: OrphanCheck;
   readonly #produce: Produce;
   readonly #fetch: Fetch;
@@ -189,10 +188,13 @@ export class Broker {
       brokerEpoch: () => this.#brokerEpoch,
       partitions: () => this.partitions,
     });
-    this.#retention = new Retention({
+    this.upkeep = new LogUpkeep({
       clock,
+      logger: world.logger,
+      metrics: this.#metrics,
       partitions: () => this.partitions.all(),
-      removed: (partition, report) => this.#retained(partition, report),
+      room: this.#room,
+      compactionMapBytes: settings.budgets.compactionMapBytes,
     });
     this.#orphans = new OrphanCheck({
       clock,
@@ -234,6 +236,7 @@ export class Broker {
       slabBytes: () => this.#cache.slabs.bytes,
       slabUsedBytes: () => this.#cache.slabs.usedBytes,
       readAheadBytes: () => this.#cache.readAhead.bytes,
+      dirtyRatioMax: () => this.upkeep.dirtyRatioMax,
       journalBytes: () => this.#journal.bytes,
       openFiles: () => this.#files.count,
       topicLogBytes: () => topicSizes(this.partitions.all()),
@@ -312,7 +315,7 @@ export class Broker {
       this.#watermarks.write();
       this.#syncWatch.look(clock.monotonicMs());
     });
-    this.#retention.start();
+    this.upkeep.start();
     this.#directory.beginRun(random);
     const { clusterId } = this.#directory.identity;
     this.#session = new CoordinatorSession(
@@ -366,7 +369,7 @@ export class Broker {
       this.#replication.close(STOP_GRACE_MS),
     ]);
     this.#cancelCheckpoints?.();
-    this.#retention.stop();
+    this.upkeep.stop();
     this.#orphans.stop();
     this.#journal.rest();
     await this.#lastSyncs();
@@ -462,14 +465,6 @@ export class Broker {
   async #describeTopicIds(ids: readonly TopicId[]): Promise<readonly TopicIdState[]> {
     const topicIds = ids.map(uuidToBytes);
     return (await this.#call(DESCRIBE_TOPIC_IDS, create(DescribeTopicIdsRequestSchema, { topicIds }))).states;
-  }
-
-  #retained(partition: Partition, { segments, bytes }: RetentionReport): void {
-    this.#metrics.retained(segments, bytes);
-    this.#world.logger.info(
-      { partition: partition.folder, topic: partition.topic.name, segments, bytes },
-      `retention: ${partition.name} begins at ${partition.logStartOffset} now`,
-    );
   }
 
   #wentOffline(partition: Partition, reason: string, cause: unknown): void {

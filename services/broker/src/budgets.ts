@@ -1,5 +1,6 @@
 import {
   APPEND_PENDING_BYTES_MAX,
+  COMPACTION_MAP_BYTES,
   KAFKA_REQUEST_BYTES_USED_MAX,
   READ_AHEAD_BYTES_MAX,
   SLABS_USED_BYTES,
@@ -20,11 +21,13 @@ export interface Budgets {
   readonly kafkaRequestBytes: number;
   /** What was read from segments for readers that will come for it. */
   readonly readAheadBytes: number;
+  /** The keys that one pass of compaction remembers. */
+  readonly compactionMapBytes: number;
 }
 
 /**
- * The budgets under a memory limit: an eighth of it for what is kept, a quarter of that for what is read ahead, half of
- * it for all payload memory in use; and never more than the limits say.
+ * The budgets under a memory limit: an eighth of it for what is kept, a quarter of that for what is read ahead, half of that for
+ * compaction, half of it for all payload memory in use; and never more than the limits say.
  */
 export function budgetsFor(memoryLimitBytes: number): Budgets {
   const share = Math.floor(memoryLimitBytes / 8);
@@ -35,5 +38,6 @@ export function budgetsFor(memoryLimitBytes: number): Budgets {
     slabUsedBytes: Math.min(SLABS_USED_BYTES, 4 * share),
     kafkaRequestBytes: Math.min(KAFKA_REQUEST_BYTES_USED_MAX, share),
     readAheadBytes: Math.min(READ_AHEAD_BYTES_MAX, Math.floor(share / 4)),
+    compactionMapBytes: Math.min(COMPACTION_MAP_BYTES, Math.floor(share / 2)),
   };
 }

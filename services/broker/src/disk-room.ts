@@ -70,6 +70,11 @@ export class DiskRoom {
     this.#takenBytes += WRITES_PER_BATCH * bytes;
   }
 
+  /** Whether so much can be written without eating into what is kept free. */
+  hasRoom(bytes: number): boolean {
+    return this.#space.freeBytes - this.#takenBytes - bytes >= this.reserveBytes;
+  }
+
   /** Why a batch of this size is not taken, or undefined. */
   problem(bytes: number): Refusal | undefined {
     const free = this.#free(bytes);

@@ -2,6 +2,7 @@ import type { ErrorCode } from '@weir/base/errors.ts';
 import { METRIC_PARTITIONS_MAX, METRIC_TOPICS_MAX } from '@weir/base/limits.ts';
 import type { RecoveryReport } from '@weir/log/recovery.ts';
 import { counter, counterOf, gauge, histogram, LATENCY_BUCKETS_SECONDS } from '@weir/runtime/metrics.ts';
+import type { CompactionDone } from './partition/compactor.ts';
 import type { Counter, Gauge, Histogram, Registry } from '@weir/runtime/world.ts';
 
 const JOURNAL_GROUP_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
@@ -31,6 +32,7 @@ export interface BrokerGauges {
   slabBytes(): number;
   slabUsedBytes(): number;
   readAheadBytes(): number;
+  dirtyRatioMax(): number;
   journalBytes(): number;
   openFiles(): number;
   /** One entry a topic. */
@@ -73,6 +75,9 @@ export class BrokerMetrics {
   readonly #recovered: Counter<'kind'>;
   readonly #retentionSegments: Counter;
   readonly #retentionBytes: Counter;
+  readonly #compactions: Counter<'outcome'>;
+  readonly #compactionBytes: Counter<'kind'>;
+  readonly #compactionSeconds: Counter;
   readonly #topics = new Map<string, TopicCounters>();
   /** By API. */
   readonly #kafkaRequests = new Map<string, { count: number; seconds: number }>();
@@ -145,6 +150,22 @@ export class BrokerMetrics {
       name: 'weir_broker_retention_removed_bytes_total',
       help: 'Bytes of those segments.',
     });
+    this.#compactions = counter(registry, {
+      name: 'weir_broker_compactions_total',
+      help: 'Passes of compaction over a log, by how they ended.',
+      labelNames: ['outcome'],
+    });
+    this.#compactionBytes = counter(registry, {
+      name: 'weir_broker_compaction_bytes_total',
+      help: 'Bytes that compaction has read, has written in their place, and by which logs have become smaller.',
+      labelNames: ['kind'],
+    });
+    this.#compactionSeconds = counter(registry, {
+      name: 'weir_broker_compaction_seconds_total',
+      help: 'How long passes of compaction took that came to their end, pauses among them.',
+    });
+    for (const outcome of ['cleaned', 'failed']) this.#compactions.labels(outcome).inc(0);
+    for (const kind of ['read', 'written', 'freed']) this.#compactionBytes.labels(kind).inc(0);
     this.#recovered = counter(registry, {
       name: 'weir_broker_recovery_total',
       help:
@@ -202,6 +223,19 @@ export class BrokerMetrics {
     this.#retentionBytes.inc(bytes);
   }
 
+  /** Counts a pass of compaction. */
+  compacted({ readBytes, writtenBytes, freedBytes }: CompactionDone, durationMs: number): void {
+    this.#compactions.labels('cleaned').inc();
+    this.#compactionSeconds.inc(durationMs / 1_000);
+    this.#compactionBytes.labels('read').inc(readBytes);
+    this.#compactionBytes.labels('written').inc(writtenBytes);
+    this.#compactionBytes.labels('freed').inc(Math.max(0, freedBytes));
+  }
+
+  compactionFailed(): void {
+    this.#compactions.labels('failed').inc();
+  }
+
   /** Counts what opening one log found. */
   recovered(report: RecoveryReport): void {
     this.#recovered.labels('scanned_bytes').inc(report.scannedBytes);
@@ -252,6 +286,11 @@ export class BrokerMetrics {
       help: 'Size of the logs of a topic on this broker.',
       labelNames: ['topic'],
       collect: (metric) => this.#collectTopicBytes(metric, gauges.topicLogBytes()),
+    });
+    gauge(this.#registry, {
+      name: 'weir_broker_compaction_dirty_ratio_max',
+      help: 'Of the logs that are compacted, the largest share that is not yet, from 0 to 1.',
+      collect: (metric) => metric.set(gauges.dirtyRatioMax()),
     });
     gauge(this.#registry, {
       name: 'weir_broker_tail_cache_bytes',

@@ -88,6 +88,17 @@ export function batchOf(count: number, value = 'v', timestampMs = 1_000): Buffer
   return builder.build();
 }
 
+function bytesOf(text: string | null): Buffer | null {
+  return text === null ? null : Buffer.from(text);
+}
+
+/** A batch of one record of a key; null: a tombstone. */
+export function keyedBatchOf(key: string | null, value: string | null, timestampMs = 1_000): Buffer {
+  const builder = new BatchBuilder({ maxBytes: 1024 * 1024 });
+  if (!builder.append({ key: bytesOf(key), value: bytesOf(value), timestampMs })) throw new Error('does not fit');
+  return builder.build();
+}
+
 /** What the metadata says of the one topic. */
 export interface TestTopic {
   readonly configs?: Record<string, string>;

@@ -15,6 +15,7 @@ import type { Process } from '../engine/process.ts';
 import type { Parts } from '../parts.ts';
 import { clientProcess } from './client-world.ts';
 import { valueOf } from './producer.ts';
+import { keyFor, loadRecord } from './load-record.ts';
 import type { BrokerSwarm } from './swarm.ts';
 import type { LoadPartition } from './topics.ts';
 
@@ -66,6 +67,7 @@ export class IdempotentProducer {
   readonly #parts: Parts<BrokerSwarm>;
   readonly #history: RecordHistory;
   readonly #chance: Chance;
+  readonly #keys: Chance;
   readonly #metadata: Metadata;
   readonly #connections: Connections;
   readonly #lanes: readonly Lane[];
@@ -92,6 +94,7 @@ export class IdempotentProducer {
     const { process, world } = clientProcess(name, parts);
     this.process = process;
     this.#chance = parts.chanceFor(`${name}'s load`);
+    this.#keys = parts.chanceFor(`${name}'s keys`);
     this.#metadata = new Metadata({ coordinators: load.coordinators, name, autoCreateTopics: false }, world);
     this.#connections = new Connections(world.transport);
     this.#deliveryMs = this.#chance.pick(DELIVERY_MS);
@@ -139,8 +142,9 @@ export class IdempotentProducer {
     const batch = `${producerId}:${sequence}`;
     const sends = Array.from({ length: this.#chance.whole(1, recordsMax) }, () => {
       const value = valueOf(name, ++this.#operations, this.#chance.whole(1, valueBytesMax));
-      builder.append({ key: null, value: Buffer.from(value, 'latin1'), timestampMs: clock.wallMs() });
-      return this.#history.sent({ producer: name, partition: partition.name, value, batch });
+      const keyed = keyFor(partition.topic, this.#keys);
+      builder.append({ ...loadRecord(value, keyed), timestampMs: clock.wallMs() });
+      return this.#history.sent({ producer: name, partition: partition.name, value, batch, ...keyed });
     });
     return {
       bytes: asProducers(builder.build(), { producerId, sequence }),

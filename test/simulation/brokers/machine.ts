@@ -351,6 +351,7 @@ export class BrokerMachine {
         coordinators: this.#coordinators,
         rack: '',
       });
+      process.clock.every(swarm.compactMs, () => broker.upkeep.look());
     } catch (error) {
       this.#failed(running, 'start', error);
     }

@@ -5,6 +5,7 @@ import type { Chance } from '../engine/chance.ts';
 import type { Process } from '../engine/process.ts';
 import type { Parts } from '../parts.ts';
 import { clientProcess } from './client-world.ts';
+import { keyFor, loadRecord } from './load-record.ts';
 import type { BrokerSwarm } from './swarm.ts';
 import type { LoadPartition } from './topics.ts';
 
@@ -22,6 +23,7 @@ export class NativeProducer {
   readonly #history: RecordHistory;
   readonly #partitions: readonly LoadPartition[];
   readonly #chance: Chance;
+  readonly #keys: Chance;
   readonly #client: Client;
   /** What was sent and has no outcome. */
   readonly #pending = new Set<Send>();
@@ -43,6 +45,7 @@ export class NativeProducer {
     const { process, world } = clientProcess(name, parts);
     this.process = process;
     this.#chance = parts.chanceFor(`${name}'s load`);
+    this.#keys = parts.chanceFor(`${name}'s keys`);
     const { lingerMs } = parts.swarm;
     const producer = { lingerMs, deliveryTimeoutMs: this.#chance.pick(DELIVERY_MS) };
     this.#client = new Client({ coordinators: load.coordinators, name, producer }, world);
@@ -79,10 +82,11 @@ export class NativeProducer {
       const value = valueOf(this.process.name, number, this.#chance.whole(1, valueBytesMax));
       // Which of them share a batch is the client's own business, and nothing is said of it here.
       const batch = `${this.process.name}:${number}`;
-      return this.#history.sent({ producer: this.process.name, partition: name, value, batch });
+      const keyed = keyFor(topic, this.#keys);
+      return this.#history.sent({ producer: this.process.name, partition: name, value, batch, ...keyed });
     });
     for (const send of sends) this.#pending.add(send);
-    const records = sends.map(({ value }) => ({ key: null, value: Buffer.from(value, 'latin1'), partition: index }));
+    const records = sends.map((send) => ({ ...loadRecord(send.value, send), partition: index }));
     this.#client.producer.sendMany(topic.name, records, {}, ({ offset, refusals }) => {
       for (const [i, send] of sends.entries()) {
         this.#pending.delete(send);

@@ -6,6 +6,7 @@ import type { RecordHistory, SeenRecord } from '../checks/record-history.ts';
 import type { Process } from '../engine/process.ts';
 import type { Parts } from '../parts.ts';
 import { clientProcess } from './client-world.ts';
+import { textOf } from './load-record.ts';
 import type { BrokerSwarm } from './swarm.ts';
 import type { LoadPartition } from './topics.ts';
 
@@ -111,11 +112,6 @@ export class Reader {
 
 function recordsIn(bytes: Buffer, from: number): SeenRecord[] {
   const records: SeenRecord[] = [];
-  readRecords(bytes, ({ offset, value }) => void records.push({ offset, value: textOf(value) }), from);
+  readRecords(bytes, (record) => void records.push({ offset: record.offset, value: textOf(record) }), from);
   return records;
-}
-
-/** The value of a record, as producers of the simulation write it. */
-export function textOf(value: Uint8Array | null): string {
-  return value === null ? '' : Buffer.from(value).toString('latin1');
 }

@@ -2,6 +2,7 @@ import type { Partition } from '@weir/broker/partition/partition.ts';
 import { partitionKey } from '../checks/history.ts';
 import type { History, KeyWrite, Stored } from '../checks/history.ts';
 import type { Sometimes } from '../sometimes.ts';
+import { CompactedPartition } from './compacted-checks.ts';
 import type { BrokerMachine } from './machine.ts';
 import { isSameBatch, ReplicaLog } from './replica-log.ts';
 import type { StoredBatch } from './replica-log.ts';
@@ -30,6 +31,8 @@ class Committed {
   newestEpoch = -1;
   /** An unclean election may have dropped some of it: nothing but R1 is expected any more. */
   isUnclean = false;
+  /** Of a topic whose records are compacted: there batches are not what they were. */
+  readonly compacted = new CompactedPartition();
 }
 
 /** One replica as it was at the last look. */
@@ -94,8 +97,13 @@ export class ReplicaChecks {
       if (partition.state.kind === 'offline') continue;
       const known = before?.get(folder);
       if (machine.isRotten(folder)) {
-        this.#restartedRotten(machine, partition, known);
+        if (!partition.topic.settings.compacts) this.#restartedRotten(machine, partition, known);
         now.set(folder, stateOf(partition, new ReplicaLog(machine.disk, folder)));
+        continue;
+      }
+      if (partition.topic.settings.compacts) {
+        now.set(folder, stateOf(partition, new ReplicaLog(machine.disk, folder)));
+        this.#compareCompacted(machine, partition);
         continue;
       }
       const isSameDisk = known !== undefined && machine.isWhole(folder);
@@ -194,10 +202,8 @@ export class ReplicaChecks {
     if (durableEnd > endOffset) this.#wrong('R13', machine, partition, `${durableEnd} is durable, of ${endOffset}`);
     if (highWatermark > endOffset)
       this.#wrong('R13', machine, partition, `the high watermark is ${highWatermark}, the end ${endOffset}`);
-    const compared = known.log.end ?? 0;
-    const removed = known.log.update(durableEnd);
-    this.#appended(machine, partition, known.log, removed.length > 0 ? 0 : compared);
-    if (removed.length > 0) this.#truncated(machine, partition, removed);
+    const isCompacted = partition.topic.settings.compacts;
+    if (!isCompacted) this.#follow(machine, partition, known);
     if (!committed.isUnclean) {
       if (highWatermark < known.highWatermark)
         this.#wrong(
@@ -209,7 +215,7 @@ export class ReplicaChecks {
       if (leaderEpoch !== known.leaderEpoch && leaderEpoch >= committed.newestEpoch)
         this.#elected(machine, partition, known.log);
       if (highWatermark > committed.end) this.#advanced(machine, partition, known.log);
-      known.comparedEnd = this.#compare(machine, partition, known);
+      if (!isCompacted) known.comparedEnd = this.#compare(machine, partition, known);
       this.#endKnown(machine, partition);
     }
     if (leaderEpoch !== -1 && leaderEpoch < committed.newestEpoch)
@@ -225,12 +231,35 @@ export class ReplicaChecks {
     known.leaderEpoch = leaderEpoch;
   }
 
+  #follow(machine: BrokerMachine, partition: Partition, known: Known): void {
+    const compared = known.log.end ?? 0;
+    const removed = known.log.update(partition.durableEnd);
+    this.#appended(machine, partition, known.log, removed.length > 0 ? 0 : compared);
+    if (removed.length > 0) this.#truncated(machine, partition, removed);
+  }
+
+  /** A pass of compaction over one of its logs is over. */
+  compacted(machine: BrokerMachine, folder: string): void {
+    const partition = partitionOf(machine, folder);
+    if (partition === undefined || partition.state.kind === 'offline' || machine.isRotten(folder)) return;
+    this.#sometimes.saw('a log was compacted');
+    this.#compareCompacted(machine, partition);
+  }
+
+  /** R2, R11, R3 of compacted topics: each record that two replicas have is the same, and none is gone that has to stay. */
+  #compareCompacted(machine: BrokerMachine, partition: Partition): void {
+    const { compacted, isUnclean } = this.#committedOf(partition.folder);
+    const problem = isUnclean ? undefined : compacted.problem(machine.disk, partition);
+    if (problem !== undefined) this.#wrong('R2', machine, partition, problem);
+  }
+
   /** Nothing is expected of what a disk holds that rots, until somebody finds out; but it may lead. */
   #lookAtRotten({ folder, leadership, highWatermark }: Partition): void {
     const committed = this.#committedOf(folder);
     if (leadership === undefined || highWatermark <= committed.end) return;
     committed.end = highWatermark;
     committed.hasGaps = true;
+    committed.compacted.advancedUnseen(highWatermark);
   }
 
   /** R1: one writer per epoch, and epochs never decrease along a log. */
@@ -278,6 +307,7 @@ export class ReplicaChecks {
     const committed = this.#committedOf(partition.folder);
     if (partition.endOffset < committed.end)
       this.#wrong('R3', machine, partition, `it leads with ${partition.endOffset}, and ${committed.end} is committed`);
+    if (partition.topic.settings.compacts) return this.#compareCompacted(machine, partition);
     const own = new Map([...log.from(partition.logStartOffset)].map((batch) => [batch.baseOffset, batch]));
     for (const batch of committed.batches.values()) {
       if (batch.lastOffset < partition.logStartOffset || isSameBatch(batch, own.get(batch.baseOffset))) continue;
@@ -305,6 +335,13 @@ export class ReplicaChecks {
         if (!replicas.maximalIsr.some((member) => member.broker === broker))
           this.#wrong('R5', machine, partition, `it does not count broker ${broker}, which is in sync`);
       }
+    }
+    if (partition.topic.settings.compacts) {
+      const problem = committed.compacted.advanced(machine.disk, partition);
+      if (problem !== undefined) this.#wrong('R2', machine, partition, problem);
+      committed.end = highWatermark;
+      if (stored !== undefined) this.#candidates(folder, stored);
+      return;
     }
     if ((log.end ?? partition.logStartOffset) < highWatermark)
       this.#wrong('R13', machine, partition, `${highWatermark} is committed, and written is ${log.end}`);

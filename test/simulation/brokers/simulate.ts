@@ -99,7 +99,11 @@ class BrokerCluster {
           recovered: (machine) => this.replicas.recovered(machine),
           ended: (machine) => this.#ended(machine),
           wiped: (machine) => this.replicas.wiped(machine),
-          logged: (machine, line) => logged(machine, line, parts),
+          logged: (machine, line) => {
+            logged(machine, line, parts);
+            if (line.message.startsWith('compaction: '))
+              this.replicas.compacted(machine, String(line.facts['partition']));
+          },
         }),
     );
     const { violated, trace, scheduler } = ground;
@@ -222,6 +226,7 @@ class BrokerCluster {
     const replicas: ReplicaLog[] = [];
     const startOffsets = new Map<string, number>();
     const mayLose = new Set(this.#unreadable());
+    const compacted = new Set<string>();
     for (const [topicId, index] of parts.history.partitions()) {
       const folder = `${topicId}-${index}`;
       for (const machine of this.#liveness?.core ?? []) {
@@ -231,12 +236,13 @@ class BrokerCluster {
           if (this.replicas.mayHaveLost(folder)) mayLose.add(name);
           startOffsets.set(name, this.replicas.startOffsetOf(folder));
           const { logStartOffset } = partition;
+          if (partition.topic.settings.compacts) compacted.add(name);
           const records = recordsOf(machine.disk, folder);
           replicas.push({ partition: name, replica: `broker ${machine.id}`, startOffset: logStartOffset, records });
         }
       }
     }
-    const [first, ...others] = anomaliesIn(this.#history, { replicas, startOffsets, mayLose });
+    const [first, ...others] = anomaliesIn(this.#history, { replicas, startOffsets, mayLose, compacted });
     if (first !== undefined) parts.ground.violated(`${first.kind}: ${first.what} (and ${others.length} more)`);
   }
 }

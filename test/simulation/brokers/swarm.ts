@@ -73,6 +73,19 @@ export interface TopicSwarm {
   readonly replicationFactor: number;
   readonly minInSync: number;
   readonly flush: 'commit' | 'interval';
+  /** Undefined: its records are not compacted. */
+  readonly compaction: CompactionSwarm | undefined;
+}
+
+/** How a topic is compacted. */
+interface CompactionSwarm {
+  /** Its records have so many keys. */
+  readonly keys: number;
+  /** Of its records, so many are tombstones. */
+  readonly tombstones: number;
+  readonly minLagMs: number;
+  readonly deleteRetentionMs: number;
+  readonly dirtyRatio: number;
 }
 
 /** Everything that a seed of the brokers draws. */
@@ -91,6 +104,8 @@ export interface BrokerSwarm extends ClusterSwarm {
   readonly readers: number;
   /** Between two deletions of the oldest records, on average; 0 for never. */
   readonly trimMs: number;
+  /** Between two looks at which logs are to be compacted. */
+  readonly compactMs: number;
   readonly lingerMs: number;
   readonly valueBytesMax: number;
   /** Between two sends of a producer, on average. */
@@ -115,7 +130,12 @@ export function brokerSwarmOf(seed: number, scale = 1): BrokerSwarm {
   const every = (minMs: number, maxMs: number, never = 0.4): number =>
     isCalm || chance.happens(never) ? 0 : Math.round(chance.between(minMs, maxMs));
   const brokers = chance.whole(3, chance.pick([3, 3, 5, 7]));
-  const topics = Array.from({ length: chance.whole(1, 3) }, (_, i) => topicOf(`topic-${i + 1}`, brokers, chance));
+  // Of its own, so that it does not shift what else is drawn.
+  const compaction = new Chance(seed, 'compaction');
+  const topics = Array.from({ length: chance.whole(1, 3) }, (_, i) => ({
+    ...topicOf(`topic-${i + 1}`, brokers, chance),
+    compaction: compactionOf(compaction),
+  }));
   return {
     isOrderly: false,
     coordinators: chance.pick([1, 1, 2, 3]),
@@ -128,6 +148,7 @@ export function brokerSwarmOf(seed: number, scale = 1): BrokerSwarm {
     idempotentProducers: chance.whole(0, 2),
     readers: chance.whole(1, 3),
     trimMs: chance.pick([0, 0, 0, 500, 3_000]),
+    compactMs: compaction.pick([100, 500, 2_000]),
     lingerMs: chance.pick([0, 0, 5, 50]),
     valueBytesMax: chance.pick([20, 200, 2_000]),
     operationMs: Math.round(chance.between(40, 250)),
@@ -172,7 +193,7 @@ export function brokerSwarmOf(seed: number, scale = 1): BrokerSwarm {
   };
 }
 
-function topicOf(name: string, brokers: number, chance: Chance): TopicSwarm {
+function topicOf(name: string, brokers: number, chance: Chance): Omit<TopicSwarm, 'compaction'> {
   const replicationFactor = chance.whole(1, Math.min(REPLICATION_FACTOR_MAX, brokers));
   return {
     name,
@@ -180,6 +201,17 @@ function topicOf(name: string, brokers: number, chance: Chance): TopicSwarm {
     replicationFactor,
     minInSync: chance.whole(1, Math.min(3, replicationFactor)),
     flush: chance.happens(0.75) ? 'commit' : 'interval',
+  };
+}
+
+function compactionOf(chance: Chance): CompactionSwarm | undefined {
+  if (chance.happens(0.5)) return undefined;
+  return {
+    keys: chance.pick([1, 3, 20]),
+    tombstones: chance.pick([0, 0.1, 0.5]),
+    minLagMs: chance.pick([0, 0, 1_000]),
+    deleteRetentionMs: chance.pick([0, 500, 36_000_000]),
+    dirtyRatio: chance.pick([0, 0.2, 0.5]),
   };
 }
 

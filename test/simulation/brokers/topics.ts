@@ -56,12 +56,21 @@ export class Topics {
   }
 }
 
-function newTopic({ name, partitions, replicationFactor, minInSync, flush }: TopicSwarm): {
+function newTopic({ name, partitions, replicationFactor, minInSync, flush, compaction }: TopicSwarm): {
   readonly name: string;
   readonly partitions: number;
   readonly replicationFactor: number;
   readonly configs: Record<string, string>;
 } {
-  const configs = { 'min.insync.replicas': String(minInSync), flush };
+  const configs: Record<string, string> = { 'min.insync.replicas': String(minInSync), flush };
+  if (compaction !== undefined) {
+    const { minLagMs, deleteRetentionMs, dirtyRatio } = compaction;
+    configs['cleanup.policy'] = 'compact';
+    configs['min.compaction.lag.ms'] = String(minLagMs);
+    configs['delete.retention.ms'] = String(deleteRetentionMs);
+    configs['min.cleanable.dirty.ratio'] = String(dirtyRatio);
+    // Segments that grow slowly are sealed as well.
+    configs['segment.ms'] = '1000';
+  }
   return { name, partitions, replicationFactor, configs };
 }

@@ -9,6 +9,9 @@ export interface Send {
   readonly value: string;
   /** Records of one batch have this in common: all of them are stored, or none is. */
   readonly batch: string;
+  /** Undefined: it has none. */
+  readonly key: string | undefined;
+  readonly isTombstone: boolean;
   /** When it was sent, in the order of all that happened. */
   readonly invoked: number;
   /** When its producer was told; Infinity while it was told nothing. */
@@ -48,8 +51,12 @@ export class RecordHistory {
   #next = 0;
 
   /** A record is about to be sent. */
-  sent(send: Pick<Send, 'producer' | 'partition' | 'value' | 'batch'>): Send {
+  sent(
+    send: Pick<Send, 'producer' | 'partition' | 'value' | 'batch'> & Partial<Pick<Send, 'key' | 'isTombstone'>>,
+  ): Send {
     const sent: Send = {
+      key: undefined,
+      isTombstone: false,
       ...send,
       invoked: this.#next++,
       completed: Infinity,

@@ -260,3 +260,30 @@ test('what was deleted from the start of a partition need not be read', () => {
   expect(anomaliesIn(cluster.history).map(({ kind }) => kind)).toEqual(['lost-write', 'lost-write', 'poll-skip']);
   expect(anomaliesIn(cluster.history, { startOffsets: new Map([[PARTITION, 2]]) })).toEqual([]);
 });
+
+test('of a compacted partition what a later record of its key follows need not be there, and the last one does', () => {
+  const history = new RecordHistory();
+  const send = (value: string, key: string, offset: number, isTombstone = false): void => {
+    const sent = history.sent({ producer: 'p', partition: PARTITION, value, batch: value, key, isTombstone });
+    history.acknowledged(sent, offset);
+  };
+  send('1', 'a', 0);
+  send('2', 'b', 1);
+  send('3', 'a', 2);
+  send('4', 'c', 3, true);
+  const kept = [
+    { offset: 1, value: '2' },
+    { offset: 2, value: '3' },
+  ];
+  history.polled({ reader: 'r', partition: PARTITION, from: 0, records: kept });
+  const end = { compacted: new Set([PARTITION]) };
+  const logOf = (records: readonly SeenRecord[]): ReplicaLog[] => [
+    { partition: PARTITION, replica: 'r1', startOffset: 0, records },
+  ];
+  expect(anomaliesIn(history, { ...end, replicas: logOf(kept) })).toEqual([]);
+  const kindsOf = (records: readonly SeenRecord[]): AnomalyKind[] =>
+    anomaliesIn(history, { ...end, replicas: logOf(records) }).map(({ kind }) => kind);
+  expect(kindsOf(kept.slice(1))).toEqual(['lost-on-replica']);
+  expect(kindsOf([{ offset: 0, value: '2' }, ...kept])).toContain('inconsistent-offsets');
+  expect(anomaliesIn(history, { replicas: logOf(kept) }).length).toBeGreaterThan(0);
+});

@@ -54,6 +54,8 @@ export interface EndOfHistory {
   readonly startOffsets?: ReadonlyMap<string, number>;
   /** Partitions that were allowed to lose acknowledged records: of them only what was never true is an anomaly. */
   readonly mayLose?: ReadonlySet<string>;
+  /** Partitions that are compacted: what has a later record of its key, and tombstones, need not be there any more. */
+  readonly compacted?: ReadonlySet<string>;
 }
 
 /** All that is wrong with a history, for which fresh readers have read every partition from its start to its end. */
@@ -62,7 +64,7 @@ export function anomaliesIn(history: RecordHistory, end: EndOfHistory = {}): Ano
   const of = (name: string): PartitionHistory => {
     let partition = partitions.get(name);
     if (partition === undefined) {
-      partition = new PartitionHistory(name);
+      partition = new PartitionHistory(name, end.compacted?.has(name) === true);
       partitions.set(name, partition);
     }
     return partition;
@@ -88,10 +90,14 @@ class PartitionHistory {
   readonly sends: Send[] = [];
   readonly polls: Poll[] = [];
   readonly logs: ReplicaLog[] = [];
+  readonly #isCompacted: boolean;
+  /** The values that need not be there any more. */
+  #superseded: ReadonlySet<string> = new Set();
   #anomalies: Anomaly[] = [];
 
-  constructor(name: string) {
+  constructor(name: string, isCompacted: boolean) {
     this.name = name;
+    this.#isCompacted = isCompacted;
   }
 
   /** What no loss of a disk explains. */
@@ -115,8 +121,10 @@ class PartitionHistory {
   lostOrMoved(startOffset: number): Anomaly[] {
     this.#anomalies = [];
     const known = this.#places();
+    if (this.#isCompacted) this.#superseded = this.#compacted(known);
     this.#lost(startOffset);
-    this.#pollOrder([...known.keys()].filter((offset) => offset >= startOffset).toSorted((a, b) => a - b));
+    const kept = [...known].filter(([offset, value]) => offset >= startOffset && !this.#superseded.has(value));
+    this.#pollOrder(kept.map(([offset]) => offset).toSorted((a, b) => a - b));
     this.#sendOrder();
     this.#realTimeOrder();
     this.#replicas();
@@ -144,6 +152,25 @@ class PartitionHistory {
     return values;
   }
 
+  /** The values of tombstones, and of records that another one of their key lies behind. */
+  #compacted(known: ReadonlyMap<number, string>): ReadonlySet<string> {
+    const sends = new Map(this.sends.map((send) => [send.value, send]));
+    const gone = new Set<string>();
+    const followed = new Set<string>();
+    // One of which nobody knows may have been stored, and be gone by now.
+    const values = new Set(known.values());
+    for (const { key, isTombstone, value, outcome } of this.sends) {
+      if (key !== undefined && isTombstone && outcome === 'info' && !values.has(value)) followed.add(key);
+    }
+    for (const [, value] of [...known].toSorted(([a], [b]) => b - a)) {
+      const { key, isTombstone = false } = sends.get(value) ?? {};
+      if (key === undefined) continue;
+      if (isTombstone || followed.has(key)) gone.add(value);
+      followed.add(key);
+    }
+    return gone;
+  }
+
   #lost(startOffset: number): void {
     const read = new Map<number, string>();
     for (const { records } of this.polls) for (const { offset, value } of records) read.set(offset, value);
@@ -152,6 +179,7 @@ class PartitionHistory {
     let last = -1;
     for (const offset of read.keys()) last = Math.max(last, offset);
     for (const { outcome, value, offset, batch, producer } of this.sends) {
+      if (this.#superseded.has(value)) continue;
       if (values.has(value)) {
         // The copy that was acknowledged is to be read, not only another one.
         if (outcome === 'ok' && offset >= startOffset && !read.has(offset))
@@ -159,7 +187,7 @@ class PartitionHistory {
       } else if (outcome === 'ok' && offset >= startOffset) {
         const kind = offset < last ? 'lost-write' : 'unseen';
         this.#found(kind, `${show(value)} of ${producer} was acknowledged at ${offset}, and nobody has read it`);
-      } else if (outcome === 'info' && batches.has(batch) && startOffset === 0) {
+      } else if (outcome === 'info' && batches.has(batch) && startOffset === 0 && !this.#isCompacted) {
         this.#found('lost-write', `${show(value)} of ${producer} was not read, and others of its batch were`);
       }
     }
@@ -224,6 +252,7 @@ class PartitionHistory {
       const values = new Map(records.map(({ offset, value }) => [offset, value]));
       for (const { value, offset } of acknowledged) {
         if (offset < startOffset || values.get(offset) === value) continue;
+        if (this.#superseded.has(value) && !values.has(offset)) continue;
         const found = values.get(offset);
         const has = found === undefined ? 'nothing' : show(found);
         this.#found('lost-on-replica', `${replica} has ${has} at ${offset}, where ${show(value)} was acknowledged`);

@@ -1,6 +1,7 @@
 import { DiskError, type Disk, type DiskFile } from '@weir/base/disk.ts';
 import { offset, type Offset } from '@weir/base/ids.ts';
 import { passesByItself } from '../log-errors.ts';
+import { segmentBasesIn } from '../log-folder.ts';
 import { segmentPath } from '../segment.ts';
 import { readTruncationMark } from '../truncation-mark.ts';
 import { JOURNAL_HEADER_BYTES, journalNumbers, journalPath, markOf } from './journal-file.ts';
@@ -67,6 +68,8 @@ class Replay {
   readonly #refused = new Set<string>();
   /** By directory: groups below it are older than the log's last cut. */
   readonly #cuts = new Map<string, Offset>();
+  /** By directory: where its segments begin, in order. */
+  readonly #segments = new Map<string, readonly Offset[]>();
   readonly #targets = new Map<string, DiskFile>();
 
   constructor(disk: Disk) {
@@ -141,6 +144,7 @@ class Replay {
     try {
       // All that is left of those is durable in the log's own files.
       if (group.base < this.#cutOf(directory)) return this.#raise(directory, offset(0));
+      if (this.#isSealed(group)) return this.#raise(directory, end);
       if (!this.#restore(group) && this.#disk.list(directory) === undefined) {
         // The partition was deleted; one that lost its folder is missed by the checkpoint.
         this.#skipped.add(directory);
@@ -168,6 +172,19 @@ class Replay {
       this.#cuts.set(directory, cut);
     }
     return cut;
+  }
+
+  /**
+   * Whether another segment follows behind the group: the group's own was durable in its file before that one was made, and
+   * may have been written anew by compaction since.
+   */
+  #isSealed({ directory, segmentBase, end }: Frame['groups'][number]): boolean {
+    let bases = this.#segments.get(directory);
+    if (bases === undefined) {
+      bases = segmentBasesIn(this.#disk.list(directory) ?? []);
+      this.#segments.set(directory, bases);
+    }
+    return bases.some((base) => base > segmentBase && base >= end);
   }
 
   /** False when the segment is not there: it may be gone by retention; else the log finds out that it ends too early. */

@@ -4,7 +4,7 @@ import { PRODUCER_EXPIRY_CHECK_MS, PRODUCER_ID_EXPIRATION_MS } from '@weir/base/
 import { hasProducerId, lastOffsetOf } from '@weir/records/batch-header.ts';
 import { admission, type Admission } from './admission.ts';
 import { idempotentIdOf, ProducerStates, stateBehind } from './producer-states.ts';
-import type { ProducerEntry, ProducerState } from './producer-states.ts';
+import type { ProducerBatch, ProducerEntry, ProducerState } from './producer-states.ts';
 import { findProducers, type ProducerRecovery } from './recover-producers.ts';
 import type { SnapshotFiles } from './snapshot-files.ts';
 
@@ -59,6 +59,11 @@ export class LogProducers {
     this.#appended.push({ producerId, state, lastOffset: lastOffsetOf(batch, 0) });
     // Last, so that a producer that is at it stays in the map: see Members for what a map costs that is emptied each time.
     this.#settle(writtenEnd);
+  }
+
+  /** The last batches of a producer, some of which may not be written yet; undefined: it is not known (any more). */
+  batchesOf(producerId: number): readonly ProducerBatch[] | undefined {
+    return (this.#latest.get(producerId) ?? this.#written.get(producerId))?.batches;
   }
 
   /** Forgets producers that sent nothing for PRODUCER_ID_EXPIRATION_MS; looks no more often than is worth it. */

@@ -19,7 +19,14 @@ export const RESOURCE = { topic: 2, broker: 4 } as const;
 const LISTS_ALL_FROM = 1;
 
 const SOURCES: Readonly<Record<ConfigSource, number>> = { topic: 1, broker: 2, cluster: 3, static: 4, default: 5 };
-const TYPES: Readonly<Record<ConfigDefinition['type'], number>> = { boolean: 1, string: 2, int: 3, long: 5, list: 7 };
+const TYPES: Readonly<Record<ConfigDefinition['type'], number>> = {
+  boolean: 1,
+  string: 2,
+  int: 3,
+  long: 5,
+  double: 6,
+  list: 7,
+};
 
 type ResourceAnswer = DescribeConfigsResponse['results'][number];
 type Resource = Exchange<typeof describeConfigs>['request']['resources'][number];

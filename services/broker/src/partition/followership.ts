@@ -8,6 +8,7 @@ import type { Log } from '@weir/log/log.ts';
 import { decodeSnapshot } from '@weir/log/producers/producer-snapshot.ts';
 import { baseOffsetOf, batchBytesOf, lastOffsetOf, leaderEpochOf } from '@weir/records/batch-header.ts';
 import { isValidBatchAt } from '@weir/records/check-batch.ts';
+import { isPlaceholder, restOfPlaceholder } from '@weir/records/placeholder.ts';
 import { appendKeeping } from '../append-keeping.ts';
 
 /** Where a follower goes on: the end of its log, all of it durable, and the epoch of its last record (-1: it has none). */
@@ -91,7 +92,7 @@ export class Followership {
         return refusal('CORRUPT_MESSAGE', `what came from the leader of ${this.#name} is no batch at byte ${at}`);
       }
       const bytes = batchBytesOf(records, at);
-      const batch = records.subarray(at, at + bytes);
+      const batch = this.#unknownPart(records.subarray(at, at + bytes));
       this.#beginWith(batch);
       const problem = this.#misplaced(batch);
       if (problem !== undefined) return problem;
@@ -132,6 +133,8 @@ export class Followership {
     assert(end < log.endOffset, `${this.#name}: the leader's log is not another one up to ${log.endOffset}`);
     this.#mayLose(end);
     log.truncateTo(end);
+    // A placeholder that reached over it has gone as a whole.
+    if (log.endOffset < this.#host.highWatermark) this.#host.lowerWatermark(log.endOffset);
   }
 
   /** The leader's log begins behind the end of the own one, which is dropped: it goes on from there. */
@@ -140,6 +143,17 @@ export class Followership {
     assert(leaderStart > log.endOffset, `${this.#name}: the leader's log begins at ${leaderStart}`);
     log.restartAt(leaderStart);
     this.#host.raiseWatermark(leaderStart);
+  }
+
+  /**
+   * Compaction puts one placeholder in the place of several batches, some of which may be here: of it the rest is taken. A
+   * log without a record begins with all of it.
+   */
+  #unknownPart(batch: Buffer): Buffer {
+    const { startOffset, endOffset } = this.#log;
+    const reachesBack = baseOffsetOf(batch, 0) < endOffset && lastOffsetOf(batch, 0) >= endOffset;
+    if (!reachesBack || startOffset === endOffset || !isPlaceholder(batch, 0)) return batch;
+    return restOfPlaceholder(batch, endOffset);
   }
 
   /** A log that begins anew within a batch begins with that batch: what it does not need of it is hidden again later. */

@@ -83,7 +83,7 @@ export class Leadership {
 
   /** Reads all that there is for a follower: what is not durable here may be so there before. */
   read(from: Offset, maxBytes: number): LogRead {
-    return this.#log.read(from, maxBytes, this.#log.endOffset);
+    return this.#log.read(from, maxBytes, this.#log.endOffset, 'batches');
   }
 
   /** Why a write with acks=all is not taken, or undefined when it is. */

@@ -8,7 +8,6 @@ import { passesByItself } from '@weir/log/log-errors.ts';
 import type { LogFault } from '@weir/log/log-writer-parts.ts';
 import type { RetentionReport } from '@weir/log/retention.ts';
 import { recordCountOf } from '@weir/records/batch-header.ts';
-import { checkBatch } from '@weir/records/check-batch.ts';
 import { InSyncReplicas } from '../replication/in-sync-replicas.ts';
 import type { IsrMember, ReplicaState } from '../replication/in-sync-replicas.ts';
 import type { AppendWaiter } from './append-queue.ts';
@@ -21,6 +20,7 @@ import type { PartitionKey } from './partition-key.ts';
 import * as refusals from './refusals.ts';
 import { ReplicaLog } from './replica-log.ts';
 import { TailReaders } from './tail-readers.ts';
+import { batchProblem, retentionRules } from './topic-settings.ts';
 import type { TurnMember } from './turn.ts';
 
 /**
@@ -256,7 +256,7 @@ export class Partition extends ReplicaLog implements TurnMember {
     slot: number,
     acks: Acks = 'all',
   ): Refusal | undefined {
-    const problem = this.problem(leaderEpoch) ?? checkBatch(batch, { maxBytes: this.topic.settings.messageBytesMax });
+    const problem = this.problem(leaderEpoch) ?? batchProblem(batch, this.topic.settings);
     if (problem !== undefined) return problem;
     const leadership = this.#leadership!;
     const few = leadership.problem(this.name, acks);
@@ -384,16 +384,17 @@ export class Partition extends ReplicaLog implements TurnMember {
   }
 
   /**
-   * Removes the segments that the topic's configs do not keep. Only where it leads: there it knows the configs. And
+   * Removes the segments that the topic's configs do not keep, only where it leads, and seals the one that grows. And
    * forgets idempotent producers that have long been silent.
    */
   retain(nowMs: number): RetentionReport {
     this.log?.expireProducers(nowMs);
-    if (this.#state.kind !== 'leader') return NOTHING;
-    const { retentionMs, retentionBytes, segmentMs } = this.topic.settings;
-    const upTo = this.highWatermark;
+    const { kind } = this.#state;
+    if (kind !== 'leader' && kind !== 'follower') return NOTHING;
+    const rules = retentionRules(this.topic.settings, kind === 'leader');
+    if (rules === undefined) return NOTHING;
     try {
-      const report = this.served.retain({ nowMs, retentionMs, retentionBytes, segmentMs, upTo });
+      const report = this.served.retain({ ...rules, nowMs, upTo: this.highWatermark });
       if (report.segments > 0) this.#tellSoon();
       return report;
     } catch (error) {

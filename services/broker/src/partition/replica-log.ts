@@ -2,6 +2,7 @@ import { assert } from '@weir/base/assert.ts';
 import type { DiskError } from '@weir/base/disk.ts';
 import { offset } from '@weir/base/ids.ts';
 import type { Offset } from '@weir/base/ids.ts';
+import type { LogCompaction } from '@weir/log/compaction/log-compaction.ts';
 import type { Log } from '@weir/log/log.ts';
 import type { ColdRead, LogRead, TimestampedOffset } from '@weir/log/log-read.ts';
 import type { FollowerHost } from './followership.ts';
@@ -94,6 +95,11 @@ export class ReplicaLog implements FollowerHost {
   /** The latest timestamp below the high watermark; -1 without any. */
   maxTimestamp(done: (error: DiskError | undefined, timestampMs: number) => void): void {
     this.served.maxTimestamp(this.#highWatermark, done);
+  }
+
+  /** Undefined without a log that could be opened. */
+  get compaction(): LogCompaction | undefined {
+    return this.log?.compaction;
   }
 
   /** Since when, on the monotonic clock, a sync of its log's own file is under way; undefined: none is. */

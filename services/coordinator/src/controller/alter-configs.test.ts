@@ -64,8 +64,11 @@ test('only lists are appended to and subtracted from', () => {
   const a = { type: 'topic', name: 'a' } as const;
   controller.alterConfigs([{ ...a, append: [['cleanup.policy', 'delete']] }]);
   expect(configsOf(controller, 'a')).toEqual({ 'cleanup.policy': 'delete' });
-  const [compact] = controller.alterConfigs([{ ...a, append: [['cleanup.policy', 'compact']] }]);
-  expect(messageOf(compact)).toContain('compaction is not built yet');
+  const [unknown] = controller.alterConfigs([{ ...a, append: [['cleanup.policy', 'keep']] }]);
+  expect(messageOf(unknown)).toContain('is not a list of one or more of compact, delete');
+  controller.alterConfigs([{ ...a, append: [['cleanup.policy', 'compact']] }]);
+  expect(configsOf(controller, 'a')).toEqual({ 'cleanup.policy': 'delete,compact' });
+  controller.alterConfigs([{ ...a, subtract: [['cleanup.policy', 'compact']] }]);
   expect(codeOf(controller.alterConfigs([{ ...a, subtract: [['cleanup.policy', 'delete']] }])[0])).toBe(
     'INVALID_CONFIG',
   );

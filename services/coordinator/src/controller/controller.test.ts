@@ -74,7 +74,7 @@ describe('creating topics', () => {
       [{ name: 'p2', partitionCount: TOPIC_PARTITIONS_MAX + 1 }, 'INVALID_PARTITIONS'],
       [{ name: 'r1', replicationFactor: -1 }, 'INVALID_REPLICATION_FACTOR'],
       [{ name: 'r2', replicationFactor: 2 }, 'INVALID_REPLICATION_FACTOR'],
-      [{ name: 'c1', configs: { 'cleanup.policy': 'compact' } }, 'INVALID_CONFIG'],
+      [{ name: 'c1', configs: { 'cleanup.policy': 'keep' } }, 'INVALID_CONFIG'],
       [{ name: 'c2', configs: { flush: 'never' } }, 'INVALID_CONFIG'],
       [{ name: 'c3', configs: { 'segment.bytes': '10' } }, 'INVALID_CONFIG'],
       [{ name: 'c4', configs: { 'max.message.bytes': '1e3' } }, 'INVALID_CONFIG'],
@@ -103,7 +103,9 @@ describe('creating topics', () => {
       { name: 'b', replicationFactor: 4 },
     ]);
     expect(results[0]).toMatchObject({
-      refusal: { message: expect.stringContaining('flush, max.message.bytes, message.timestamp.type') },
+      refusal: {
+        message: expect.stringContaining('flush, max.compaction.lag.ms, max.message.bytes, message.timestamp.type'),
+      },
     });
     expect(results[1]).toMatchObject({ refusal: { message: expect.stringContaining('3 are registered') } });
   });
