@@ -20,14 +20,14 @@ export function valueOf(type: WireType<any, any>, version: number, flexible: boo
 
 /** What was read, as it is written: records come as one piece, and go in several. */
 export function sendable(value: any): any {
-  if (Buffer.isBuffer(value)) return value.length === UUID_BYTES ? value : [value];
   if (Array.isArray(value)) return value.map(sendable);
   if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, sendable(inner)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) =>
+      name === 'records' && inner !== null ? [name, [inner]] : [name, sendable(inner)],
+    ),
+  );
 }
-
-/** No records of the test kit are that long. */
-const UUID_BYTES = 16;
 
 /** Stands where a reader does, and has no bytes at all. */
 class ArbitraryReader {
