@@ -357,6 +357,10 @@ export const TOPIC_CONFIGS_MAX = 100;
 export const CONFIG_VALUE_LENGTH_MAX = 1_000;
 /** Partitions of a topic that was created without saying how many. */
 export const PARTITIONS_DEFAULT = 1;
+/** Of `__consumer_offsets`, unless the coordinator is told otherwise: Kafka's number. Later it cannot be changed. */
+export const OFFSETS_TOPIC_PARTITIONS = 50;
+/** Small segments, as Kafka has them: only sealed ones are compacted, and a group's coordinator reads all of a partition to begin. */
+export const OFFSETS_TOPIC_SEGMENT_BYTES = 100 * MIB;
 /** Replicas of a topic that was created without saying how many, as long as there are as many brokers. */
 export const REPLICATION_FACTOR_DEFAULT = 3;
 export const REPLICATION_FACTOR_MAX = 100;

@@ -58,6 +58,10 @@ async function serve(
     autoCreateTopics: options['auto-create-topics'],
     defaultPartitions: options['default-partitions'],
     defaultReplicationFactor: options['default-replication-factor'],
+    offsetsTopic: {
+      partitions: options['offsets-topic-partitions'],
+      replicationFactor: options['offsets-topic-replication-factor'],
+    },
   };
   let candidate: Candidate | undefined;
   const metrics = coordinatorMetrics(world.registry, () => candidate);

@@ -6,6 +6,7 @@ import type { Refusal } from '@weir/base/errors.ts';
 import { present } from '@weir/base/assert.ts';
 import { topicConfigsProblem } from '@weir/base/topic-configs.ts';
 import type { Change, ClusterImage, TopicRecord, Versioned } from './image.ts';
+import { internalTopic, internalTopicProblem } from './internal-topics.ts';
 import { newPartitions, replicasProblem, replicationFactorProblem } from './new-partitions.ts';
 
 /** What a cluster allows and assumes. */
@@ -15,6 +16,8 @@ export interface Policy {
   readonly defaultPartitions: number;
   /** Undefined: REPLICATION_FACTOR_DEFAULT, or as many as there are brokers when these are fewer. */
   readonly defaultReplicationFactor?: number | undefined;
+  /** What `__consumer_offsets` is created with; replicas undefined: as any topic. */
+  readonly offsetsTopic?: { readonly partitions: number; readonly replicationFactor?: number | undefined };
 }
 
 /** A topic as somebody asks for it. */
@@ -43,6 +46,8 @@ export interface CreateTopics {
   readonly topics: readonly NewTopic[];
   readonly validateOnly: boolean;
   readonly autoCreate: boolean;
+  /** Weir's own, which the brokers need: see internal-topics.ts. */
+  readonly internal?: boolean;
 }
 
 /** What became of one topic. */
@@ -85,11 +90,11 @@ export function* createTopics(
   let partitionCount = image.partitionCount;
   const changes: Change[] = [];
   const results = command.topics.map((asked): TopicResult => {
-    const topic = withDefaults(image, asked, policy);
+    const { autoCreate, internal = false } = command;
+    const topic = internal ? internalTopic(image, asked, policy) : withDefaults(image, asked, policy);
     const refused =
       names.get(topic.name) === 1
-        ? (assignmentsProblem(asked) ??
-          problemOf(image, topic, { policy, autoCreate: command.autoCreate, partitionCount }))
+        ? (assignmentsProblem(asked) ?? problemOf(image, topic, { policy, autoCreate, internal, partitionCount }))
         : refusal('INVALID_REQUEST', `topic ${JSON.stringify(topic.name.slice(0, 249))} is asked for more than once`);
     if (refused !== undefined) return { kind: 'refused', name: topic.name, refusal: refused };
     const { name, id, configs, replicationFactor } = topic;
@@ -132,7 +137,8 @@ function withDefaults(image: ClusterImage, topic: NewTopic, policy: Policy): New
   };
 }
 
-function defaultReplicationFactor(image: ClusterImage, policy: Policy): number {
+/** Of a topic for which nobody says how many replicas it is to have. */
+export function defaultReplicationFactor(image: ClusterImage, policy: Policy): number {
   // Also of those that are away: a topic is not to have fewer replicas for ever because it was created in a bad moment.
   const brokers = Math.max(1, image.brokers.size);
   return policy.defaultReplicationFactor ?? Math.min(REPLICATION_FACTOR_DEFAULT, brokers);
@@ -141,13 +147,21 @@ function defaultReplicationFactor(image: ClusterImage, policy: Policy): number {
 function problemOf(
   image: ClusterImage,
   topic: NewTopic,
-  context: { readonly policy: Policy; readonly autoCreate: boolean; readonly partitionCount: number },
+  context: {
+    readonly policy: Policy;
+    readonly autoCreate: boolean;
+    readonly internal: boolean;
+    readonly partitionCount: number;
+  },
 ): Refusal | undefined {
   const { name, partitionCount, replicationFactor } = topic;
   const { policy } = context;
   const nameProblem = topicNameProblem(name);
   if (nameProblem !== undefined) return refusal('INVALID_TOPIC_EXCEPTION', nameProblem.slice(0, 500));
-  if (name.startsWith('__')) {
+  if (context.internal) {
+    const problem = internalTopicProblem(image, topic);
+    if (problem !== undefined) return problem;
+  } else if (name.startsWith('__')) {
     return refusal('INVALID_TOPIC_EXCEPTION', `topic names that begin with "__", as ${name}, are Weir's own`);
   }
   if (image.topics.has(name)) return refusal('TOPIC_ALREADY_EXISTS', `topic ${name} exists already`);

@@ -119,7 +119,7 @@ export class TestController {
 
   createTopics(
     topics: readonly (Partial<NewTopic> & { name: string })[],
-    options: { validateOnly?: boolean; autoCreate?: boolean; dieAfter?: number } = {},
+    options: { validateOnly?: boolean; autoCreate?: boolean; internal?: boolean; dieAfter?: number } = {},
   ): readonly TopicResult[] {
     const asked = topics.map((topic): NewTopic => ({
       id: topicId(newId()),
@@ -129,8 +129,8 @@ export class TestController {
       assignments: [],
       ...topic,
     }));
-    const { validateOnly = false, autoCreate = false, dieAfter } = options;
-    const command: Command = { kind: 'createTopics', topics: asked, validateOnly, autoCreate };
+    const { validateOnly = false, autoCreate = false, internal = false, dieAfter } = options;
+    const command: Command = { kind: 'createTopics', topics: asked, validateOnly, autoCreate, internal };
     const result = this.run(command, dieAfter === undefined ? {} : { dieAfter });
     return result?.kind === 'topics' ? result.results : [];
   }
