@@ -2,7 +2,7 @@ import { present } from '@weir/base/assert.ts';
 import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { CLUSTER_PARTITIONS_MAX, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
-import type { Policy } from './create-topics.ts';
+import type { Policy } from './policy.ts';
 import type { Change, ClusterImage, TopicRecord, Versioned } from './image.ts';
 import { newPartitions, replicasProblem, replicationFactorProblem } from './new-partitions.ts';
 

@@ -1,6 +1,6 @@
 import { topicNameProblem } from '@weir/base/ids.ts';
 import type { TopicId } from '@weir/base/ids.ts';
-import { CLUSTER_PARTITIONS_MAX, REPLICATION_FACTOR_DEFAULT, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
+import { CLUSTER_PARTITIONS_MAX, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
 import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { present } from '@weir/base/assert.ts';
@@ -8,17 +8,8 @@ import { topicConfigsProblem } from '@weir/base/topic-configs.ts';
 import type { Change, ClusterImage, TopicRecord, Versioned } from './image.ts';
 import { internalTopic, internalTopicProblem } from './internal-topics.ts';
 import { newPartitions, replicasProblem, replicationFactorProblem } from './new-partitions.ts';
-
-/** What a cluster allows and assumes. */
-export interface Policy {
-  /** Whether topics are created because somebody produces to them. */
-  readonly autoCreateTopics: boolean;
-  readonly defaultPartitions: number;
-  /** Undefined: REPLICATION_FACTOR_DEFAULT, or as many as there are brokers when these are fewer. */
-  readonly defaultReplicationFactor?: number | undefined;
-  /** What `__consumer_offsets` is created with; replicas undefined: as any topic. */
-  readonly offsetsTopic?: { readonly partitions: number; readonly replicationFactor?: number | undefined };
-}
+import { defaultReplicationFactor } from './policy.ts';
+import type { Policy } from './policy.ts';
 
 /** A topic as somebody asks for it. */
 export interface NewTopic {
@@ -56,29 +47,6 @@ export type TopicResult =
   | { readonly kind: 'valid'; readonly topic: TopicRecord; readonly replicationFactor: number }
   | { readonly kind: 'created'; readonly topic: Versioned<TopicRecord>; readonly replicationFactor: number };
 
-/** What was set of the cluster by options, under the broker configs' names. */
-export function staticConfigsOf(policy: Policy): Record<string, string> {
-  const { autoCreateTopics, defaultPartitions, defaultReplicationFactor: factor } = policy;
-  return {
-    'auto.create.topics.enable': String(autoCreateTopics),
-    'num.partitions': String(defaultPartitions),
-    ...(factor === undefined ? {} : { 'default.replication.factor': String(factor) }),
-  };
-}
-
-/** The policy with what was set since the coordinator was started. */
-export function policyInEffect(image: ClusterImage, policy: Policy): Policy {
-  const configs = image.configsOf('default');
-  const { 'auto.create.topics.enable': autoCreate, 'num.partitions': partitions } = configs;
-  const factor = configs['default.replication.factor'];
-  return {
-    ...policy,
-    ...(autoCreate === undefined ? {} : { autoCreateTopics: autoCreate === 'true' }),
-    ...(partitions === undefined ? {} : { defaultPartitions: Number(partitions) }),
-    ...(factor === undefined ? {} : { defaultReplicationFactor: Number(factor) }),
-  };
-}
-
 /** The steps of creating topics: partitions first, a topic's own key last, for then it exists. */
 export function* createTopics(
   image: ClusterImage,
@@ -91,7 +59,7 @@ export function* createTopics(
   const changes: Change[] = [];
   const results = command.topics.map((asked): TopicResult => {
     const { autoCreate, internal = false } = command;
-    const topic = internal ? internalTopic(image, asked, policy) : withDefaults(image, asked, policy);
+    const topic = internal ? { ...asked, ...internalTopic(image, policy) } : withDefaults(image, asked, policy);
     const refused =
       names.get(topic.name) === 1
         ? (assignmentsProblem(asked) ?? problemOf(image, topic, { policy, autoCreate, internal, partitionCount }))
@@ -135,13 +103,6 @@ function withDefaults(image: ClusterImage, topic: NewTopic, policy: Policy): New
     replicationFactor:
       topic.replicationFactor === 0 ? defaultReplicationFactor(image, policy) : topic.replicationFactor,
   };
-}
-
-/** Of a topic for which nobody says how many replicas it is to have. */
-export function defaultReplicationFactor(image: ClusterImage, policy: Policy): number {
-  // Also of those that are away: a topic is not to have fewer replicas for ever because it was created in a bad moment.
-  const brokers = Math.max(1, image.brokers.size);
-  return policy.defaultReplicationFactor ?? Math.min(REPLICATION_FACTOR_DEFAULT, brokers);
 }
 
 function problemOf(

@@ -12,9 +12,9 @@ function ask(controller: TestController, name = OFFSETS_TOPIC): string {
 test('the offsets topic is created for a broker, with what the cluster says, whoever may create topics else', () => {
   const controller = new TestController();
   for (const id of [1, 2, 3]) controller.register(id);
-  expect(controller.createTopics([{ name: OFFSETS_TOPIC, partitionCount: 2, configs: { 'segment.ms': '1' } }])).toEqual([
-    expect.objectContaining({ kind: 'refused' }),
-  ]);
+  expect(controller.createTopics([{ name: OFFSETS_TOPIC, partitionCount: 2, configs: { 'segment.ms': '1' } }])).toEqual(
+    [expect.objectContaining({ kind: 'refused' })],
+  );
   const [created] = controller.createTopics([{ name: OFFSETS_TOPIC, partitionCount: 2 }], { internal: true });
   expect(created).toMatchObject({
     kind: 'created',
