@@ -3,8 +3,8 @@ import type { RequestOf, ResponseToSend } from '../api.ts';
 import { array, from, int16, int32, int64, nullableString, string, struct, until, uuid } from '../schema.ts';
 
 /**
- * OffsetCommit (key 8), versions 2 to 10, flexible from 8. A committed offset past 2^53 is read as the nearest number,
- * which has to be refused: past 2^63 it cannot be written again.
+ * OffsetCommit (key 8), versions 2 to 10, flexible from 8. A committed offset past 2^53 is read as the nearest number. It
+ * has to be refused: the largest ones cannot be written again.
  *
  * ```
  * Request => groupId generationIdOrMemberEpoch memberId groupInstanceId(7+) retentionTimeMs(2-4) [topics]
