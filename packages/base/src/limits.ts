@@ -233,6 +233,16 @@ export const KAFKA_STALL_MS = 60_000;
 /** How often connections are looked at for both, and produce requests for their deadlines. */
 export const KAFKA_SWEEP_MS = 500;
 
+// Consumer groups.
+/** Requests that would change a group and wait for its record that is on its way. Whoever comes later tries again. */
+export const GROUP_REQUESTS_WAITING_MAX = 1_000;
+/** Member ids of a group that were given out, and that nobody has come back with. */
+export const GROUP_PENDING_MEMBERS_MAX = 10_000;
+/** A new member's first JoinGroup waits no longer, lest those whose clients went away add up: as in Kafka. */
+export const GROUP_NEW_MEMBER_JOIN_MS = 5 * 60_000;
+/** Of what a client says why it comes or goes. */
+export const GROUP_REASON_CHARS_MAX = 255;
+
 // Sessions and metadata.
 /** A broker's session without a heartbeat. */
 export const SESSION_TIMEOUT_MS = 6_000;
