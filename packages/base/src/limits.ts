@@ -233,16 +233,6 @@ export const KAFKA_STALL_MS = 60_000;
 /** How often connections are looked at for both, and produce requests for their deadlines. */
 export const KAFKA_SWEEP_MS = 500;
 
-// Consumer groups.
-/** Requests that would change a group and wait for its record that is on its way. Whoever comes later tries again. */
-export const GROUP_REQUESTS_WAITING_MAX = 1_000;
-/** Member ids of a group that were given out, and that nobody has come back with. */
-export const GROUP_PENDING_MEMBERS_MAX = 10_000;
-/** A new member's first JoinGroup waits no longer, lest those whose clients went away add up: as in Kafka. */
-export const GROUP_NEW_MEMBER_JOIN_MS = 5 * 60_000;
-/** Of what a client says why it comes or goes. */
-export const GROUP_REASON_CHARS_MAX = 255;
-
 // Sessions and metadata.
 /** A broker's session without a heartbeat. */
 export const SESSION_TIMEOUT_MS = 6_000;
@@ -367,10 +357,6 @@ export const TOPIC_CONFIGS_MAX = 100;
 export const CONFIG_VALUE_LENGTH_MAX = 1_000;
 /** Partitions of a topic that was created without saying how many. */
 export const PARTITIONS_DEFAULT = 1;
-/** Of `__consumer_offsets`, unless the coordinator is told otherwise: Kafka's number. Later it cannot be changed. */
-export const OFFSETS_TOPIC_PARTITIONS = 50;
-/** Small segments, as Kafka has them: only sealed ones are compacted, and a group's coordinator reads all of a partition to begin. */
-export const OFFSETS_TOPIC_SEGMENT_BYTES = 100 * MIB;
 /** Replicas of a topic that was created without saying how many, as long as there are as many brokers. */
 export const REPLICATION_FACTOR_DEFAULT = 3;
 export const REPLICATION_FACTOR_MAX = 100;

@@ -31,6 +31,7 @@ import { DataDirectory } from './data-directory.ts';
 import { DiskRoom } from './disk-room.ts';
 import { SyncWatch } from './sync-watch.ts';
 import type { Syncing } from './sync-watch.ts';
+import type { GroupSettings } from './group/group-settings.ts';
 import { DRAIN_BROKER, handOver } from './hand-over.ts';
 import { JournalKeeper } from './journal-keeper.ts';
 import { leadPartitions, leadsFollowed, sizeOf, topicSizes } from './measured-partitions.ts';
@@ -69,6 +70,7 @@ export interface BrokerSettings {
   /** For topics that do not say. */
   readonly flush: FlushPolicy;
   readonly budgets: Budgets;
+  readonly groups: GroupSettings;
 }
 
 /** Where it is reached, and whom it reaches. */
@@ -179,7 +181,10 @@ export class Broker {
         },
         wentOffline: (partition, reason, cause) => this.#wentOffline(partition, reason, cause),
         syncFailed: (partition, error) => this.#failSync(partition, error),
-        takenUp: () => this.readiness.look(),
+        takenUp: () => {
+          this.readiness.look();
+          this.#kafka.look([]);
+        },
       },
     });
     this.readiness = new Readiness({
@@ -218,6 +223,7 @@ export class Broker {
       path,
       budgets,
       flush: settings.flush,
+      groups: settings.groups,
       session: () => this.#session,
       brokerEpoch: () => this.#brokerEpoch,
     });
@@ -424,6 +430,7 @@ export class Broker {
         this.readiness.told(image, changes);
         this.partitions.apply(image, changes);
         this.#replication.metadataChanged(changes);
+        this.#kafka.look(changes);
         if (changes.some(({ kind }) => kind === 'all')) this.#orphans.check();
       },
       welcomed: ({ clusterId, brokerEpoch, resumed }) => {

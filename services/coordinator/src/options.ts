@@ -1,6 +1,6 @@
 import { OFFSETS_TOPIC } from '@weir/base/ids.ts';
+import { OFFSETS_TOPIC_PARTITIONS } from '@weir/base/group-limits.ts';
 import {
-  OFFSETS_TOPIC_PARTITIONS,
   PARTITIONS_DEFAULT,
   REPLICATION_FACTOR_DEFAULT,
   REPLICATION_FACTOR_MAX,

@@ -1,9 +1,13 @@
 import type { BrokerId } from '@weir/base/ids.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
+import type { ImageChange } from '@weir/client/metadata/cluster-image.ts';
 import type { CoordinatorSession } from '@weir/client/metadata/coordinator-session.ts';
 import type { World } from '@weir/runtime/world.ts';
 import type { Budgets } from '../budgets.ts';
 import type { DiskRoom } from '../disk-room.ts';
+import { GroupCoordinator } from '../group/group-coordinator.ts';
+import { groupOptions } from '../group/group-settings.ts';
+import type { GroupSettings } from '../group/group-settings.ts';
 import type { BrokerMetrics, KafkaGauges } from '../metrics.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type { FlushPolicy } from '../partition/topic-settings.ts';
@@ -34,6 +38,7 @@ export interface FrontDoorParts {
   readonly budgets: Budgets;
   /** For topics that do not say. */
   readonly flush: FlushPolicy;
+  readonly groups: GroupSettings;
   /** Undefined before there is one. */
   readonly session: () => CoordinatorSession | undefined;
   /** Undefined before the first registration. */
@@ -55,6 +60,7 @@ export class FrontDoor implements KafkaGauges {
   readonly #produce: KafkaProduce;
   /** Shared with the native API. */
   readonly producerIds: ProducerIds;
+  readonly groups: GroupCoordinator;
 
   constructor(parts: FrontDoorParts) {
     const { turn, slabs, partitions, metrics, room, path, session, brokerId, budgets, coldGate } = parts;
@@ -77,6 +83,17 @@ export class FrontDoor implements KafkaGauges {
       coldGate,
     });
     this.producerIds = new ProducerIds(admin, () => ({ brokerId, brokerEpoch: parts.brokerEpoch() ?? 0 }));
+    this.groups = new GroupCoordinator({
+      clock,
+      logger,
+      turn,
+      slabs,
+      coldGate,
+      partitions,
+      image: () => session()?.image,
+      options: groupOptions(parts.groups),
+      offsetsRetentionMs: parts.groups.offsetsRetentionMs,
+    });
     this.#server = new KafkaServer({
       clock,
       logger,
@@ -90,6 +107,8 @@ export class FrontDoor implements KafkaGauges {
         produce: this.#produce,
         fetch: this.#fetch,
         producerIds: this.producerIds,
+        groups: this.groups,
+        random,
         room,
         configs: { cluster, brokerId, statics: { flush: parts.flush } },
         path,
@@ -127,9 +146,16 @@ export class FrontDoor implements KafkaGauges {
     return advertised(await this.#server.serve(parseListeners(listen), sockets), advertise);
   }
 
-  /** Takes no more batches; `idle` is called once those that were taken are answered. */
+  /** The metadata has changed, or partitions are led that were not: who coordinates which groups follows from both. */
+  look(changes: readonly ImageChange[]): void {
+    this.groups.look();
+    for (const change of changes) if (change.kind === 'topicDeleted') this.groups.topicDeleted(change.name);
+  }
+
+  /** Takes no more batches, and coordinates no groups any more; `idle` is called once those that were taken are answered. */
   stopProducing(idle: () => void): void {
     this.#server.stopListening();
+    this.groups.stop();
     this.#produce.stop(idle);
   }
 

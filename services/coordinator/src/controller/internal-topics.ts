@@ -1,5 +1,5 @@
 import { OFFSETS_TOPIC } from '@weir/base/ids.ts';
-import { OFFSETS_TOPIC_PARTITIONS, OFFSETS_TOPIC_SEGMENT_BYTES } from '@weir/base/limits.ts';
+import { OFFSETS_TOPIC_PARTITIONS, OFFSETS_TOPIC_SEGMENT_BYTES } from '@weir/base/group-limits.ts';
 import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import type { ClusterImage } from './image.ts';

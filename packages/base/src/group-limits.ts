@@ -1,0 +1,43 @@
+/** Limits of consumer groups; all others are in limits.ts. */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+// The topic that they are kept in.
+/** Of `__consumer_offsets`, unless the coordinator is told otherwise: Kafka's number. Later it cannot be changed. */
+export const OFFSETS_TOPIC_PARTITIONS = 50;
+/** Small segments, as Kafka has them: only sealed ones are compacted, and a group's coordinator reads all of a partition to begin. */
+export const OFFSETS_TOPIC_SEGMENT_BYTES = 100 * MIB;
+/** Read at a time by a coordinator that begins. */
+export const GROUP_LOAD_READ_BYTES = 1 * MIB;
+
+// Members.
+/** Requests that would change a group and wait for its record that is on its way. Whoever comes later tries again. */
+export const GROUP_REQUESTS_WAITING_MAX = 1_000;
+/** Member ids of a group that were given out, and that nobody has come back with. */
+export const GROUP_PENDING_MEMBERS_MAX = 10_000;
+/** A new member's first JoinGroup waits no longer, lest those whose clients went away add up: as in Kafka. */
+export const GROUP_NEW_MEMBER_JOIN_MS = 5 * 60_000;
+/** Of what a client says why it comes or goes. */
+export const GROUP_REASON_CHARS_MAX = 255;
+/** Members of a group; it may be set up to this (`group.max.size`). */
+export const GROUP_MEMBERS_MAX = 10_000;
+/** Shortest and longest session timeout that a member may ask for: Kafka's. */
+export const GROUP_SESSION_TIMEOUT_MS_MIN = 6_000;
+export const GROUP_SESSION_TIMEOUT_MS_MAX = 30 * 60_000;
+/** How long an empty group waits for more members than the first: long enough for those that start together. */
+export const GROUP_INITIAL_REBALANCE_DELAY_MS = 500;
+/** How often deadlines of members are looked at. */
+export const GROUP_TICK_MS = 100;
+/** A loop that comes so much too late heard nobody meanwhile: members have as much more time. */
+export const GROUP_LATE_MS = 500;
+
+// Offsets.
+/** What a client may store with an offset: Kafka's `offset.metadata.max.bytes`. */
+export const OFFSET_METADATA_BYTES_MAX = 4 * KIB;
+/** How long the offsets of a group are kept in which nobody is: Kafka's `offsets.retention.minutes`, a week. */
+export const OFFSETS_RETENTION_MS = 7 * 24 * 60 * 60_000;
+/** How often offsets are looked at for that. */
+export const OFFSETS_RETENTION_CHECK_MS = 10 * 60_000;
+/** Groups of one partition of the topic; a group more is refused. */
+export const GROUPS_PER_SHARD_MAX = 10_000;
