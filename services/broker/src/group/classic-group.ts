@@ -1,5 +1,5 @@
 import { assert } from '@weir/base/assert.ts';
-import { GROUP_REQUESTS_WAITING_MAX } from '@weir/base/limits.ts';
+import { GROUP_REQUESTS_WAITING_MAX } from '@weir/base/group-limits.ts';
 import { CONSUMER_PROTOCOL_TYPE, GroupCore } from './group-core.ts';
 import type { GroupOptions } from './group-core.ts';
 import type { GroupError } from './group-error.ts';

@@ -1,4 +1,8 @@
-import { GROUP_NEW_MEMBER_JOIN_MS, GROUP_PENDING_MEMBERS_MAX, GROUP_REASON_CHARS_MAX } from '@weir/base/limits.ts';
+import {
+  GROUP_NEW_MEMBER_JOIN_MS,
+  GROUP_PENDING_MEMBERS_MAX,
+  GROUP_REASON_CHARS_MAX,
+} from '@weir/base/group-limits.ts';
 import { chooseProtocol, saysTheSame } from './choose-protocol.ts';
 import { termsOf } from './group-core.ts';
 import type { GroupCore } from './group-core.ts';

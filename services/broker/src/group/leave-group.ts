@@ -1,4 +1,4 @@
-import { GROUP_REASON_CHARS_MAX } from '@weir/base/limits.ts';
+import { GROUP_REASON_CHARS_MAX } from '@weir/base/group-limits.ts';
 import type { GroupCore } from './group-core.ts';
 import type { GroupError } from './group-error.ts';
 import type { GroupTime, LeaveResponse, LeavingMember } from './group-messages.ts';

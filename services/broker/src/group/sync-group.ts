@@ -24,11 +24,12 @@ export function syncGroup<Token>(
   } else if (differs(request.protocolType, core.protocolType) || differs(request.protocol, core.protocol)) {
     refuse('INCONSISTENT_GROUP_PROTOCOL');
   } else if (core.state === 'PreparingRebalance') {
+    core.renew(member, now);
     refuse('REBALANCE_IN_PROGRESS');
   } else {
+    core.renew(member, now);
     member.owesSync = false;
     member.hasToRejoin = false;
-    core.renew(member, now);
     if (core.state === 'Stable') {
       core.emit({ kind: 'synced', token, response: core.synced(member) });
       return;
