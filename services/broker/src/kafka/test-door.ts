@@ -127,7 +127,7 @@ export class TestDoor {
     const producerIds = new ProducerIds(admin, () => ({ brokerId: 1, brokerEpoch: 7 }));
     const configs = { cluster, brokerId: 1, statics: { flush: 'commit' } };
     this.groups = new GroupCoordinator({
-      clock: broker.clock,
+      clock,
       logger: this.#logger(),
       turn,
       slabs,
@@ -196,6 +196,8 @@ export class TestDoor {
     const applied = image.applyDelta(create(DeltaSchema, { revision: BigInt(++this.#revision), changes }));
     assert(applied.kind === 'applied', 'a delta is applied');
     this.broker.partitions.apply(image, applied.changes);
+    this.groups.look();
+    for (const change of applied.changes) if (change.kind === 'topicDeleted') this.groups.topicDeleted(change.name);
   }
 
   get revision(): number {
@@ -221,6 +223,8 @@ export class TestDoor {
     return this.#until(() => {
       const isBusy = disk.pendingReads + disk.pendingSyncs > 0;
       this.broker.settle();
+      // Partitions may have been taken up.
+      this.groups.look();
       return isBusy;
     });
   }
