@@ -43,7 +43,7 @@ function java(): Client {
   const source = sourceOf('java');
   const make = (directory: string): BuildStep[] => [
     jars(source, directory),
-    { words: ['javac', '-d', directory, '-cp', `${directory}/jars/*`, 'Main.java'], cwd: source },
+    { words: ['javac', '-d', directory, '-cp', `${directory}/jars/*`, 'Main.java', 'Groups.java', 'GroupOffsets.java'], cwd: source },
   ];
   return {
     name: 'java',
