@@ -5,7 +5,7 @@ import type { GroupCoordinator } from '../group/group-coordinator.ts';
 import { GROUP_ERROR_NUMBERS } from '../group/group-error.ts';
 import type { GroupError } from '../group/group-error.ts';
 import type { Exchange } from './exchange.ts';
-import { groupIdProblem, textProblem } from './group-id.ts';
+import { textProblem } from './group-id.ts';
 import { GROUP_OPERATIONS, NO_OPERATIONS } from './operations.ts';
 
 /** The version of DescribeGroups from which a group that is not there is an error (KIP-1043). */
@@ -59,7 +59,7 @@ export function answerDeleteGroups(groups: GroupCoordinator, exchange: Exchange<
       close();
     };
     const { groupId } = result;
-    const shard = groupIdProblem(groupId) ?? groups.shardOf(groupId);
+    const shard = textProblem(groupId) ?? groups.shardOf(groupId);
     if (typeof shard === 'string') done(shard);
     else if (shard.find(groupId) === undefined) done('GROUP_ID_NOT_FOUND');
     else {

@@ -242,6 +242,17 @@ test('groups are listed, described and deleted with all that they have committed
   expect((await client.ask(listGroups, 5, { statesFilter: [], typesFilter: [] })).groups).toEqual([]);
 });
 
+test('what a group without a name has committed can be deleted, as with Kafka', async () => {
+  const door = await doorOfGroups();
+  const client = door.connect();
+  const consumer = new TestConsumer(door, { group: '' });
+  expect(await consumer.commit(door, 7)).toBe(0);
+  expect(await offsetOf(client, '')).toBe(7);
+  const code = async (): Promise<number> =>
+    (await client.ask(deleteGroups, 2, { groupsNames: [''] })).results[0]!.errorCode;
+  expect([await code(), await code(), await offsetOf(client, '')]).toEqual([0, 69, -1]);
+});
+
 test('offsets are deleted of topics that no member reads', async () => {
   const door = await doorOfGroups();
   const consumer = new TestConsumer(door);
