@@ -125,6 +125,7 @@ test('what is due while a record is on its way is due when it is stored', () => 
   group.isManual = true;
   group.sync(leader!, { [leader!.memberId]: 'x' });
   group.pass(REBALANCE_MS + 1);
+  group.do(group.group.due(group.now));
   expect(group.group.memberCount).toBe(2);
   group.store();
   group.isManual = false;

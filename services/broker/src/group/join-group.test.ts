@@ -274,6 +274,16 @@ test('a static member that does not join in time stays until its session ends', 
   expect(group.group.memberCount).toBe(1);
 });
 
+test('a static leader that does not join in time does not lead, though it is still a member', () => {
+  const group = new TestGroup();
+  const [leader, other] = stable(group, 2, (i) => ({ instanceId: `i${i}`, sessionTimeoutMs: 100_000 }));
+  const join = group.join({ ...other!, protocols: ['range=new'], sessionTimeoutMs: 100_000 });
+  group.pass(REBALANCE_MS);
+  const joined = group.joined(join)!;
+  expect(joined).toMatchObject({ error: 'NONE', leader: other!.memberId });
+  expect(joined.members.map(({ memberId }) => memberId)).toEqual([leader!.memberId, other!.memberId]);
+});
+
 test('while none of a group of static members joins, it waits for them', () => {
   const group = new TestGroup();
   const [leader, other] = stable(group, 2, (i) => ({ instanceId: `i${i}`, sessionTimeoutMs: 200_000 }));

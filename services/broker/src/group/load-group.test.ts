@@ -51,6 +51,17 @@ test('a joining phase that was stored and not told is found: members are sent to
   expect(textOf(group.synced(follower)!.assignment)).toBe('all');
 });
 
+test('a group in which somebody got nothing is loaded as the stable one that it was', () => {
+  const group = new TestGroup();
+  const [leader, other] = stable(group, 2);
+  group.join(leader!);
+  group.join(other!);
+  group.sync(leader!, { [leader!.memberId]: 'all' });
+  group.reload();
+  expect(group.group.state).toBe('Stable');
+  expect(group.heartbeat(other!)).toBe('NONE');
+});
+
 test('a joining phase that was not stored never was', () => {
   const group = new TestGroup();
   const [leader, other] = stable(group, 2);
