@@ -1,3 +1,4 @@
+import { GROUP_MUTATIONS } from './group-mutations.ts';
 import { LOG_MUTATIONS } from './log-mutations.ts';
 
 /** A mistake that somebody could make, and the tests that have to notice it. */
@@ -18,6 +19,7 @@ export interface Mutation {
 /** What durability and the metadata's safety rest on, broken one piece at a time. */
 export const MUTATIONS: readonly Mutation[] = [
   ...LOG_MUTATIONS,
+  ...GROUP_MUTATIONS,
   {
     name: 'a small file is replaced before its contents are synced',
     file: 'packages/base/src/disk.ts',
