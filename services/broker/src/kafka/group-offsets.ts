@@ -9,6 +9,7 @@ import type { CommittedOffset, TopicPartition } from '../group/committed-offsets
 import type { GroupCoordinator } from '../group/group-coordinator.ts';
 import { GROUP_ERROR_NUMBERS } from '../group/group-error.ts';
 import type { GroupError } from '../group/group-error.ts';
+import type { CommitRequest } from '../group/group-messages.ts';
 import type { GroupShard } from '../group/group-shard.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber } from './error-number.ts';
@@ -22,6 +23,8 @@ const IDS_FROM = 10;
 const GROUPS_FROM = 8;
 /** The one of OffsetFetch from which the group's error has a place of its own. */
 const GROUP_ERROR_FROM = 2;
+/** The one of OffsetCommit from which a member is told that there is no such group. */
+const GROUP_NOT_FOUND_FROM = 9;
 /** The client leaves it to the broker how long an offset is kept. */
 const DEFAULT_RETENTION = -1;
 
@@ -42,7 +45,7 @@ export function answerOffsetCommit(parts: GroupOffsetsParts, exchange: Exchange<
   const commits = new Map<string, TopicPartition & { readonly committed: CommittedOffset }>();
   const shard = textProblem(groupId) ?? parts.groups.shardFor(groupId);
   const identity = { memberId, instanceId: groupInstanceId ?? undefined, generation };
-  const refused = typeof shard === 'string' ? shard : shard.mayCommit(groupId, identity);
+  const refused = typeof shard === 'string' ? shard : commitRefusal(shard, identity, { groupId, version });
   const topics = request.topics.map((asked) => {
     const topic = findTopic(parts.cluster.image, { name: asked.name, id: asked.topicId });
     const partitions = asked.partitions.map((partition) => {
@@ -120,6 +123,15 @@ export function answerOffsetDelete(parts: GroupOffsetsParts, exchange: Exchange<
     if (error === 'NONE') exchange.answer({ throttleTimeMs: 0, errorCode: 0, topics });
     else refuse(error);
   });
+}
+
+function commitRefusal(
+  shard: GroupShard,
+  identity: CommitRequest,
+  { groupId, version }: { readonly groupId: string; readonly version: number },
+): GroupError {
+  const isNobodys = shard.find(groupId) === undefined && identity.generation >= 0;
+  return isNobodys && version >= GROUP_NOT_FOUND_FROM ? 'GROUP_ID_NOT_FOUND' : shard.mayCommit(groupId, identity);
 }
 
 function commitProblem(topic: TopicInfo | undefined, partition: CommitPartition, version: number): number {

@@ -133,6 +133,9 @@ test('commits of a generation that is over, of strangers and of what does not ex
   expect(await offsetOf(door.connect())).toBe(-1);
   expect(await consumer.commit(door, 1)).toBe(0);
   const lonely = new TestConsumer(door, { group: 'nobody is in it' });
+  lonely.generation = 3;
+  expect(await lonely.commit(door, 5)).toBe(69);
+  lonely.generation = -1;
   expect(await lonely.commit(door, 5)).toBe(0);
   expect(await offsetOf(door.connect(), 'nobody is in it')).toBe(5);
 });
