@@ -2,6 +2,7 @@ import { assert } from '@weir/base/assert.ts';
 import type { Clock } from '@weir/base/clock.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import type { LeaderEpoch } from '@weir/base/ids.ts';
+import { RecordError } from '@weir/kafka/records/record-format.ts';
 import type { Logger } from '@weir/runtime/world.ts';
 import type { Partition } from '../partition/partition.ts';
 import { ClassicGroup } from './classic-group.ts';
@@ -15,6 +16,7 @@ import type { GroupLogParts, RecordToStore, WriteOutcome } from './group-log.ts'
 import type { CommitRequest, GroupEffect, GroupTime, HeartbeatRequest } from './group-messages.ts';
 import type { GroupRecord, StoreOutcome } from './group-record.ts';
 import { groupToStore, offsetToStore, readStored } from './stored-group.ts';
+import type { StoredRecord } from './stored-group.ts';
 
 /** An answer of a group, as an effect has it. */
 export type GroupAnswer = Exclude<GroupEffect<GroupToken>, { readonly kind: 'store' | 'happened' }>;
@@ -195,7 +197,7 @@ export class GroupShard {
   }
 
   #load(record: { readonly key: Buffer | null; readonly value: Buffer | null }): void {
-    const stored = readStored(record);
+    const stored = this.#read(record);
     switch (stored.kind) {
       case 'unknown':
         return;
@@ -206,6 +208,17 @@ export class GroupShard {
       case 'offset':
         this.#hold(stored.group).offsets.set(stored, stored.committed);
         return;
+    }
+  }
+
+  /** What cannot be read, as somebody newer may write it, is left out: without it the rest is still there. */
+  #read(record: { readonly key: Buffer | null; readonly value: Buffer | null }): StoredRecord {
+    try {
+      return readStored(record);
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      this.#parts.logger.error({ fault: error.fault }, `a record of ${this.partition.name} is left out: ${error.message}`);
+      return { kind: 'unknown' };
     }
   }
 

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { assert } from '@weir/base/assert.ts';
 import {
   GROUP_TICK_MS,
   OFFSET_METADATA_BYTES_MAX,
@@ -14,11 +15,15 @@ import { listGroups } from '@weir/kafka/apis/list-groups.ts';
 import { offsetCommit } from '@weir/kafka/apis/offset-commit.ts';
 import { offsetDelete } from '@weir/kafka/apis/offset-delete.ts';
 import { offsetFetch } from '@weir/kafka/apis/offset-fetch.ts';
+import { produce } from '@weir/kafka/apis/produce.ts';
+import { encodeGroupMetadataKey } from '@weir/kafka/records/keys.ts';
+import { BatchBuilder } from '@weir/records/batch-builder.ts';
 import { ChangeSchema } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import { expect, test } from 'vitest';
-import { changesOf, TOPIC_ID_BYTES } from '../test-broker.ts';
+import { Partition } from '../partition/partition.ts';
+import { batchOf, changesOf, TOPIC_ID_BYTES } from '../test-broker.ts';
 import { doorOfGroups, leadGroups, offsetOf, TestConsumer } from './group-test-kit.ts';
-import { OTHER_ID_BYTES, TestDoor } from './test-door.ts';
+import { OTHER_ID_BYTES, TestDoor, topicData } from './test-door.ts';
 
 const [NOT_COORDINATOR, UNKNOWN_MEMBER, ILLEGAL_GENERATION, REBALANCES] = [16, 25, 22, 27];
 
@@ -306,4 +311,36 @@ test('a broker that coordinates a part of the groups sends the others on', async
   await door.settle();
   // "b" is 98 in Java, "c" 99.
   expect([await offsetOf(door.connect(), 'b'), await offsetOf(door.connect(), 'c')]).toEqual([-1, -NOT_COORDINATOR]);
+});
+
+test('what brokers store is read by whoever likes, and written by nobody else', async () => {
+  const door = await doorOfGroups();
+  const client = door.connect();
+  const records = [batchOf(1)];
+  const topics = [topicData([{ index: 0, records }], OFFSETS_TOPIC, OTHER_ID_BYTES)];
+  const request = { transactionalId: null, acks: -1, timeoutMs: 1_000, topicData: topics };
+  const { responses } = await client.ask(produce, 9, request);
+  expect(responses[0]!.partitionResponses[0]).toMatchObject({
+    errorCode: 17,
+    errorMessage: expect.stringContaining('by brokers alone'),
+  });
+});
+
+test('a record that cannot be read is left out, and said', async () => {
+  const door = await TestDoor.open();
+  leadGroups(door, 0);
+  const { partitions } = door.broker;
+  await door.settle();
+  const lonely = new TestConsumer(door);
+  expect(await lonely.commit(door, 8)).toBe(0);
+  const found = partitions.serving(OTHER_ID_BYTES, 0, -1);
+  assert(found instanceof Partition, 'it is led');
+  const builder = new BatchBuilder({ maxBytes: 1_000 });
+  builder.append({ key: encodeGroupMetadataKey('g'), value: Buffer.from([0x7f, 0xff]), timestampMs: 1 });
+  builder.append({ key: Buffer.from([0, 99, 1]), value: null, timestampMs: 1 });
+  expect(found.append(builder.build(), -1, { appended() {}, failed() {} }, 0)).toBeUndefined();
+  leadGroups(door, 1);
+  await door.settle();
+  expect(await offsetOf(door.connect())).toBe(8);
+  expect(door.logged).toContainEqual(expect.stringContaining('left out: GroupMetadataValue has version 32767'));
 });

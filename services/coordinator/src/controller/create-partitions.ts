@@ -1,3 +1,4 @@
+import { isInternalTopic } from '@weir/base/ids.ts';
 import { present } from '@weir/base/assert.ts';
 import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
@@ -85,6 +86,9 @@ function problemOf(
   context: { readonly policy: Policy; readonly partitionCount: number },
 ): Refusal | undefined {
   if (topic === undefined) return unknownTopic(name);
+  if (isInternalTopic(name)) {
+    return refusal('INVALID_PARTITIONS', `${name} keeps its number of partitions: it says who has which group`);
+  }
   const { partitionCount: before } = topic;
   if (totalCount < before) {
     const message = `the topic ${name} currently has ${counted(before)}, which is higher than the requested ${totalCount}`;

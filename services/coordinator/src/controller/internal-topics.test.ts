@@ -51,3 +51,12 @@ test('Weir has no other topics of its own', () => {
     'INVALID_TOPIC_EXCEPTION',
   ]);
 });
+
+test('the offsets topic keeps its number of partitions, which says who has which group', () => {
+  const controller = new TestController();
+  controller.register(1);
+  ask(controller);
+  expect(controller.createPartitions([{ name: OFFSETS_TOPIC, totalCount: 60 }])).toMatchObject([
+    { kind: 'refused', refusal: { code: 'INVALID_PARTITIONS' } },
+  ]);
+});
