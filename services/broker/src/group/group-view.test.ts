@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { errorOfRefusedRecord, GROUP_ERROR_NUMBERS } from './group-error.ts';
+import { ERRORS } from '@weir/base/errors.ts';
+import { errorOfRefusedRecord } from './group-error.ts';
 import { bytesOf, stable, TestGroup } from './test-group.ts';
 
 test('a stable group tells what its members said and got, and another one who is in it', () => {
@@ -136,7 +137,7 @@ test('offsets are kept while members may need them, and else for a time from the
 
 test('a record that cannot be stored is told as Kafka tells it', () => {
   const numberOf = (code: Parameters<typeof errorOfRefusedRecord>[0]): number =>
-    GROUP_ERROR_NUMBERS[errorOfRefusedRecord(code)];
+    ERRORS[errorOfRefusedRecord(code)].number;
   expect(numberOf('NOT_ENOUGH_REPLICAS')).toBe(15);
   expect(numberOf('UNKNOWN_TOPIC_OR_PARTITION')).toBe(15);
   expect(numberOf('NOT_LEADER_OR_FOLLOWER')).toBe(16);

@@ -4,12 +4,12 @@ import { OFFSETS_TOPIC } from '@weir/base/ids.ts';
 import { messageOf } from '@weir/base/errors.ts';
 import type { Admin } from './admin.ts';
 import type { ClusterView } from './cluster-view.ts';
-import { COORDINATOR_NOT_AVAILABLE, errorNumber } from './error-number.ts';
+import { errorNumber } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
-import { groupIdProblem } from './group-id.ts';
-import { GROUP_ERROR_NUMBERS } from '../group/group-error.ts';
+import { groupIdProblem } from '../group/group-id.ts';
 
 const BATCHED_FROM = 4;
+const COORDINATOR_NOT_AVAILABLE = errorNumber('COORDINATOR_NOT_AVAILABLE');
 /** What is looked for. */
 const GROUP = 0;
 const TRANSACTION = 1;
@@ -41,8 +41,7 @@ export async function answerFindCoordinator(
     if (keyType === TRANSACTION) return notFound(COORDINATOR_NOT_AVAILABLE, 'transactions are not built yet');
     if (!wantsGroup) return notFound(errorNumber('INVALID_REQUEST'), `there are no coordinators of kind ${keyType}`);
     const problem = groupIdProblem(groupId);
-    if (problem !== undefined)
-      return notFound(GROUP_ERROR_NUMBERS[problem], 'a group has a name of up to 32,767 bytes');
+    if (problem !== undefined) return notFound(errorNumber(problem), 'a group has a name of up to 32,767 bytes');
     if (missing !== undefined) return notFound(COORDINATOR_NOT_AVAILABLE, missing);
     return leaderOf(search.cluster, groupId, caller.listener);
   };

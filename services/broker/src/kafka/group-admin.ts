@@ -2,10 +2,9 @@ import type { deleteGroups } from '@weir/kafka/apis/delete-groups.ts';
 import type { describeGroups, DescribeGroupsResponse } from '@weir/kafka/apis/describe-groups.ts';
 import type { listGroups } from '@weir/kafka/apis/list-groups.ts';
 import type { GroupCoordinator } from '../group/group-coordinator.ts';
-import { GROUP_ERROR_NUMBERS } from '../group/group-error.ts';
-import type { GroupError } from '../group/group-error.ts';
+import { deleteGroups as deleteAll, findGroup, listGroups as listAll } from '../group/group-calls.ts';
+import { errorNumber } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
-import { textProblem } from './group-id.ts';
 import { GROUP_OPERATIONS, NO_OPERATIONS } from './operations.ts';
 
 /** The version of DescribeGroups from which a group that is not there is an error (KIP-1043). */
@@ -29,62 +28,42 @@ export function answerDescribeGroups(groups: GroupCoordinator, exchange: Exchang
 /** Answers ListGroups: those that this broker coordinates. */
 export function answerListGroups(groups: GroupCoordinator, exchange: Exchange<typeof listGroups>): void {
   const { statesFilter, typesFilter } = exchange.request;
-  const states = new Set(statesFilter.map((state) => state.toLowerCase()));
   const types = typesFilter.map((type) => type.toLowerCase());
-  const listed = [];
-  let error: GroupError = 'NONE';
-  for (const shard of groups.shards()) {
-    if (shard.problem === 'COORDINATOR_LOAD_IN_PROGRESS') error = shard.problem;
-    if (types.length > 0 && !types.includes(CLASSIC)) continue;
-    for (const { id: groupId, classic } of shard.groups()) {
-      const { state } = classic;
-      if (states.size > 0 && !states.has(state.toLowerCase())) continue;
-      listed.push({ groupId, protocolType: classic.protocolType ?? '', groupState: state, groupType: CLASSIC });
-    }
-  }
-  exchange.answer({ throttleTimeMs: 0, errorCode: GROUP_ERROR_NUMBERS[error], groups: listed });
+  const { error, listed } = listAll(groups, statesFilter);
+  const isAskedFor = types.length === 0 || types.includes(CLASSIC);
+  exchange.answer({
+    throttleTimeMs: 0,
+    errorCode: errorNumber(error),
+    groups: (isAskedFor ? listed : []).map(({ id: groupId, classic }) => ({
+      groupId,
+      protocolType: classic.protocolType ?? '',
+      groupState: classic.state,
+      groupType: CLASSIC,
+    })),
+  });
 }
 
 /** Answers DeleteGroups, once all that can be deleted is. */
 export function answerDeleteGroups(groups: GroupCoordinator, exchange: Exchange<typeof deleteGroups>): void {
-  const results = [...new Set(exchange.request.groupsNames)].map((groupId) => ({ groupId, errorCode: 0 }));
-  // One for the request itself, lest it is answered before all are asked.
-  let open = results.length + 1;
-  const close = (): void => {
-    if (--open === 0) exchange.answer({ throttleTimeMs: 0, results });
-  };
-  for (const result of results) {
-    const done = (error: GroupError): void => {
-      result.errorCode = GROUP_ERROR_NUMBERS[error];
-      close();
-    };
-    const { groupId } = result;
-    const shard = textProblem(groupId) ?? groups.shardOf(groupId);
-    if (typeof shard === 'string') done(shard);
-    else if (shard.find(groupId) === undefined) done('GROUP_ID_NOT_FOUND');
-    else {
-      shard.ask(groupId, (group, now) =>
-        group.delete((answered) => answered.kind === 'deleted' && done(answered.error), now),
-      );
-    }
-  }
-  close();
+  deleteAll(groups, exchange.request.groupsNames, (deleted) => {
+    const results = [...deleted].map(([groupId, error]) => ({ groupId, errorCode: errorNumber(error) }));
+    exchange.answer({ throttleTimeMs: 0, results });
+  });
 }
 
 function describe(groups: GroupCoordinator, groupId: string, version: number): DescribedGroup {
   const nothing = { groupId, errorMessage: null, groupState: '', protocolType: '', protocolData: '', members: [] };
-  const shard = textProblem(groupId) ?? groups.shardOf(groupId);
-  if (typeof shard === 'string') return { ...nothing, errorCode: GROUP_ERROR_NUMBERS[shard] };
-  const group = shard.find(groupId);
-  if (group === undefined) {
+  const group = findGroup(groups, groupId);
+  if (group === 'GROUP_ID_NOT_FOUND') {
     const isError = version >= NOT_FOUND_FROM;
     return {
       ...nothing,
       groupState: 'Dead',
-      errorCode: isError ? GROUP_ERROR_NUMBERS.GROUP_ID_NOT_FOUND : 0,
+      errorCode: isError ? errorNumber(group) : 0,
       errorMessage: isError ? `Group ${groupId} not found.` : null,
     };
   }
+  if (typeof group === 'string') return { ...nothing, errorCode: errorNumber(group) };
   const { state, protocolType, protocol, members } = group.classic.describe();
   return {
     ...nothing,

@@ -5,11 +5,9 @@ import type { joinGroup, JoinGroupRequest } from '@weir/kafka/apis/join-group.ts
 import type { leaveGroup } from '@weir/kafka/apis/leave-group.ts';
 import type { syncGroup } from '@weir/kafka/apis/sync-group.ts';
 import type { GroupCoordinator } from '../group/group-coordinator.ts';
-import { GROUP_ERROR_NUMBERS } from '../group/group-error.ts';
-import type { GroupError } from '../group/group-error.ts';
-import { joinRefused, syncRefused } from '../group/group-messages.ts';
+import { askToJoin, askToLeave, askToSync, heartbeatOf } from '../group/group-calls.ts';
 import type { JoinRequest, JoinResponse, LeaveResponse, SyncResponse } from '../group/group-messages.ts';
-import { groupIdProblem } from './group-id.ts';
+import { errorNumber } from './error-number.ts';
 import type { Caller, Exchange } from './exchange.ts';
 
 /** The version from which a new member has to come again with the id that it is told (KIP-394). */
@@ -27,7 +25,7 @@ export function answerJoinGroup(groups: GroupCoordinator, random: Random, exchan
   const answer = ({ error, generation, protocolType, protocol, members, ...response }: JoinResponse): void =>
     exchange.answer({
       throttleTimeMs: 0,
-      errorCode: GROUP_ERROR_NUMBERS[error],
+      errorCode: errorNumber(error),
       generationId: generation,
       protocolType: protocolType ?? null,
       protocolName: protocol ?? (version >= NULL_PROTOCOL_FROM ? null : ''),
@@ -40,12 +38,8 @@ export function answerJoinGroup(groups: GroupCoordinator, random: Random, exchan
         metadata,
       })),
     });
-  const shard = groupIdProblem(request.groupId) ?? groups.shardFor(request.groupId);
-  if (typeof shard === 'string') return answer(joinRefused(shard, request.memberId));
   const join = joinOf(request, version, caller, uuidFromRandom(random.bytes(16)));
-  shard.ask(request.groupId, (group, now) =>
-    group.join(join, (answered) => answered.kind === 'joined' && answer(answered.response), now),
-  );
+  askToJoin(groups, request.groupId, join, answer);
 }
 
 /** Answers SyncGroup, once what the leader has assigned is stored. */
@@ -54,14 +48,11 @@ export function answerSyncGroup(groups: GroupCoordinator, exchange: Exchange<typ
   const answer = ({ error, protocolType, protocol, assignment }: SyncResponse): void =>
     exchange.answer({
       throttleTimeMs: 0,
-      errorCode: GROUP_ERROR_NUMBERS[error],
+      errorCode: errorNumber(error),
       protocolType: protocolType ?? null,
       protocolName: protocol ?? null,
       assignment,
     });
-  const shard = groupIdProblem(request.groupId) ?? groups.shardOf(request.groupId);
-  if (typeof shard === 'string') return answer(syncRefused(shard));
-  if (shard.find(request.groupId) === undefined) return answer(syncRefused('UNKNOWN_MEMBER_ID'));
   const { memberId, generationId: generation, protocolType, protocolName } = request;
   const sync = {
     memberId,
@@ -75,23 +66,15 @@ export function answerSyncGroup(groups: GroupCoordinator, exchange: Exchange<typ
       assignment: Uint8Array.from(of.assignment),
     })),
   };
-  shard.ask(request.groupId, (group, now) =>
-    group.sync(sync, (answered) => answered.kind === 'synced' && answer(answered.response), now),
-  );
+  askToSync(groups, request.groupId, sync, answer);
 }
 
 /** Answers Heartbeat. */
 export function answerHeartbeat(groups: GroupCoordinator, exchange: Exchange<typeof heartbeat>): void {
   const { groupId, memberId, generationId: generation, groupInstanceId } = exchange.request;
-  const shard = groupIdProblem(groupId) ?? groups.shardOf(groupId);
-  let error: GroupError = 'UNKNOWN_MEMBER_ID';
-  if (typeof shard === 'string') {
-    // It would look for another coordinator and join anew; as it is, this one has its group in a moment.
-    error = shard === 'COORDINATOR_LOAD_IN_PROGRESS' ? 'NONE' : shard;
-  } else if (shard.find(groupId) !== undefined) {
-    error = shard.heartbeat(groupId, { memberId, generation, instanceId: groupInstanceId ?? undefined });
-  }
-  exchange.answer({ throttleTimeMs: 0, errorCode: GROUP_ERROR_NUMBERS[error] });
+  const instanceId = groupInstanceId ?? undefined;
+  const error = heartbeatOf(groups, groupId, { memberId, generation, instanceId });
+  exchange.answer({ throttleTimeMs: 0, errorCode: errorNumber(error) });
 }
 
 /** Answers LeaveGroup. */
@@ -109,23 +92,15 @@ export function answerLeaveGroup(groups: GroupCoordinator, exchange: Exchange<ty
     const first = members[0]?.error ?? 'NONE';
     exchange.answer({
       throttleTimeMs: 0,
-      errorCode: GROUP_ERROR_NUMBERS[error === 'NONE' && !hasSeveral ? first : error],
+      errorCode: errorNumber(error === 'NONE' && !hasSeveral ? first : error),
       members: members.map((member) => ({
         memberId: member.memberId,
         groupInstanceId: member.instanceId ?? null,
-        errorCode: GROUP_ERROR_NUMBERS[member.error],
+        errorCode: errorNumber(member.error),
       })),
     });
   };
-  const shard = groupIdProblem(request.groupId) ?? groups.shardOf(request.groupId);
-  if (typeof shard === 'string') return answer({ error: shard, members: [] });
-  if (shard.find(request.groupId) === undefined) {
-    const members = leaving.map((member) => ({ ...member, error: 'UNKNOWN_MEMBER_ID' as const }));
-    return answer({ error: 'NONE', members });
-  }
-  shard.ask(request.groupId, (group, now) =>
-    group.leave(leaving, (answered) => answered.kind === 'left' && answer(answered.response), now),
-  );
+  askToLeave(groups, request.groupId, leaving, answer);
 }
 
 function joinOf(request: JoinGroupRequest, version: number, caller: Caller, uuid: string): JoinRequest {

@@ -1,20 +1,16 @@
 import type { Clock } from '@weir/base/clock.ts';
-import { OFFSET_METADATA_BYTES_MAX } from '@weir/base/group-limits.ts';
 import type { ErrorCode } from '@weir/base/errors.ts';
-import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import type { offsetCommit, OffsetCommitRequest } from '@weir/kafka/apis/offset-commit.ts';
 import type { offsetDelete } from '@weir/kafka/apis/offset-delete.ts';
 import type { offsetFetch, OffsetFetchResponse } from '@weir/kafka/apis/offset-fetch.ts';
-import type { CommittedOffset, TopicPartition } from '../group/committed-offsets.ts';
+import type { CommittedOffset } from '../group/committed-offsets.ts';
 import type { GroupCoordinator } from '../group/group-coordinator.ts';
-import { GROUP_ERROR_NUMBERS } from '../group/group-error.ts';
-import type { GroupError } from '../group/group-error.ts';
-import type { CommitRequest } from '../group/group-messages.ts';
+import { textProblem } from '../group/group-id.ts';
 import type { GroupShard } from '../group/group-shard.ts';
+import { commitOffsets, deleteOffsets } from '../group/offset-calls.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
-import { groupIdProblem, textProblem } from './group-id.ts';
 import { findTopic } from './topics.ts';
 
 /** The version from which topics are named by their ids alone. */
@@ -38,42 +34,36 @@ export interface GroupOffsetsParts {
 type CommitPartition = OffsetCommitRequest['topics'][number]['partitions'][number];
 
 /** Answers OffsetCommit: all commits of a request are stored together, then it is answered. */
-export function answerOffsetCommit(parts: GroupOffsetsParts, exchange: Exchange<typeof offsetCommit>): void {
+export function answerOffsetCommit(
+  { groups, cluster, clock }: GroupOffsetsParts,
+  exchange: Exchange<typeof offsetCommit>,
+): void {
   const { request, version } = exchange;
   const { groupId, memberId, groupInstanceId, generationIdOrMemberEpoch: generation } = request;
-  const nowMs = parts.clock.wallMs();
-  const commits = new Map<string, TopicPartition & { readonly committed: CommittedOffset }>();
-  const shard = textProblem(groupId) ?? parts.groups.shardFor(groupId);
-  const identity = { memberId, instanceId: groupInstanceId ?? undefined, generation };
-  const refused = typeof shard === 'string' ? shard : commitRefusal(shard, identity, { groupId, version });
-  const topics = request.topics.map((asked) => {
-    const topic = findTopic(parts.cluster.image, { name: asked.name, id: asked.topicId });
-    const partitions = asked.partitions.map((partition) => {
-      const problem = refused === 'NONE' ? commitProblem(topic, partition, version) : GROUP_ERROR_NUMBERS[refused];
-      if (problem === 0 && topic !== undefined) {
-        const place = { topic: topic.name, partition: partition.partitionIndex };
-        const committed = committedOf(partition, {
-          request,
-          nowMs,
-          topicId: version >= IDS_FROM ? topic.idBytes : undefined,
-        });
-        // Of one that is there twice the last one counts.
-        commits.set(`${topic.name}\0${place.partition}`, { ...place, committed });
-      }
-      return { partitionIndex: partition.partitionIndex, errorCode: problem };
-    });
-    return { name: asked.name, topicId: Buffer.from(asked.topicId), partitions };
-  });
-  const answer = (error: GroupError): void => {
-    const errorCode = GROUP_ERROR_NUMBERS[error];
-    const answered = topics.map((topic) => ({
-      ...topic,
-      partitions: topic.partitions.map((one) => (one.errorCode === 0 ? { ...one, errorCode } : one)),
+  const nowMs = clock.wallMs();
+  const offsets = request.topics.flatMap(({ name, topicId, partitions }) => {
+    const topic = findTopic(cluster.image, { name, id: topicId });
+    const keptId = version >= IDS_FROM ? topic?.idBytes : undefined;
+    return partitions.map((partition) => ({
+      topic: topic ?? (version >= IDS_FROM ? 'UNKNOWN_TOPIC_ID' : UNKNOWN),
+      partition: partition.partitionIndex,
+      committed: committedOf(partition, { request, nowMs, topicId: keptId }),
     }));
-    exchange.answer({ throttleTimeMs: 0, topics: answered });
-  };
-  if (typeof shard === 'string' || commits.size === 0) return answer('NONE');
-  shard.commit(groupId, [...commits.values()], answer);
+  });
+  const identity = { memberId, instanceId: groupInstanceId ?? undefined, generation };
+  const committer = { groupId, identity, learnsOfNoGroup: version >= GROUP_NOT_FOUND_FROM };
+  commitOffsets(groups, committer, offsets, (codes) => {
+    let next = 0;
+    const topics = request.topics.map(({ name, topicId, partitions }) => ({
+      name,
+      topicId: Buffer.from(topicId),
+      partitions: partitions.map(({ partitionIndex }) => ({
+        partitionIndex,
+        errorCode: errorNumber(codes[next++]!),
+      })),
+    }));
+    exchange.answer({ throttleTimeMs: 0, topics });
+  });
 }
 
 /** Answers OffsetFetch, with what is stored. */
@@ -96,51 +86,22 @@ export function answerOffsetFetch(parts: GroupOffsetsParts, exchange: Exchange<t
 }
 
 /** Answers OffsetDelete. */
-export function answerOffsetDelete(parts: GroupOffsetsParts, exchange: Exchange<typeof offsetDelete>): void {
+export function answerOffsetDelete({ groups }: GroupOffsetsParts, exchange: Exchange<typeof offsetDelete>): void {
   const { groupId, topics: asked } = exchange.request;
-  const refuse = (error: GroupError): void =>
-    exchange.answer({ throttleTimeMs: 0, errorCode: GROUP_ERROR_NUMBERS[error], topics: [] });
-  const shard = groupIdProblem(groupId) ?? parts.groups.shardOf(groupId);
-  if (typeof shard === 'string') return refuse(shard);
-  const group = shard.find(groupId);
-  if (group === undefined) return refuse('GROUP_ID_NOT_FOUND');
-  const { state } = group.classic;
-  if (state !== 'Empty' && group.classic.protocolType !== 'consumer') return refuse('NON_EMPTY_GROUP');
-  const gone: (TopicPartition & { readonly committed: null })[] = [];
-  const topics = asked.map(({ name, partitions }) => {
-    const error = group.classic.offsetDeleteError(name);
-    return {
+  const places = asked.flatMap(({ name: topic, partitions }) =>
+    partitions.map(({ partitionIndex: partition }) => ({ topic, partition })),
+  );
+  deleteOffsets(groups, groupId, places, ({ error, results }) => {
+    let next = 0;
+    const topics = asked.map(({ name, partitions }) => ({
       name,
-      partitions: partitions.map(({ partitionIndex }) => {
-        const place = { topic: name, partition: partitionIndex };
-        if (error === 'NONE' && group.offsets.get(place) !== undefined) gone.push({ ...place, committed: null });
-        return { partitionIndex, errorCode: GROUP_ERROR_NUMBERS[error] };
-      }),
-    };
+      partitions: partitions.map(({ partitionIndex }) => ({
+        partitionIndex,
+        errorCode: errorNumber(results[next++] ?? error),
+      })),
+    }));
+    exchange.answer({ throttleTimeMs: 0, errorCode: errorNumber(error), topics: error === 'NONE' ? topics : [] });
   });
-  if (gone.length === 0) return exchange.answer({ throttleTimeMs: 0, errorCode: 0, topics });
-  shard.commit(groupId, gone, (error) => {
-    if (error === 'NONE') exchange.answer({ throttleTimeMs: 0, errorCode: 0, topics });
-    else refuse(error);
-  });
-}
-
-function commitRefusal(
-  shard: GroupShard,
-  identity: CommitRequest,
-  { groupId, version }: { readonly groupId: string; readonly version: number },
-): GroupError {
-  const isNobodys = shard.find(groupId) === undefined && identity.generation >= 0;
-  return isNobodys && version >= GROUP_NOT_FOUND_FROM ? 'GROUP_ID_NOT_FOUND' : shard.mayCommit(groupId, identity);
-}
-
-function commitProblem(topic: TopicInfo | undefined, partition: CommitPartition, version: number): number {
-  if (topic === undefined) return errorNumber(version >= IDS_FROM ? 'UNKNOWN_TOPIC_ID' : UNKNOWN);
-  if (topic.partitions[partition.partitionIndex] === undefined) return errorNumber(UNKNOWN);
-  // What numbers cannot hold is no offset that anybody was given.
-  if (!Number.isSafeInteger(partition.committedOffset)) return errorNumber('INVALID_REQUEST');
-  const isTooLong = Buffer.byteLength(partition.committedMetadata ?? '') > OFFSET_METADATA_BYTES_MAX;
-  return isTooLong ? GROUP_ERROR_NUMBERS.OFFSET_METADATA_TOO_LARGE : 0;
 }
 
 function committedOf(
@@ -184,7 +145,7 @@ interface GroupOffsets {
 
 function offsetsOf(parts: GroupOffsetsParts, { groupId, topics, version }: OffsetQuestion): GroupOffsets {
   const shard = textProblem(groupId) ?? parts.groups.shardOf(groupId);
-  if (typeof shard === 'string') return { groupId, topics: [], errorCode: GROUP_ERROR_NUMBERS[shard] };
+  if (typeof shard === 'string') return { groupId, topics: [], errorCode: errorNumber(shard) };
   const found = topics === null ? allOffsets(parts, shard, groupId) : undefined;
   const answers = (found ?? topics ?? []).map(({ name, topicId, partitionIndexes }) => {
     const topic = version >= IDS_FROM ? findTopic(parts.cluster.image, { name: '', id: topicId }) : undefined;

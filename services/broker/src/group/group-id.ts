@@ -1,4 +1,4 @@
-import type { GroupError } from '../group/group-error.ts';
+import type { GroupError } from './group-error.ts';
 
 /** What a record can hold of a text. */
 const TEXT_BYTES_MAX = 32_767;
