@@ -43,7 +43,10 @@ function java(): Client {
   const source = sourceOf('java');
   const make = (directory: string): BuildStep[] => [
     jars(source, directory),
-    { words: ['javac', '-d', directory, '-cp', `${directory}/jars/*`, 'Main.java', 'Groups.java', 'GroupOffsets.java'], cwd: source },
+    {
+      words: ['javac', '-d', directory, '-cp', `${directory}/jars/*`, 'Main.java', 'Groups.java', 'GroupOffsets.java'],
+      cwd: source,
+    },
   ];
   return {
     name: 'java',
@@ -95,7 +98,9 @@ function python(name: string): Client {
     needs: ['python3'],
     async prepare(say) {
       const directory = await build({ name, source }, make, say);
-      return { words: [join(directory, 'bin/python'), join(source, 'main.py')], cwd: directory };
+      const environment = { PYTHONPATH: sourceOf('python-groups') };
+      // Without files beside the source of what it has compiled.
+      return { words: [join(directory, 'bin/python'), '-B', join(source, 'main.py')], cwd: directory, environment };
     },
   };
 }
