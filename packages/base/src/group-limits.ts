@@ -1,5 +1,8 @@
 /** Limits of consumer groups; all others are in limits.ts. */
 
+import { assert } from './assert.ts';
+import { PARTITIONS_PER_REQUEST_MAX } from './limits.ts';
+
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
@@ -27,6 +30,12 @@ export const GROUP_SESSION_TIMEOUT_MS_MIN = 6_000;
 export const GROUP_SESSION_TIMEOUT_MS_MAX = 30 * 60_000;
 /** How long an empty group waits for more members than the first: long enough for those that start together. */
 export const GROUP_INITIAL_REBALANCE_DELAY_MS = 500;
+/** Members that leave with one request of the native API. */
+export const GROUP_LEAVING_PER_REQUEST_MAX = 1_000;
+/** Ways to assign that a member may offer over the native API. */
+export const GROUP_PROTOCOLS_MAX = 16;
+/** Groups in one request of the native API. */
+export const GROUPS_PER_REQUEST_MAX = 1_000;
 /** How often deadlines of members are looked at. */
 export const GROUP_TICK_MS = 100;
 /** A loop that comes so much too late heard nobody meanwhile: members have as much more time. */
@@ -41,3 +50,27 @@ export const OFFSETS_RETENTION_MS = 7 * 24 * 60 * 60_000;
 export const OFFSETS_RETENTION_CHECK_MS = 10 * 60_000;
 /** Groups of one partition of the topic; a group more is refused. */
 export const GROUPS_PER_SHARD_MAX = 10_000;
+
+// Lag.
+/** How often a coordinator looks how far its groups have come. */
+export const GROUP_LAG_INTERVAL_MS = 5_000;
+/** A leader that is asked where its logs end has so long to answer. */
+export const GROUP_LAG_CALL_MS = 3_000;
+/** A lag whose leader has not answered for so long is not told any more. */
+export const GROUP_LAG_STALE_MS = 60_000;
+/** High watermarks that are remembered of a partition, closer together the younger they are. */
+export const GROUP_LAG_SAMPLES_MAX = 64;
+/** A record that was there before anybody looked is told to wait for as long as it has been looked at, from this time on. */
+export const GROUP_LAG_AT_LEAST_MS = 5 * 60_000;
+/** Partitions of groups in the metrics of one broker: a group of which not all fit is left out. */
+export const METRIC_GROUP_PARTITIONS_MAX = 2_000;
+/** Groups by name in the metrics of one broker; further ones share a label, or are left out. */
+export const METRIC_GROUPS_MAX = 1_000;
+/** Of a group's id, in metrics: one that is longer is not named there. */
+export const METRIC_GROUP_ID_CHARS_MAX = 249;
+
+assert(GROUP_LAG_CALL_MS < GROUP_LAG_INTERVAL_MS, 'a leader has answered or not before it is asked again');
+assert(
+  2 * METRIC_GROUP_PARTITIONS_MAX <= PARTITIONS_PER_REQUEST_MAX,
+  'one call asks a leader for start and end of each',
+);

@@ -47,11 +47,9 @@ import { Replication } from './replication.ts';
 import { registrationOf } from './registration.ts';
 import { FrontDoor } from './kafka/front-door.ts';
 import type { KafkaNetwork } from './kafka/front-door.ts';
+import { callHandlers } from './rpc/call-handlers.ts';
 import { ColdGate } from './rpc/cold-gate.ts';
 import { Fetch } from './rpc/fetch.ts';
-import { deleteRecordsHandler } from './rpc/delete-records.ts';
-import { initProducerIdHandler } from './rpc/init-producer-id.ts';
-import { listOffsetsHandler } from './rpc/list-offsets.ts';
 import { Produce } from './rpc/produce.ts';
 import { WatermarkKeeper } from './watermark-keeper.ts';
 
@@ -304,12 +302,12 @@ export class Broker {
   async serve(network: BrokerNetwork): Promise<{ grpc: string; kafka: string; replication: string }> {
     const { clock, transport, random } = this.#world;
     const kafka = await this.#kafka.serve(network.kafka);
+    const { producerIds, groups } = this.#kafka;
+    const calls = { partitions: this.partitions, producerIds, groups, clock, random };
     this.#listener = await transport.listen(network.listen, [
       this.#produce.handler,
       this.#fetch.handler,
-      listOffsetsHandler(this.partitions),
-      deleteRecordsHandler(this.partitions, clock),
-      initProducerIdHandler(this.#kafka.producerIds),
+      ...callHandlers({ ...calls, image: () => this.#session?.image }),
     ]);
     const grpc = network.advertise ?? this.#listener.address;
     const replication = await this.#replication.serve(network.replication);
