@@ -13,7 +13,7 @@ import { Partition } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type { GroupError } from './group-error.ts';
 import { GroupShard } from './group-shard.ts';
-import type { GroupShardParts } from './group-shard.ts';
+import type { GroupShardParts, HeldGroup } from './group-shard.ts';
 import { expireOffsets, forgetTopic } from './offset-retention.ts';
 
 /** What coordinating groups needs. */
@@ -61,6 +61,17 @@ export class GroupCoordinator {
   /** In no order. */
   shards(): Iterable<GroupShard> {
     return this.#shards.values();
+  }
+
+  /** All groups that have been loaded, shard by shard. */
+  *groups(): Generator<HeldGroup> {
+    for (const shard of this.#shards.values()) yield* shard.groups();
+  }
+
+  /** Whether a group is coordinated here, or may be once its shard has loaded. */
+  isHere(groupId: string): boolean {
+    const shard = this.shardOf(groupId);
+    return shard instanceof GroupShard ? shard.find(groupId) !== undefined : shard === 'COORDINATOR_LOAD_IN_PROGRESS';
   }
 
   /** The metadata has changed, or a partition is led: looks which shards there are to be. */

@@ -9,6 +9,7 @@ import { ClassicGroup } from './classic-group.ts';
 import { CommittedOffsets } from './committed-offsets.ts';
 import type { CommittedOffset, TopicPartition } from './committed-offsets.ts';
 import type { GroupOptions } from './group-core.ts';
+import type { GroupCounters } from './group-counters.ts';
 import { errorOfRefusedRecord } from './group-error.ts';
 import type { GroupError } from './group-error.ts';
 import { GroupLog } from './group-log.ts';
@@ -28,6 +29,7 @@ export interface GroupShardParts extends Omit<GroupLogParts, 'clock'> {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly options: GroupOptions;
+  readonly counters: GroupCounters;
   /** It has lost its partition, or what became of a record is not known: who still wants it begins anew. */
   readonly over: (shard: GroupShard, why: Refusal) => void;
 }
@@ -148,10 +150,14 @@ export class GroupShard {
     this.#committing.add(answer);
     this.#log.write(records, (outcome) => {
       this.#committing.delete(answer);
+      let stored = 0;
       for (const place of commits) {
         end(group, place);
-        if (outcome.kind === 'committed') group.offsets.set(place, place.committed);
+        if (outcome.kind !== 'committed') continue;
+        group.offsets.set(place, place.committed);
+        if (place.committed !== null) stored++;
       }
+      if (stored > 0) this.#parts.counters.committed(groupId, stored);
       answer(outcome.kind === 'committed' ? 'NONE' : commitErrorOf(outcome.refusal));
       this.#forgetIfNothing(group);
     });
@@ -217,7 +223,10 @@ export class GroupShard {
       return readStored(record);
     } catch (error) {
       if (!(error instanceof RecordError)) throw error;
-      this.#parts.logger.error({ fault: error.fault }, `a record of ${this.partition.name} is left out: ${error.message}`);
+      this.#parts.logger.error(
+        { fault: error.fault },
+        `a record of ${this.partition.name} is left out: ${error.message}`,
+      );
       return { kind: 'unknown' };
     }
   }
@@ -233,12 +242,10 @@ export class GroupShard {
 
   #ready(): void {
     this.#phase = 'ready';
-    const { logger, clock } = this.#parts;
-    const facts = {
-      groups: this.#groups.size,
-      records: this.#records,
-      durationMs: Math.round(clock.monotonicMs() - this.#beganMs),
-    };
+    const { logger, clock, counters } = this.#parts;
+    const durationMs = clock.monotonicMs() - this.#beganMs;
+    counters.loaded(durationMs);
+    const facts = { groups: this.#groups.size, records: this.#records, durationMs: Math.round(durationMs) };
     if (this.#records > 0) logger.info(facts, `loaded the groups of ${this.partition.name}`);
     for (const group of this.#groups.values()) {
       this.#step(group, (classic, now) => classic.begin(now));
@@ -259,6 +266,7 @@ export class GroupShard {
 
   #do(group: HeldGroup, effects: readonly GroupEffect<GroupToken>[]): void {
     for (const effect of effects) {
+      if (effect.kind === 'happened' && effect.what === 'rebalance') this.#parts.counters.rebalanced(group.id);
       if (effect.kind === 'store') this.#store(group, effect.record);
       else if (effect.kind === 'happened')
         this.#parts.logger.info({ group: group.id }, `${effect.what}: ${effect.text}`);

@@ -6,8 +6,12 @@ import type { World } from '@weir/runtime/world.ts';
 import type { Budgets } from '../budgets.ts';
 import type { DiskRoom } from '../disk-room.ts';
 import { GroupCoordinator } from '../group/group-coordinator.ts';
+import { GroupCounters } from '../group/group-counters.ts';
+import { groupMetrics } from '../group/group-metrics.ts';
 import { groupOptions } from '../group/group-settings.ts';
 import type { GroupSettings } from '../group/group-settings.ts';
+import { LagWatch } from '../group/lag-watch.ts';
+import { LogEndsCalls } from '../log-ends-calls.ts';
 import type { BrokerMetrics, KafkaGauges } from '../metrics.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type { FlushPolicy } from '../partition/topic-settings.ts';
@@ -61,10 +65,11 @@ export class FrontDoor implements KafkaGauges {
   /** Shared with the native API. */
   readonly producerIds: ProducerIds;
   readonly groups: GroupCoordinator;
+  readonly #lags: LagWatch;
 
   constructor(parts: FrontDoorParts) {
     const { turn, slabs, partitions, metrics, room, path, session, brokerId, budgets, coldGate } = parts;
-    const { clock, random, logger } = parts.world;
+    const { clock, random, logger, registry, transport } = parts.world;
     const cluster = new ClusterView(
       () => session()?.image,
       () => session()?.clusterId ?? '',
@@ -83,9 +88,11 @@ export class FrontDoor implements KafkaGauges {
       coldGate,
     });
     this.producerIds = new ProducerIds(admin, () => ({ brokerId, brokerEpoch: parts.brokerEpoch() ?? 0 }));
+    const counters = new GroupCounters();
     this.groups = new GroupCoordinator({
       clock,
       logger,
+      counters,
       turn,
       slabs,
       coldGate,
@@ -94,6 +101,17 @@ export class FrontDoor implements KafkaGauges {
       options: groupOptions(parts.groups),
       offsetsRetentionMs: parts.groups.offsetsRetentionMs,
     });
+    this.#lags = new LagWatch({
+      clock,
+      brokerId,
+      partitions,
+      image: () => session()?.image,
+      groups: () => this.groups.groups(),
+      isHere: (groupId) => this.groups.isHere(groupId),
+      counters,
+      leaders: new LogEndsCalls({ transport, logger }),
+    });
+    groupMetrics(registry, { counters, groups: () => this.groups.groups(), lags: this.#lags });
     this.#server = new KafkaServer({
       clock,
       logger,
@@ -143,6 +161,7 @@ export class FrontDoor implements KafkaGauges {
    * @throws Error (as a rejection) that names what cannot be bound, or is advertised and does not listen
    */
   async serve({ listen, advertise, sockets }: KafkaNetwork): Promise<string> {
+    this.#lags.start();
     return advertised(await this.#server.serve(parseListeners(listen), sockets), advertise);
   }
 
@@ -156,6 +175,7 @@ export class FrontDoor implements KafkaGauges {
   stopProducing(idle: () => void): void {
     this.#server.stopListening();
     this.groups.stop();
+    this.#lags.stop();
     this.#produce.stop(idle);
   }
 

@@ -19,6 +19,7 @@ import type { BrokerSchema, Change } from '@weir/proto/weir/coordinator/v1/coord
 import type { Logger } from '@weir/runtime/world.ts';
 import { DiskRoom } from '../disk-room.ts';
 import { GroupCoordinator } from '../group/group-coordinator.ts';
+import { GroupCounters } from '../group/group-counters.ts';
 import { groupOptions } from '../group/group-settings.ts';
 import { ColdGate } from '../rpc/cold-gate.ts';
 import { changesOf, TestPartitions, TOPIC_ID_BYTES } from '../test-broker.ts';
@@ -84,6 +85,7 @@ export class TestDoor {
   readonly cluster: ClusterView;
   readonly room: DiskRoom;
   readonly groups: GroupCoordinator;
+  readonly groupCounters = new GroupCounters();
   /** What was logged, level in front. */
   readonly logged: string[] = [];
   /** By API, how many were answered. */
@@ -128,6 +130,7 @@ export class TestDoor {
     const configs = { cluster, brokerId: 1, statics: { flush: 'commit' } };
     this.groups = new GroupCoordinator({
       clock,
+      counters: this.groupCounters,
       logger: this.#logger(),
       turn,
       slabs,
