@@ -47,8 +47,9 @@ class TestWatch {
     });
   }
 
-  place({ leader, epoch = 0, id = TOPIC_ID_BYTES }: { leader: number; epoch?: number; id?: Uint8Array }): void {
-    const others = { epoch, replicas: [2] };
+  place(placed: { leader: number; epoch?: number; replicas?: number[]; id?: Uint8Array }): void {
+    const { leader, epoch = 0, replicas = [2], id = TOPIC_ID_BYTES } = placed;
+    const others = { epoch, replicas };
     const partitions = [
       { leader: 1, epoch: 0 },
       { leader, ...others },
@@ -176,6 +177,18 @@ test('while a leader does not answer the lag is what it was, and for too long no
   expect(world.told[1]).toBe('g 1 300 undefined undefined');
   world.look([end(310)]);
   expect(world.told[1]).toMatch(/^g 1 300 10 \d+$/);
+});
+
+test('what a former leader answers late does not count', () => {
+  const world = new TestWatch();
+  world.commit('g', 0, 5);
+  world.look();
+  const [late] = world.calls.splice(0);
+  world.place({ leader: 1, epoch: 1, replicas: [1, 2] });
+  world.look();
+  expect(world.told[1]).toBe('g 1 5 0 0');
+  late!.answered([end(100)]);
+  expect(world.told[1]).toBe('g 1 5 0 0');
 });
 
 test('while nobody leads nothing comes, and the lag stays', () => {

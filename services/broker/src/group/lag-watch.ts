@@ -218,13 +218,16 @@ export class LagWatch {
     if (this.#asking.has(address)) return;
     this.#asking.add(address);
     const { clock, counters, leaders } = this.#parts;
+    const askedMs = clock.monotonicMs();
     leaders.ask(address, asked, (ends) => {
       this.#asking.delete(address);
       if (ends === undefined) counters.failedLagCalls++;
       const nowMs = clock.monotonicMs();
       for (const [i, place] of places.entries()) {
         const found = ends?.[i];
-        if (found !== undefined) measure(place, found, nowMs);
+        // It may be led here by now, and have been looked at since.
+        const isLate = place.seenMs !== undefined && place.seenMs > askedMs;
+        if (found !== undefined && !isLate) measure(place, found, nowMs);
       }
     });
   }
