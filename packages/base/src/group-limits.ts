@@ -41,6 +41,33 @@ export const GROUP_TICK_MS = 100;
 /** A loop that comes so much too late heard nobody meanwhile: members have as much more time. */
 export const GROUP_LATE_MS = 500;
 
+// The native client's consumers.
+/** Without a sign of life for so long a consumer is taken out of its group, unless it says otherwise. */
+export const CONSUMER_SESSION_TIMEOUT_MS = 10_000;
+/** Signs of life in that time. */
+export const CONSUMER_HEARTBEATS_PER_SESSION = 3;
+/** A consumer whose owner takes nothing for so long leaves; so long the others wait for it, too. Kafka's `max.poll.interval.ms`. */
+export const CONSUMER_POLL_INTERVAL_MS_MAX = 5 * 60_000;
+/** How often a consumer commits by itself, unless it says otherwise: Kafka's `auto.commit.interval.ms`. */
+export const CONSUMER_COMMIT_INTERVAL_MS = 5_000;
+/** Of all partitions of a consumer together, as they are stored: what is read ahead. */
+export const CONSUMER_AHEAD_BYTES_MAX = 16 * MIB;
+/** Of one partition, whatever its share of that is. */
+export const CONSUMER_PARTITION_AHEAD_BYTES_MAX = 1 * MIB;
+export const CONSUMER_PARTITION_AHEAD_BYTES_MIN = 64 * KIB;
+/** A group's coordinator has so long to answer what it answers at once. */
+export const GROUP_CALL_MS = 5_000;
+/** How much longer than its members have it has to begin a generation. */
+export const GROUP_JOIN_SLACK_MS = 5_000;
+/** What is asked of a group is asked again, of whoever coordinates it then, for so long. */
+export const GROUP_RETRY_MS_MAX = 30_000;
+/** Commits of a consumer that wait for one that is on its way. */
+export const CONSUMER_COMMITS_WAITING_MAX = 1_000;
+/** Records that `poll` gives at a time, unless it says otherwise: Kafka's `max.poll.records`. */
+export const CONSUMER_POLL_RECORDS_MAX = 500;
+/** A consumer that is closed commits and leaves within this. */
+export const CONSUMER_CLOSE_MS_MAX = 5_000;
+
 // Offsets.
 /** What a client may store with an offset: Kafka's `offset.metadata.max.bytes`. */
 export const OFFSET_METADATA_BYTES_MAX = 4 * KIB;

@@ -82,7 +82,7 @@ export function deleteGroups(
   const close = (): void => {
     if (--open === 0) answer(results);
   };
-  for (const groupId of [...results.keys()]) {
+  for (const groupId of results.keys()) {
     const done = (error: GroupError): void => {
       results.set(groupId, error);
       close();

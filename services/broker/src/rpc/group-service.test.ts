@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import type { DescMessage, MessageInitShape } from '@bufbuild/protobuf';
-import { present } from '@weir/base/assert.ts';
+import { assert, present } from '@weir/base/assert.ts';
 import { ERRORS, isErrorCode } from '@weir/base/errors.ts';
 import { GROUPS_PER_REQUEST_MAX } from '@weir/base/group-limits.ts';
 import { seededRandom } from '@weir/base/random.ts';
@@ -79,7 +79,7 @@ class NativeDoor {
   /** A new member that joins alone. */
   async joinNew(): Promise<any> {
     const told = await this.join();
-    expect(told.code).toBe('MEMBER_ID_REQUIRED');
+    assert(told.code === 'MEMBER_ID_REQUIRED', `a new member is told ${told.code}`);
     return this.join(told.memberId);
   }
 
