@@ -5,6 +5,7 @@ import { doorOfGroups, TestConsumer } from '../kafka/group-test-kit.ts';
 import { GroupCounters } from './group-counters.ts';
 import { groupMetrics } from './group-metrics.ts';
 import type { MeasuredGroup } from './group-metrics.ts';
+import { GroupShard } from './group-shard.ts';
 import type { GroupState } from './group-state.ts';
 import type { GroupPartitionLag } from './lag-watch.ts';
 
@@ -114,7 +115,11 @@ test('what a group of a broker does is counted: rebalances, commits and the load
   expect(await scraped('weir_group_rebalances_total')).toEqual({ '{group="g"}': 1 });
   expect(await scraped('weir_group_members')).toEqual({ '{group="g"}': 1 });
   expect([door.groups.isHere('g'), door.groups.isHere('h')]).toEqual([true, false]);
-  // A commit that is refused counts nothing.
+  // Nothing do an offset that is deleted, and a commit that is refused.
+  const shard = door.groups.shardOf('g');
+  if (!(shard instanceof GroupShard)) throw new Error(shard);
+  shard.commit('g', [{ topic: 'orders', partition: 0, committed: null }], () => undefined);
+  await door.settle();
   consumer.generation = 7;
   expect(await consumer.commit(door, 6)).toBe(22);
   expect(await scraped('weir_group_commits_total')).toEqual({ '{group="g"}': 2 });

@@ -77,8 +77,8 @@ class TestWatch {
     }
   }
 
-  append(count: number): void {
-    this.broker.partition().append(batchOf(count), 0, new TestWaiter(), 0, 'all');
+  append(count: number, epoch = 0): void {
+    this.broker.partition().append(batchOf(count), epoch, new TestWaiter(), 0, 'all');
     this.broker.settle();
   }
 
@@ -189,6 +189,25 @@ test('what a former leader answers late does not count', () => {
   expect(world.told[1]).toBe('g 1 5 0 0');
   late!.answered([end(100)]);
   expect(world.told[1]).toBe('g 1 5 0 0');
+});
+
+test('while a new leader does not know yet what is committed nothing is told, and it does not ask itself', () => {
+  const world = new TestWatch();
+  const followed = { leader: 1, replicas: [1, 2], isr: [1, 2] };
+  const lead = (epoch: number): void => {
+    world.broker.apply(
+      brokerOf({ id: 1, grpcAddress: 'broker-1:7071' }),
+      ...changesOf({ partitions: [{ ...followed, epoch }] }),
+    );
+    world.broker.settle();
+  };
+  lead(1);
+  world.append(10, 1);
+  lead(2);
+  world.commit('g', 4);
+  world.look();
+  expect(world.told).toEqual(['g 0 4 undefined undefined']);
+  expect(world.calls).toEqual([]);
 });
 
 test('while nobody leads nothing comes, and the lag stays', () => {

@@ -87,6 +87,7 @@ test('where the high watermark has fallen, what lay above it comes anew', () => 
     [2_000, 50],
     [3_000, 60],
   ]);
+  expect(history.committedAt(20)).toEqual({ kind: 'at', ms: 550 });
   expect(history.committedAt(54)).toEqual({ kind: 'at', ms: 2_500 });
   expect(history.committedAt(60)).toBeUndefined();
 });
