@@ -81,7 +81,7 @@ function go(name: string): Client {
     name,
     needs: ['go'],
     async prepare(say) {
-      const directory = await build({ name, source }, make, say);
+      const directory = await build({ name, source, shared: sourceOf('go-groups') }, make, say);
       return { words: [join(directory, 'client')], cwd: directory };
     },
   };
@@ -108,15 +108,16 @@ function python(name: string): Client {
 /** On the Node that runs this. The program is copied to its node_modules, where it finds them. */
 function javascript(name: string): Client {
   const source = sourceOf(name);
+  const shared = sourceOf('javascript-groups');
   const make = (directory: string): BuildStep[] => {
-    cpSync(source, directory, { recursive: true });
+    for (const from of [source, shared]) cpSync(from, directory, { recursive: true });
     return [{ words: ['npm', 'install', '--no-audit', '--no-fund', '--no-package-lock'], cwd: directory }];
   };
   return {
     name,
     needs: ['npm'],
     async prepare(say) {
-      const directory = await build({ name, source }, make, say);
+      const directory = await build({ name, source, shared }, make, say);
       return { words: [process.execPath, join(directory, 'main.mjs')], cwd: directory };
     },
   };

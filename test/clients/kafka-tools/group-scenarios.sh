@@ -66,12 +66,12 @@ scenario_group_reset() {
 }
 
 scenario_group_admin() {
-  create "$1" 4
+  create "$1" 1
   fill "$1" 10
   local group=$1-group
   MEMBER_OPTIONS=(client.id=reader)
   member first "$1" "$group"
-  until_is 'it has all' '4 ' shares "$group"
+  until_is 'it has all' '1 ' shares "$group"
   until_is 'it has committed' 10 committed "$group"
   see 'listed' "$(consumer_groups --list | grep -cxF "$group")"
   see 'listed with states' "$(said_of "$1" --list --state | grep T-group)"
