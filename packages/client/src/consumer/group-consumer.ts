@@ -61,6 +61,7 @@ export class GroupConsumer {
   #isCommitting = false;
   /** The last commit, settled or not: the next one waits for it. */
   #lastCommit: Promise<unknown> = Promise.resolve();
+  #isAssigned = false;
   #failure: { readonly error: unknown } | undefined;
   #closing: Promise<void> | undefined;
 
@@ -85,6 +86,11 @@ export class GroupConsumer {
 
   get groupId(): string {
     return this.#settings.groupId;
+  }
+
+  /** The generation that it is in; -1: it is in none now. Grows with each rebalance, so that what is written with it can be fenced. */
+  get generation(): number {
+    return this.#member.identity.generation;
   }
 
   /** Records, one after another, until it is closed. One reads at a time: who asks for the next one is done with the last. */
@@ -137,6 +143,11 @@ export class GroupConsumer {
   subscribe(topics: TopicsWanted): void {
     settingsOf({ groupId: this.groupId, topics });
     this.#member.subscribe(topics);
+  }
+
+  /** Whether its group has given it something to read, or nothing, since it joined: else it is still to come. */
+  get isAssigned(): boolean {
+    return this.#isAssigned;
   }
 
   /** What it reads, in no order. */
@@ -251,17 +262,20 @@ export class GroupConsumer {
       return feed;
     });
     await this.#tell('assigned', places);
+    this.#isAssigned = true;
     this.#background(placeFeeds(this.#placing, feeds));
   }
 
   async #revoked(places: readonly TopicPartition[]): Promise<void> {
     const feeds = this.#stopped(places);
+    this.#isAssigned = false;
     if (this.#settings.commitIntervalMs !== 'manual') await this.#commitQuietly(feeds);
     await this.#tell('revoked', places);
     for (const feed of feeds) this.#forget(feed);
   }
 
   async #lost(places: readonly TopicPartition[]): Promise<void> {
+    this.#isAssigned = false;
     for (const feed of this.#stopped(places)) this.#forget(feed);
     await this.#tell('lost', places);
   }
