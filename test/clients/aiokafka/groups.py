@@ -205,7 +205,7 @@ def group_scenarios():
             for assignor in ASSIGNORS
         },
         "group-cooperative": without("no cooperative assignor"),
-        "group-static": in_thread(lambda flow: group_flow.static_members(flow, main.see)),
+        "group-static": in_thread(lambda flow: group_flow.static_members(flow, main.see, knows_fencing=False)),
         "group-killed": in_thread(lambda flow: group_flow.killed(flow, main.see)),
         "group-commits": commits,
         "group-reset": reset,

@@ -25,7 +25,12 @@ export function groupScenarios({ kafka, admin, see, outcome, create, fill, withP
   }
 
   async function start(member, topic, group, { sessionMs = 30_000, commits: doesCommit = true }) {
-    const consumer = kafka.consumer({ groupId: group, sessionTimeout: sessionMs, heartbeatInterval: 1_000, maxWaitTimeInMs: 200 });
+    const consumer = kafka.consumer({
+      groupId: group,
+      sessionTimeout: sessionMs,
+      heartbeatInterval: 1_000,
+      maxWaitTimeInMs: 200,
+    });
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => member.owns(payload.memberAssignment[topic] ?? []));
     consumer.on(consumer.events.CRASH, ({ payload }) => (member.failure = payload.error));
     await consumer.connect();
@@ -49,7 +54,9 @@ export function groupScenarios({ kafka, admin, see, outcome, create, fill, withP
   }
 
   async function text(group) {
-    return (await offsetsOf(group)).map(({ partition, offset, metadata }) => `${partition}: ${offset} ${metadata}`).join(', ');
+    return (await offsetsOf(group))
+      .map(({ partition, offset, metadata }) => `${partition}: ${offset} ${metadata}`)
+      .join(', ');
   }
 
   /** Reads as a member until there are so many or fifteen seconds are over; then does what it is given, still a member. */
@@ -58,7 +65,11 @@ export function groupScenarios({ kafka, admin, see, outcome, create, fill, withP
     const values = [];
     await consumer.connect();
     await consumer.subscribe({ topic, fromBeginning: from });
-    await consumer.run({ autoCommit: false, eachMessage: ({ message }) => Promise.resolve(values.push(String(message.value))), ...run });
+    await consumer.run({
+      autoCommit: false,
+      eachMessage: ({ message }) => Promise.resolve(values.push(String(message.value))),
+      ...run,
+    });
     const end = Date.now() + 15_000;
     while (values.length < count && Date.now() < end) await pause(50);
     await then(consumer, values);
@@ -67,14 +78,18 @@ export function groupScenarios({ kafka, admin, see, outcome, create, fill, withP
   }
 
   function expectRead(values, from, to) {
-    assert.deepEqual(values, Array.from({ length: to - from }, (_, i) => String(from + i)));
+    assert.deepEqual(
+      values,
+      Array.from({ length: to - from }, (_, i) => String(from + i)),
+    );
   }
 
   async function commits(topic) {
     await create(topic, 1);
     await fill(topic, 100);
     const group = `${topic}-group`;
-    const commit = (consumer, offset, metadata) => outcome(consumer.commitOffsets([{ topic, partition: 0, offset, metadata }]));
+    const commit = (consumer, offset, metadata) =>
+      outcome(consumer.commitOffsets([{ topic, partition: 0, offset, metadata }]));
     const values = await readAsMember({
       group,
       topic,
@@ -102,7 +117,13 @@ export function groupScenarios({ kafka, admin, see, outcome, create, fill, withP
     // By itself as it ends.
     expectRead(await readAsMember({ group, topic, count: 58, run: { autoCommit: true } }), 42, 100);
     see('by itself', await text(group));
-    const latest = await readAsMember({ group: `${group}-latest`, topic, count: 0, from: false, then: () => pause(6_000) });
+    const latest = await readAsMember({
+      group: `${group}-latest`,
+      topic,
+      count: 0,
+      from: false,
+      then: () => pause(6_000),
+    });
     assert.equal(latest.length, 0);
     assert.match(await text(group), /^0: 100/);
   }
@@ -137,11 +158,16 @@ export function groupScenarios({ kafka, admin, see, outcome, create, fill, withP
     await create(topic, 1);
     await fill(topic, 10);
     const group = `${topic}-group`;
-    const listed = async () => (await admin.listGroups()).groups.filter(({ groupId }) => groupId === group).map(({ protocolType }) => protocolType);
+    const listed = async () =>
+      (await admin.listGroups()).groups
+        .filter(({ groupId }) => groupId === group)
+        .map(({ protocolType }) => protocolType);
     const described = async (name) => {
       const { groups } = await admin.describeGroups([name]);
       const [{ errorCode, state, protocolType, protocol, members }] = groups;
-      const of = members.map(({ clientId, clientHost, memberId }) => `${clientId} ${clientHost} ${/-[0-9a-f-]{36}$/.test(memberId)}`);
+      const of = members.map(
+        ({ clientId, clientHost, memberId }) => `${clientId} ${clientHost} ${/-[0-9a-f-]{36}$/.test(memberId)}`,
+      );
       return `${errorCode} ${state} ${protocolType} ${protocol} ${of}`;
     };
     const values = await readAsMember({

@@ -21,7 +21,9 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
   return { scenarios, beKilled: () => flow.beKilled(client) };
 
   async function produce(topic, values) {
-    await send(values.map((value) => ({ topic, key: Buffer.from(flow.keyOf(value)), value: Buffer.from(String(value)) })));
+    await send(
+      values.map((value) => ({ topic, key: Buffer.from(flow.keyOf(value)), value: Buffer.from(String(value)) })),
+    );
   }
 
   async function start(member, topic, groupId, { instance, assignor, sessionMs = 30_000, commits: doesCommit = true }) {
@@ -42,7 +44,9 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
   async function offsetsOf(group) {
     const [found] = await admin.listConsumerGroupOffsets({ groups: [group] });
     const all = (found?.topics ?? []).flatMap(({ partitions }) => partitions);
-    return all.filter(({ committedOffset }) => committedOffset >= 0n).toSorted((a, b) => a.partitionIndex - b.partitionIndex);
+    return all
+      .filter(({ committedOffset }) => committedOffset >= 0n)
+      .toSorted((a, b) => a.partitionIndex - b.partitionIndex);
   }
 
   async function committed(group) {
@@ -51,7 +55,9 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
 
   async function text(group) {
     const all = await offsetsOf(group);
-    return all.map(({ partitionIndex, committedOffset, metadata }) => `${partitionIndex}: ${committedOffset} ${metadata}`).join(', ');
+    return all
+      .map(({ partitionIndex, committedOffset, metadata }) => `${partitionIndex}: ${committedOffset} ${metadata}`)
+      .join(', ');
   }
 
   async function instances(group) {
@@ -74,7 +80,10 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
   }
 
   function expectRead(values, from, to) {
-    assert.deepEqual(values, Array.from({ length: to - from }, (_, i) => String(from + i)));
+    assert.deepEqual(
+      values,
+      Array.from({ length: to - from }, (_, i) => String(from + i)),
+    );
   }
 
   async function commits(topic) {
@@ -103,12 +112,20 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
     const manual = { mode: 'manual', fallbackMode: undefined, offsets: [{ topic, partition: 0, offset: 90n }] };
     expectRead(await readAsMember({ group, topic, count: 10, mode: manual }), 90, 100);
     const latest = { mode: 'latest', fallbackMode: undefined };
-    assert.deepEqual(await readAsMember({ group: `${group}-2`, topic, count: 0, mode: latest, then: () => pause(2_000) }), []);
+    assert.deepEqual(
+      await readAsMember({ group: `${group}-2`, topic, count: 0, mode: latest, then: () => pause(2_000) }),
+      [],
+    );
     assert.match(await text(group), /^0: 100/);
   }
 
   function set(groupId, topic, offset, partition = 0) {
-    return outcome(admin.alterConsumerGroupOffsets({ groupId, topics: [{ name: topic, partitionOffsets: [{ partition, offset }] }] }));
+    return outcome(
+      admin.alterConsumerGroupOffsets({
+        groupId,
+        topics: [{ name: topic, partitionOffsets: [{ partition, offset }] }],
+      }),
+    );
   }
 
   async function reset(topic) {
