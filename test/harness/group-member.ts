@@ -7,8 +7,8 @@ import { syncGroup } from '@weir/kafka/apis/sync-group.ts';
 import { consumerProtocolAssignment, consumerProtocolSubscription } from '@weir/kafka/records/consumer-protocol.ts';
 import { KafkaConnection } from './kafka-connection.ts';
 
-/** Errors of the protocol that members meet. */
-export const GROUP_ERRORS = { notCoordinator: 16, rebalanceInProgress: 27, memberIdRequired: 79 } as const;
+/** A new member has to come again, with the id that it is given. */
+const MEMBER_ID_REQUIRED = 79;
 
 /** Where a group is coordinated, by whoever is asked; undefined while that one knows nobody. */
 export async function findGroup(
@@ -40,6 +40,8 @@ export class GroupMember {
   readonly #settings: MemberSettings;
   memberId = '';
   generation = -1;
+  /** It has what the leader of its generation gave it. */
+  isAssigned = false;
   #members: readonly string[] = [];
   #isLeader = false;
 
@@ -54,8 +56,9 @@ export class GroupMember {
 
   /** Joins, with the id that it has or is given. Returns the error. */
   async join(): Promise<number> {
+    this.isAssigned = false;
     const error = await this.#join();
-    return error === GROUP_ERRORS.memberIdRequired ? await this.#join() : error;
+    return error === MEMBER_ID_REQUIRED ? await this.#join() : error;
   }
 
   /** Takes its assignment; the leader assigns. Returns the error, and how many partitions it has. */
@@ -70,6 +73,7 @@ export class GroupMember {
       protocolName: 'range',
       assignments: this.#isLeader ? this.#assign() : [],
     });
+    this.isAssigned = errorCode === 0;
     if (errorCode !== 0) return { error: errorCode, partitions: 0 };
     const { assignedPartitions } = consumerProtocolAssignment.decode(assignment).value;
     return { error: 0, partitions: assignedPartitions.reduce((sum, { partitions }) => sum + partitions.length, 0) };

@@ -111,34 +111,31 @@ async function firstJoin(cluster: Cluster): Promise<Values> {
 
 async function rebalance(cluster: Cluster): Promise<Values> {
   const members = await Promise.all(Array.from({ length: MEMBERS }, () => member(cluster, 'many')));
-  await Promise.all(members.map(takePart));
-  // They may have come in more than one generation.
-  await settle(members);
+  await allTakePart(members);
   const cpu = cpuSeconds(cluster.pid);
   const beganMs = performance.now();
-  const last = await member(cluster, 'many');
-  await Promise.all([takePart(last), ...members.map(rejoinWhenTold)]);
+  members.push(await member(cluster, 'many'));
+  await allTakePart(members);
   const values = {
     'from its joining until all have their assignments, ms': performance.now() - beganMs,
     'CPU of the broker, ms': (cpuSeconds(cluster.pid) - cpu) * 1_000,
   };
-  for (const one of [last, ...members]) one.close();
+  for (const one of members) one.close();
   return values;
 }
 
-/** Returns once every member is in the last generation. */
-async function settle(members: readonly GroupMember[]): Promise<void> {
-  for (;;) {
-    const errors = await Promise.all(members.map((one) => one.heartbeat()));
-    if (errors.every((error) => error === 0)) return;
-    await Promise.all(members.map((one, i) => (errors[i] === 0 ? undefined : takePart(one))));
-  }
-}
-
-/** As a client does that asks often whether it has to. */
-async function rejoinWhenTold(one: GroupMember): Promise<void> {
-  while ((await one.heartbeat()) === 0) await pause(HEARTBEAT_MS);
-  await takePart(one);
+/** Members that ask often whether they have to join again, until all of them are in the same generation with their assignments. */
+async function allTakePart(members: readonly GroupMember[]): Promise<void> {
+  const isIn = (one: GroupMember): boolean => one.isAssigned && one.generation === members[0]!.generation;
+  await Promise.all(
+    members.map(async (one) => {
+      if (!one.isAssigned) await takePart(one);
+      while (!members.every(isIn)) {
+        await pause(HEARTBEAT_MS);
+        if ((await one.heartbeat()) !== 0) await takePart(one);
+      }
+    }),
+  );
 }
 
 async function commits(cluster: Cluster, bench: Bench): Promise<Values> {
