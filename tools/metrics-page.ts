@@ -1,8 +1,11 @@
+import { METRIC_GROUP_PARTITIONS_MAX, METRIC_GROUPS_MAX } from '../packages/base/src/group-limits.ts';
 import { METRIC_PARTITIONS_MAX, METRIC_TOPICS_MAX } from '../packages/base/src/limits.ts';
 import { newRegistry } from '../packages/runtime/src/metrics.ts';
 import { registerProcessMetrics } from '../packages/runtime/src/process-metrics.ts';
 import { VERSION } from '../packages/runtime/src/run-service.ts';
 import type { Registry } from '../packages/runtime/src/world.ts';
+import { groupMetrics } from '../services/broker/src/group/group-metrics.ts';
+import type { GroupGauges } from '../services/broker/src/group/group-metrics.ts';
 import { BrokerMetrics } from '../services/broker/src/metrics.ts';
 import type { BrokerGauges } from '../services/broker/src/metrics.ts';
 import { replicationMetrics } from '../services/broker/src/replication/replication-metrics.ts';
@@ -28,6 +31,7 @@ export function registeredMetrics(): Record<'coordinator' | 'broker' | 'gateway'
     broker: registered((registry) => {
       new BrokerMetrics(registry).watch({} as BrokerGauges);
       replicationMetrics(registry, {} as ReplicationGauges);
+      groupMetrics(registry, {} as GroupGauges);
     }),
     gateway: registered((registry) => new GatewayMetrics(registry, { streams: nothing, inFlightBytes: nothing })),
     process: registered((registry) => registerProcessMetrics(registry, { version: VERSION, service: 'broker' })),
@@ -56,6 +60,11 @@ ${METRIC_TOPICS_MAX.toLocaleString('en')}, after which the rest share the label 
 
 Names that begin with \`kafka_\` are those of kafka_exporter, so that dashboards and alerts for it find what is true here as
 well. Offsets of partitions are there for the first ${METRIC_PARTITIONS_MAX.toLocaleString('en')} that a broker leads.
+
+A consumer group is told of by the broker that coordinates it: the first ${METRIC_GROUPS_MAX.toLocaleString('en')} by name, and how far they have come in
+${METRIC_GROUP_PARTITIONS_MAX.toLocaleString('en')} partitions, each group with all of its partitions or with none. The lag is looked at every five
+seconds. It counts what can be read, and is never below 0: other than kafka_exporter's, it is without records that were deleted
+before the group came to them.
 
 *This page is made from the registrations by \`npm run docs\`.*
 

@@ -27,6 +27,8 @@ export async function startWeir(): Promise<Broker> {
   const directory = mkdtempSync(join(tmpdir(), 'weir-clients-'));
   const child = new WeirChild(['dev', '--ports', 'auto', '--data-dir', directory]);
   const stop = async (): Promise<void> => {
+    const { ended } = child;
+    if (ended !== undefined) console.error(`weir dev ended with ${ended.code ?? ended.signal}:\n${child.output}`);
     await child.end('SIGTERM');
     rmSync(directory, { recursive: true, force: true });
   };

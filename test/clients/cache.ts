@@ -19,18 +19,21 @@ export interface BuildStep {
 /**
  * The directory of what is made from a client's source: made anew when any file of it has changed.
  *
+ * @param client its own source, and a directory of what it shares with others
  * @param make the steps that fill the directory
  * @throws Error with what the step said that failed
  */
 export async function build(
-  client: { readonly name: string; readonly source: string },
+  client: { readonly name: string; readonly source: string; readonly shared?: string },
   make: (directory: string) => readonly BuildStep[],
   say: (line: string) => void,
 ): Promise<string> {
   const hash = createHash('sha256');
-  for (const file of readdirSync(client.source).toSorted()) {
-    const path = join(client.source, file);
-    if (statSync(path).isFile()) hash.update(file).update(readFileSync(path));
+  for (const source of client.shared === undefined ? [client.source] : [client.source, client.shared]) {
+    for (const file of readdirSync(source).toSorted()) {
+      const path = join(source, file);
+      if (statSync(path).isFile()) hash.update(file).update(readFileSync(path));
+    }
   }
   const directory = join(CACHE, `${client.name}-${hash.digest('hex').slice(0, 12)}`);
   const done = join(directory, '.done');

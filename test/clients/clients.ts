@@ -43,7 +43,10 @@ function java(): Client {
   const source = sourceOf('java');
   const make = (directory: string): BuildStep[] => [
     jars(source, directory),
-    { words: ['javac', '-d', directory, '-cp', `${directory}/jars/*`, 'Main.java'], cwd: source },
+    {
+      words: ['javac', '-d', directory, '-cp', `${directory}/jars/*`, 'Main.java', 'Groups.java', 'GroupOffsets.java'],
+      cwd: source,
+    },
   ];
   return {
     name: 'java',
@@ -78,7 +81,7 @@ function go(name: string): Client {
     name,
     needs: ['go'],
     async prepare(say) {
-      const directory = await build({ name, source }, make, say);
+      const directory = await build({ name, source, shared: sourceOf('go-groups') }, make, say);
       return { words: [join(directory, 'client')], cwd: directory };
     },
   };
@@ -95,7 +98,9 @@ function python(name: string): Client {
     needs: ['python3'],
     async prepare(say) {
       const directory = await build({ name, source }, make, say);
-      return { words: [join(directory, 'bin/python'), join(source, 'main.py')], cwd: directory };
+      const environment = { PYTHONPATH: sourceOf('python-groups') };
+      // Without files beside the source of what it has compiled.
+      return { words: [join(directory, 'bin/python'), '-B', join(source, 'main.py')], cwd: directory, environment };
     },
   };
 }
@@ -103,15 +108,16 @@ function python(name: string): Client {
 /** On the Node that runs this. The program is copied to its node_modules, where it finds them. */
 function javascript(name: string): Client {
   const source = sourceOf(name);
+  const shared = sourceOf('javascript-groups');
   const make = (directory: string): BuildStep[] => {
-    cpSync(source, directory, { recursive: true });
+    for (const from of [source, shared]) cpSync(from, directory, { recursive: true });
     return [{ words: ['npm', 'install', '--no-audit', '--no-fund', '--no-package-lock'], cwd: directory }];
   };
   return {
     name,
     needs: ['npm'],
     async prepare(say) {
-      const directory = await build({ name, source }, make, say);
+      const directory = await build({ name, source, shared }, make, say);
       return { words: [process.execPath, join(directory, 'main.mjs')], cwd: directory };
     },
   };

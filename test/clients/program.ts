@@ -3,7 +3,7 @@ import { readLine } from './scenario.ts';
 import type { Outcome } from './scenario.ts';
 
 /** A program that says nothing for so long is stuck in the scenario that it has not told of. */
-const SILENCE_MS_MAX = 90_000;
+const SILENCE_MS_MAX = 180_000;
 const OUTPUT_CHARACTERS_MAX = 4_000;
 
 /** How a client's program is started. */

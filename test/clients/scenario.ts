@@ -21,6 +21,14 @@ export const SCENARIOS = [
   'admin-cluster',
   'auto-create',
   'recreate',
+  'group-range',
+  'group-roundrobin',
+  'group-cooperative',
+  'group-static',
+  'group-killed',
+  'group-commits',
+  'group-reset',
+  'group-admin',
 ] as const;
 
 const DETAIL_CHARACTERS_MAX = 300;

@@ -247,6 +247,50 @@ export const alertCases: readonly AlertCase[] = [
     quiet: latencies('0.01'),
   },
   {
+    alert: 'WeirGroupLagGrowing',
+    at: '35m',
+    // Another broker coordinates the group from the twentieth minute on.
+    firing: [
+      { series: groupLag('seconds', 'b1'), values: '0+60x20 stale' },
+      { series: groupLag('seconds', 'b2'), values: '_x20 1260+60x30' },
+    ],
+    // It is far behind, and catches up; and one that is behind for a moment again and again.
+    quiet: [
+      { series: groupLag('seconds', 'b1'), values: '9000-60x60' },
+      { series: groupLag('seconds', 'b1').replace('orders', 'bills'), values: '0 200 400 0 200 400 0 200 400 0x40' },
+    ],
+  },
+  {
+    alert: 'WeirGroupLagGrowing',
+    at: '35m',
+    // Nothing is written any more, and nothing is read.
+    firing: [{ series: groupLag('seconds', 'b1'), values: '400+60x60' }],
+    // It reads as fast as is written, four minutes behind.
+    quiet: [{ series: groupLag('seconds', 'b1'), values: '240x60' }],
+  },
+  {
+    alert: 'WeirGroupStuck',
+    at: '35m',
+    firing: stuck({ lag: '0+100x60', committed: '5000x60', members: 2 }),
+    // It reads, and is slower than what is written.
+    quiet: stuck({ lag: '0+100x60', committed: '5000+10x60', members: 2 }),
+  },
+  {
+    alert: 'WeirGroupStuck',
+    at: '35m',
+    // It commits again and again where it is: the offset is what counts.
+    firing: stuck({ lag: '7+1x60', committed: '0x60', members: 1 }),
+    // Nobody is in it: its members are switched off on purpose.
+    quiet: stuck({ lag: '7+1x60', committed: '0x60', members: 0 }),
+  },
+  {
+    alert: 'WeirGroupStuck',
+    at: '35m',
+    firing: stuck({ lag: '0x10 0+50x50', committed: '5000x60', members: 2 }),
+    // Nothing is written, and there is nothing to commit.
+    quiet: stuck({ lag: '0x60', committed: '5000x60', members: 2 }),
+  },
+  {
     alert: 'WeirGatewayErrors',
     at: '20m',
     firing: answers(5),
@@ -282,6 +326,21 @@ function members(count: number): Record<string, number> {
     ]),
   ]);
   return Object.fromEntries(each.flat()) as Record<string, number>;
+}
+
+/** The lag of a group in a topic, as a broker tells it. */
+function groupLag(unit: 'seconds' | 'records', broker: string): string {
+  const labels = `namespace="a",job="weir-broker",instance="${broker}",group="g",topic="orders",partition="0"`;
+  return `weir_group_lag_${unit}{${labels}}`;
+}
+
+/** A group over time. */
+function stuck({ lag, committed, members: count }: { lag: string; committed: string; members: number }): Series[] {
+  return [
+    { series: groupLag('records', 'b1'), values: lag },
+    { series: groupLag('records', 'b1').replace('lag_records', 'committed_offset'), values: committed },
+    ...steady({ [`weir_group_members{${A},group="g"}`]: count }),
+  ];
 }
 
 /** A hundred appends a minute that all end in one bucket. */

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { endOffsets } from '../../deploy/helm/weir/scripts/kafka.ts';
 import { DevCluster } from '../cluster/dev-cluster.ts';
 import { http } from '../cluster/http-client.ts';
+import { GroupMember } from './group-member.ts';
 import { PrometheusServer } from './prometheus-server.ts';
 import { alertQueries, analyse, panelQueries, substituted, variableQueries } from './queries.ts';
 import { missingProgram } from './rules.ts';
@@ -37,7 +38,7 @@ afterAll(async () => {
   await cluster.remove();
 });
 
-/** Something of everything: keyed and bare, read from memory and from disk, followed, and asked for what is not there. */
+/** Something of everything: keyed and bare, read from memory and from disk, followed, by a group, and what is not there. */
 async function keepBusy(): Promise<void> {
   const { url } = cluster;
   await http(`${url}/v1/topics`, { body: { name: 'seen', partitions: 4 } });
@@ -47,16 +48,18 @@ async function keepBusy(): Promise<void> {
     .catch(() => undefined);
   const { args } = cluster.service('broker');
   const kafka = args[args.indexOf('--kafka-listen') + 1]!;
+  const member = await GroupMember.join(kafka, 'readers', 'seen');
   for (let n = 0; !load.over; n++) {
     await http(`${url}/v1/topics/seen/records?keyField=n`, {
       body: Array.from({ length: 20 }, (_, i) => ({ n: n + i })),
     });
     await http(`${url}/v1/topics/seen/records?limit=100`);
     await http(`${url}/v1/topics/missing`);
-    await endOffsets(kafka, 'seen');
+    await member.commit('seen', await endOffsets(kafka, 'seen'));
     await http(`${url}/v1/tree/seen`, { method: 'PUT', body: String(n) });
     await pause(20);
   }
+  member.close();
   stream.abort();
   await followed;
 }
@@ -112,12 +115,30 @@ test('what is exported is in docs/METRICS.md, and the other way round', async ()
   const page = readFileSync('docs/METRICS.md', 'utf8');
   const described = new Set([...page.matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1]!));
   const left = await problemsLeft(async () => {
-    const families = new Set([...(await exported()).keys()].map((name) => name.replace(/_(bucket|sum|count)$/, '')));
+    // Some have a name of their own that ends as those of a histogram's parts do.
+    const familyOf = (name: string): string => (described.has(name) ? name : name.replace(/_(bucket|sum|count)$/, ''));
+    const families = new Set([...(await exported()).keys()].map(familyOf));
     const ours = [...described].filter((name) => /^(weir|kafka)_/.test(name));
     return [
       ...[...families].filter((name) => !described.has(name)).map((name) => `${name} is not described`),
       ...ours.filter((name) => !families.has(name)).map((name) => `${name} is not exported`),
     ];
+  });
+  expect(left).toEqual([]);
+});
+
+test('the lag of a group is told in every partition, whoever leads it, by one broker', async () => {
+  const left = await problemsLeft(async () => {
+    const brokers = cluster.services.filter(({ kind }) => kind === 'broker');
+    const pages = await Promise.all(brokers.map(({ ops }) => http(`http://${ops}/metrics`)));
+    const series = /^weir_group_lag_seconds\{group="readers",topic="seen",partition="(\d)"\} [\d.]+$/gm;
+    const found = pages.map(({ text }) =>
+      [...text.matchAll(series)]
+        .map((match) => match[1]!)
+        .toSorted()
+        .join(),
+    );
+    return found.toSorted().join(' ') === ' 0,1,2,3' ? [] : found;
   });
   expect(left).toEqual([]);
 });
@@ -128,10 +149,10 @@ describe.skipIf(noPromtool !== undefined)(`by promtool${noPromtool === undefined
     'the metrics of the %s are as Prometheus wants them',
     async (kind) => {
       const { text } = await http(`http://${cluster.service(kind).ops}/metrics`);
-      // Node's own have their names from prom-client.
+      // Node's own have their names from prom-client, and sums of groups theirs from kafka_exporter.
       const ours = text
         .split('\n')
-        .filter((line) => /^(# (HELP|TYPE) )?(weir|kafka)_/.test(line))
+        .filter((line) => /^(# (HELP|TYPE) )?(weir|kafka)_/.test(line) && !/kafka_consumergroup_\w+_sum\b/.test(line))
         .join('\n');
       const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
         input: `${ours}\n`,

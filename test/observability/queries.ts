@@ -47,7 +47,7 @@ export function alertQueries(): Query[] {
 
 /** A query as Grafana sends it, with everything chosen. */
 export function substituted(expr: string, rateInterval: string): string {
-  return expr.replaceAll('$__rate_interval', rateInterval).replaceAll(/\$(namespace|instance|topic)\b/g, '.*');
+  return expr.replaceAll('$__rate_interval', rateInterval).replaceAll(/\$(namespace|instance|topic|group)\b/g, '.*');
 }
 
 /** Metrics and labels that a query speaks of. */

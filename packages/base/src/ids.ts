@@ -84,6 +84,14 @@ export function uuidFromRandom(bytes: Uint8Array): string {
   return uuidFromBytes(bytes);
 }
 
+/** Weir's own topic, of what consumer groups have committed and who is in them. Kafka's name. */
+export const OFFSETS_TOPIC = '__consumer_offsets';
+
+/** Whether a topic is Weir's own: only brokers write it, whoever reads it. */
+export function isInternalTopic(name: string): boolean {
+  return name === OFFSETS_TOPIC;
+}
+
 /**
  * Why a topic name is refused, or undefined when it is fine. Kafka's rule (`Topic.java`): 1 to 249 of
  * `[a-zA-Z0-9._-]`, and neither `.` nor `..`.

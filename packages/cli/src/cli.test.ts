@@ -107,11 +107,11 @@ test('a command that fails ends with 1 and says why', async () => {
 });
 
 test('what is no command is answered with the commands that there are', async () => {
-  const result = await run(['group', 'list'], {}, commands);
+  const result = await run(['user', 'list'], {}, commands);
   expect(result.code).toBe(2);
-  expect(result.errors).toContain('"group"');
+  expect(result.errors).toContain('"user"');
   expect(result.errors).toContain(
-    'dev, coordinator, broker, gateway, topic, partition, config, produce, consume, bench, cluster',
+    'dev, coordinator, broker, gateway, topic, partition, config, produce, consume, group, bench, cluster',
   );
   expect(result.errors).not.toContain('dev-service');
   expect((await run([], {}, commands)).code).toBe(2);

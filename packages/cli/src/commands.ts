@@ -137,6 +137,32 @@ export const commands: CommandTree = {
     summary: 'print the records of a topic',
     load: async () => (await import('./consume/consume.ts')).consumeCommand,
   },
+  group: {
+    kind: 'group',
+    summary: 'look at consumer groups, and move where they read on',
+    children: {
+      list: {
+        kind: 'command',
+        summary: 'list consumer groups',
+        load: async () => (await import('./group/list.ts')).groupList,
+      },
+      describe: {
+        kind: 'command',
+        summary: 'show a group: its members, and how far it has come',
+        load: async () => (await import('./group/describe.ts')).groupDescribe,
+      },
+      seek: {
+        kind: 'command',
+        summary: 'move where a group reads on, while nobody is in it',
+        load: async () => (await import('./group/seek.ts')).groupSeek,
+      },
+      delete: {
+        kind: 'command',
+        summary: 'delete groups with what they have committed',
+        load: async () => (await import('./group/delete.ts')).groupDelete,
+      },
+    },
+  },
   bench: {
     kind: 'group',
     summary: 'measure a running cluster',

@@ -3,6 +3,7 @@ import { Client } from '@weir/client/client.ts';
 import { NamespaceClient } from '@weir/client/namespace/namespace-client.ts';
 import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import { clientWorld } from '@weir/runtime/client-world.ts';
+import { UsageError } from './command.ts';
 
 /** Runs `work` with a client that has the cluster's metadata, and closes the client after it. */
 export async function withClient<T>(
@@ -78,4 +79,29 @@ export function topicOf(client: Client, name: string): TopicInfo {
   const known = names.length === 0 ? 'there is none yet' : `there are: ${names.slice(0, 10).join(', ')}`;
   const more = names.length > 10 ? ', …' : '';
   throw new WeirError('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic "${name}" (${known}${more})`);
+}
+
+/**
+ * The partitions of a topic that are meant: the one that was named, or all.
+ *
+ * @param needsOne - the option that makes sense for one partition alone; undefined: none does
+ * @throws UsageError, WeirError
+ */
+export function partitionsOf(
+  { name, partitions }: TopicInfo,
+  asked: number | undefined,
+  needsOne: string | undefined,
+): number[] {
+  const count = partitions.length;
+  if (asked === undefined) {
+    if (needsOne !== undefined && count > 1) {
+      throw new UsageError(`${needsOne} needs --partition: ${name} has ${count}, each with offsets of its own`);
+    }
+    return partitions.map(({ index }) => index);
+  }
+  if (asked < count) return [asked];
+  throw new WeirError(
+    'UNKNOWN_TOPIC_OR_PARTITION',
+    `${name} has no partition ${asked}: ${count === 1 ? 'it has only 0' : `it has 0 to ${count - 1}`}`,
+  );
 }

@@ -8,7 +8,9 @@ import type { DrainProgress, LeadersElected } from './administer-brokers.ts';
 import { alterationMessage } from './alter-configs.ts';
 import type { AlteredConfigs, ConfigAlteration } from './alter-configs.ts';
 import { Connections } from './connections.ts';
+import type { ConsumerOptions } from './consumer/consumer-options.ts';
 import { Fetcher } from './consumer/fetcher.ts';
+import { GroupConsumer } from './consumer/group-consumer.ts';
 import { listOffsets } from './consumer/list-offsets.ts';
 import type { OffsetAnswer, OffsetQuery } from './consumer/list-offsets.ts';
 import { read } from './consumer/read.ts';
@@ -16,6 +18,8 @@ import type { ReadRequest, ReadResult } from './consumer/read.ts';
 import type { SubscribeRequest, Subscription, SubscriptionHandlers } from './consumer/subscription.ts';
 import { deleteRecords } from './delete-records.ts';
 import type { DeletedRecords, RecordsToDelete } from './delete-records.ts';
+import { GroupAdmin } from './group/group-admin.ts';
+import { GroupCalls } from './group/group-calls.ts';
 import type { LeaderCallParts } from './leader-calls.ts';
 import type { BrokerInfo, ClusterImage, TopicInfo } from './metadata/cluster-image.ts';
 import { Metadata } from './metadata/metadata.ts';
@@ -81,6 +85,10 @@ export class Client {
   readonly #fetcher: Fetcher;
   readonly #world: ClientWorld;
   readonly #options: Pick<ClientOptions, 'coordinators' | 'name'>;
+  readonly #groupCalls: GroupCalls;
+  readonly #consumers = new Set<GroupConsumer>();
+  /** Consumer groups, seen from outside. */
+  readonly groups: GroupAdmin;
   #namespace: NamespaceClient | undefined;
   #closing: Promise<void> | undefined;
 
@@ -92,6 +100,8 @@ export class Client {
     this.#metadata = new Metadata({ coordinators, name, autoCreateTopics }, world);
     this.producer = new Producer(this.#metadata, this.#connections, world, options.producer);
     this.#fetcher = new Fetcher(this.#metadata, this.#connections, world);
+    this.#groupCalls = new GroupCalls(this.#leaderCallParts);
+    this.groups = new GroupAdmin(this.#leaderCallParts, this.#groupCalls);
     // Last, after producer and fetcher have left the links that lead nowhere any more.
     this.#metadata.listen(() => this.#dropConnections());
   }
@@ -318,13 +328,31 @@ export class Client {
     return listOffsets(this.#leaderCallParts, topic, queries);
   }
 
-  /** Sends what is buffered (for `graceMs` at most), refuses the rest, and lets go of every connection. */
+  /**
+   * A member of a consumer group, which begins to join at once. It is closed with the client.
+   *
+   * @throws WeirError INVALID_REQUEST for options that nothing can be done with
+   */
+  consumer(options: ConsumerOptions): GroupConsumer {
+    const consumer = new GroupConsumer(options, {
+      ...this.#leaderCallParts,
+      fetcher: this.#fetcher,
+      calls: this.#groupCalls,
+      name: this.#options.name,
+      closed: (closed) => void this.#consumers.delete(closed),
+    });
+    this.#consumers.add(consumer);
+    return consumer;
+  }
+
+  /** Closes consumers, sends what is buffered (for `graceMs` at most), refuses the rest, and lets go of every connection. */
   close(graceMs: number = STOP_GRACE_MS): Promise<void> {
     this.#closing ??= this.#close(graceMs);
     return this.#closing;
   }
 
   async #close(graceMs: number): Promise<void> {
+    await Promise.all([...this.#consumers].map((consumer) => consumer.close()));
     const flushed = new AbortController();
     const flushing = this.producer.flush().then(() => flushed.abort());
     await Promise.race([flushing, sleep(this.#world.clock, graceMs, flushed.signal)]);

@@ -124,40 +124,53 @@ function present(length: number, what: string): number {
   return length;
 }
 
-/** The longest text that a length in an INT16 can tell of. What is longer is cut: it can only be words for people. */
+/** The longest text that a length in an INT16 can tell of. */
 const INT16_TEXT_BYTES_MAX = 0x7fff;
 
-function writeText(w: WireWriter, lengths: Lengths, value: string): void {
-  const bytes = Buffer.byteLength(value);
-  if (lengths === inInt16 && bytes > INT16_TEXT_BYTES_MAX) {
+type WriteText = (to: WireWriter, lengths: Lengths, value: string) => void;
+
+/** What is too long is cut: in a message it can only be words for people. */
+function writeCut(w: WireWriter, lengths: Lengths, value: string): void {
+  const length = Buffer.byteLength(value);
+  if (lengths === inInt16 && length > INT16_TEXT_BYTES_MAX) {
     // As much as surely fits: no character takes more than three bytes a unit.
-    return writeText(w, lengths, value.slice(0, Math.floor(INT16_TEXT_BYTES_MAX / 3)));
+    return writeCut(w, lengths, value.slice(0, Math.floor(INT16_TEXT_BYTES_MAX / 3)));
   }
-  lengths.write(w, bytes);
-  w.text(value, bytes);
+  lengths.write(w, length);
+  w.text(value, length);
 }
 
-export const string: WireType<string> = {
-  kind: 'type',
-  zero: '',
-  at: (_version, flexible) => {
-    const lengths = flexible ? compact : inInt16;
-    return {
-      bytesMin: lengths.bytesMin,
-      read: (r) => r.text(present(readLength(r, lengths, 'a string'), 'a string')),
-      write: (w, value) => writeText(w, lengths, value),
-    };
-  },
-};
+/** What is too long is refused: cut, it would be the name of something else. */
+function writeWhole(w: WireWriter, lengths: Lengths, value: string): void {
+  const length = Buffer.byteLength(value);
+  if (lengths === inInt16 && length > INT16_TEXT_BYTES_MAX) {
+    throw new WireError(`a string of ${length} bytes is longer than ${INT16_TEXT_BYTES_MAX}, the most there may be`);
+  }
+  writeCut(w, lengths, value);
+}
 
-/** A string, or null from a version on. */
-export function nullableString(since = 0): WireType<string | null> {
+function text(writeText: WriteText): WireType<string> {
+  return {
+    kind: 'type',
+    zero: '',
+    at: (_version, flexible) => {
+      const lengths = flexible ? compact : inInt16;
+      return {
+        bytesMin: lengths.bytesMin,
+        read: (r) => r.text(present(readLength(r, lengths, 'a string'), 'a string')),
+        write: (w, value) => writeText(w, lengths, value),
+      };
+    },
+  };
+}
+
+function nullableText(writeText: WriteText, since: number): WireType<string | null> {
   return {
     kind: 'type',
     zero: null,
     at: (version, flexible) => {
       if (version < since) {
-        const inner = string.at(version, flexible);
+        const inner = text(writeText).at(version, flexible);
         return {
           bytesMin: inner.bytesMin,
           read: (r) => inner.read(r),
@@ -177,7 +190,55 @@ export function nullableString(since = 0): WireType<string | null> {
   };
 }
 
-/** Bytes or null. What is read is a view of the message; what is written goes out as it is, uncopied. */
+export const string: WireType<string> = text(writeCut);
+
+/** A string, or null from a version on; before that null is written as an empty one. */
+export function nullableString(since = 0): WireType<string | null> {
+  return nullableText(writeCut, since);
+}
+
+/** A string that is stored: one that its length cannot tell is refused with a WireError, and not cut. */
+export const wholeString: WireType<string> = text(writeWhole);
+
+/** A whole string or null. */
+export const nullableWholeString: WireType<string | null> = nullableText(writeWhole, 0);
+
+/** Bytes. What is read is a view of the message; what is written goes out as it is, uncopied. */
+export const bytes: WireType<Buffer, Uint8Array> = {
+  kind: 'type',
+  zero: Buffer.alloc(0),
+  at: (_version, flexible) => {
+    const lengths = flexible ? compact : inInt32;
+    return {
+      bytesMin: lengths.bytesMin,
+      read: (r) => r.view(present(readLength(r, lengths, 'a field of bytes'), 'a field of bytes')),
+      write: (w, value) => {
+        lengths.write(w, value.length);
+        w.payload([value], value.length);
+      },
+    };
+  },
+};
+
+/** Bytes or null, read and written as bytes are. */
+export const nullableBytes: WireType<Buffer | null, Uint8Array | null> = {
+  kind: 'type',
+  zero: null,
+  at: (version, flexible) => {
+    const lengths = flexible ? compact : inInt32;
+    const inner = bytes.at(version, flexible);
+    return {
+      bytesMin: lengths.bytesMin,
+      read: (r) => {
+        const length = readLength(r, lengths, 'a field of bytes');
+        return length === -1 ? null : r.view(length);
+      },
+      write: (w, value) => (value === null ? lengths.write(w, -1) : inner.write(w, value)),
+    };
+  },
+};
+
+/** Record batches or null. What is read is a view of the message; what is written goes out as it is, uncopied. */
 export const records: WireType<Buffer | null, readonly Uint8Array[] | null> = {
   kind: 'type',
   zero: null,
@@ -191,10 +252,10 @@ export const records: WireType<Buffer | null, readonly Uint8Array[] | null> = {
       },
       write: (w, parts) => {
         if (parts === null) return lengths.write(w, -1);
-        let bytes = 0;
-        for (const part of parts) bytes += part.length;
-        lengths.write(w, bytes);
-        w.payload(parts, bytes);
+        let length = 0;
+        for (const part of parts) length += part.length;
+        lengths.write(w, length);
+        w.payload(parts, length);
       },
     };
   },

@@ -1,6 +1,33 @@
+import type { Api } from './api.ts';
+import { FRAME_LENGTH_BYTES, readRequest, readResponse, requestFrame, responseFrame } from './message.ts';
+import type { WireType } from './schema.ts';
 import { WireError } from './wire-reader.ts';
 import type { WireReader } from './wire-reader.ts';
-import type { WireType } from './schema.ts';
+
+/** A frame without its length as Kafka's own classes make it, with CORRELATION_ID and, in a request, CLIENT_ID. */
+export interface GoldenFrame {
+  readonly kind: 'request' | 'response';
+  readonly version: number;
+  readonly value: any;
+  readonly hex: string;
+}
+
+const CORRELATION_ID = 7;
+const CLIENT_ID = 'test';
+
+/** What we make of a golden frame's value. */
+export function writtenHex(api: Api, { kind, version, value }: GoldenFrame): string {
+  const header = { correlationId: CORRELATION_ID, clientId: CLIENT_ID };
+  const frame =
+    kind === 'request' ? requestFrame(api, version, header, value) : responseFrame(api, version, CORRELATION_ID, value);
+  return Buffer.concat(frame).toString('hex', FRAME_LENGTH_BYTES);
+}
+
+/** What we read of a golden frame. */
+export function readHex(api: Api, { kind, version, hex }: GoldenFrame): unknown {
+  const bytes = Buffer.from(hex, 'hex');
+  return kind === 'request' ? readRequest(api, bytes).request : readResponse(api, version, bytes).response;
+}
 
 /**
  * A value of a type that is the same for the same seed, made by reading bytes that agree to everything: lengths are
@@ -20,14 +47,14 @@ export function valueOf(type: WireType<any, any>, version: number, flexible: boo
 
 /** What was read, as it is written: records come as one piece, and go in several. */
 export function sendable(value: any): any {
-  if (Buffer.isBuffer(value)) return value.length === UUID_BYTES ? value : [value];
   if (Array.isArray(value)) return value.map(sendable);
   if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, sendable(inner)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) =>
+      name === 'records' && inner !== null ? [name, [inner]] : [name, sendable(inner)],
+    ),
+  );
 }
-
-/** No records of the test kit are that long. */
-const UUID_BYTES = 16;
 
 /** Stands where a reader does, and has no bytes at all. */
 class ArbitraryReader {

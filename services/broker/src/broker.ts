@@ -30,6 +30,7 @@ import { DataDirectory } from './data-directory.ts';
 import { DiskRoom } from './disk-room.ts';
 import { SyncWatch } from './sync-watch.ts';
 import type { Syncing } from './sync-watch.ts';
+import type { GroupSettings } from './group/group-settings.ts';
 import { DRAIN_BROKER, handOver } from './hand-over.ts';
 import { JournalKeeper } from './journal-keeper.ts';
 import { LogUpkeep } from './log-upkeep.ts';
@@ -45,11 +46,9 @@ import { Replication } from './replication.ts';
 import { registrationOf } from './registration.ts';
 import { FrontDoor } from './kafka/front-door.ts';
 import type { KafkaNetwork } from './kafka/front-door.ts';
+import { callHandlers } from './rpc/call-handlers.ts';
 import { ColdGate } from './rpc/cold-gate.ts';
 import { Fetch } from './rpc/fetch.ts';
-import { deleteRecordsHandler } from './rpc/delete-records.ts';
-import { initProducerIdHandler } from './rpc/init-producer-id.ts';
-import { listOffsetsHandler } from './rpc/list-offsets.ts';
 import { Produce } from './rpc/produce.ts';
 import { WatermarkKeeper } from './watermark-keeper.ts';
 
@@ -68,6 +67,7 @@ export interface BrokerSettings {
   /** For topics that do not say. */
   readonly flush: FlushPolicy;
   readonly budgets: Budgets;
+  readonly groups: GroupSettings;
 }
 
 /** Where it is reached, and whom it reaches. */
@@ -178,7 +178,10 @@ export class Broker {
         },
         wentOffline: (partition, reason, cause) => this.#wentOffline(partition, reason, cause),
         syncFailed: (partition, error) => this.#failSync(partition, error),
-        takenUp: () => this.readiness.look(),
+        takenUp: () => {
+          this.readiness.look();
+          this.#kafka.look([]);
+        },
       },
     });
     this.readiness = new Readiness({
@@ -220,6 +223,7 @@ export class Broker {
       path,
       budgets,
       flush: settings.flush,
+      groups: settings.groups,
       session: () => this.#session,
       brokerEpoch: () => this.#brokerEpoch,
     });
@@ -301,12 +305,12 @@ export class Broker {
   async serve(network: BrokerNetwork): Promise<{ grpc: string; kafka: string; replication: string }> {
     const { clock, transport, random } = this.#world;
     const kafka = await this.#kafka.serve(network.kafka);
+    const { producerIds, groups } = this.#kafka;
+    const calls = { partitions: this.partitions, producerIds, groups, clock, random };
     this.#listener = await transport.listen(network.listen, [
       this.#produce.handler,
       this.#fetch.handler,
-      listOffsetsHandler(this.partitions),
-      deleteRecordsHandler(this.partitions, clock),
-      initProducerIdHandler(this.#kafka.producerIds),
+      ...callHandlers({ ...calls, image: () => this.#session?.image }),
     ]);
     const grpc = network.advertise ?? this.#listener.address;
     const replication = await this.#replication.serve(network.replication);
@@ -427,6 +431,7 @@ export class Broker {
         this.readiness.told(image, changes);
         this.partitions.apply(image, changes);
         this.#replication.metadataChanged(changes);
+        this.#kafka.look(changes);
         if (changes.some(({ kind }) => kind === 'all')) this.#orphans.check();
       },
       welcomed: ({ clusterId, brokerEpoch, resumed }) => {

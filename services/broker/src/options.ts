@@ -1,3 +1,4 @@
+import { GROUP_INITIAL_REBALANCE_DELAY_MS, OFFSETS_RETENTION_MS } from '@weir/base/group-limits.ts';
 import { addressListProblem, addressProblem, declareOptions } from '@weir/base/options.ts';
 import type { OptionValues } from '@weir/base/options.ts';
 import { listenersProblem } from '@weir/base/listeners.ts';
@@ -69,6 +70,20 @@ export const brokerOptions = declareOptions({
     choices: ['commit', 'interval'],
     default: 'commit',
     description: 'For topics that do not say: sync before a record counts, or every second',
+  },
+  'group-initial-rebalance-delay-ms': {
+    type: 'integer',
+    default: GROUP_INITIAL_REBALANCE_DELAY_MS,
+    min: 0,
+    max: 60_000,
+    description: 'How long an empty consumer group waits for more members than the first',
+  },
+  'offsets-retention-ms': {
+    type: 'integer',
+    default: OFFSETS_RETENTION_MS,
+    min: 1,
+    max: Number.MAX_SAFE_INTEGER,
+    description: 'How long what a consumer group has committed is kept once nobody is in it',
   },
   'ops-listen': {
     type: 'string',

@@ -35,6 +35,10 @@ export async function start(options: BrokerOptions, world: World): Promise<Servi
         path,
         flush: options.flush,
         budgets: budgetsFor(options['memory-limit'] ?? world.memoryLimitBytes),
+        groups: {
+          initialRebalanceDelayMs: options['group-initial-rebalance-delay-ms'],
+          offsetsRetentionMs: options['offsets-retention-ms'],
+        },
       },
       world,
       directory,

@@ -15,7 +15,7 @@ import { alterationInWords } from './controller/altered-configs.ts';
 import { Controller } from './controller/controller.ts';
 import type { Command, CommandResult, ControllerEffect, ControllerEvent, Entity } from './controller/controller.ts';
 import type { BrokerRecord, ClusterImage } from './controller/image.ts';
-import type { Policy } from './controller/create-topics.ts';
+import type { Policy } from './controller/policy.ts';
 import type { Claim } from './election/claim.ts';
 import type { Tenure } from './election/tenure.ts';
 import type { CoordinatorMetrics } from './metrics.ts';

@@ -1,3 +1,5 @@
+import { OFFSETS_TOPIC } from '@weir/base/ids.ts';
+import { OFFSETS_TOPIC_PARTITIONS } from '@weir/base/group-limits.ts';
 import {
   PARTITIONS_DEFAULT,
   REPLICATION_FACTOR_DEFAULT,
@@ -102,6 +104,20 @@ export const coordinatorOptions = declareOptions({
     min: 1,
     max: REPLICATION_FACTOR_MAX,
     description: `Replicas of a topic that is created without saying how many; if not given, ${REPLICATION_FACTOR_DEFAULT}, or as many as there are brokers when these are fewer`,
+  },
+  'offsets-topic-partitions': {
+    type: 'integer',
+    default: OFFSETS_TOPIC_PARTITIONS,
+    min: 1,
+    max: TOPIC_PARTITIONS_MAX,
+    description: `Partitions of ${OFFSETS_TOPIC}, where consumer groups are kept; read when it is created`,
+  },
+  'offsets-topic-replication-factor': {
+    type: 'integer',
+    optional: true,
+    min: 1,
+    max: REPLICATION_FACTOR_MAX,
+    description: `Its replicas; if not given, those of any topic. It is not created before there are so many brokers`,
   },
   insecure: {
     type: 'boolean',

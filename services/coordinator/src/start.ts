@@ -4,7 +4,7 @@ import type { Revision } from '@weir/base/ids.ts';
 import { STOP_GRACE_MS } from '@weir/base/limits.ts';
 import { advertiseProblem, listenProblem } from '@weir/runtime/listen-rule.ts';
 import type { Service, World } from '@weir/runtime/world.ts';
-import type { Policy } from './controller/create-topics.ts';
+import type { Policy } from './controller/policy.ts';
 import { Candidate } from './election/candidate.ts';
 import { coordinatorMetrics } from './metrics.ts';
 import { storeLocationOf } from './options.ts';
@@ -58,6 +58,10 @@ async function serve(
     autoCreateTopics: options['auto-create-topics'],
     defaultPartitions: options['default-partitions'],
     defaultReplicationFactor: options['default-replication-factor'],
+    offsetsTopic: {
+      partitions: options['offsets-topic-partitions'],
+      replicationFactor: options['offsets-topic-replication-factor'],
+    },
   };
   let candidate: Candidate | undefined;
   const metrics = coordinatorMetrics(world.registry, () => candidate);

@@ -21,7 +21,7 @@ export const KAFKA_USAGE = `npm run bench -- kafka [row…] [--option value]…
 Kafka's own perf tools as the client of Weir and of a real Apache Kafka, in turn, in one run.
 
 A row is selected by its id or by how it begins (produce-1k, consume, e2e, fsync, start, memory, connections,
-partitions; replicated: on clusters of three brokers, replication factor 3, min.insync.replicas=2); all of them without
+partitions, groups; replicated: on clusters of three brokers, replication factor 3, min.insync.replicas=2); all of them without
 any, which takes some hours. Before each round the page cache is filled up, as it is on a machine that has run for a
 while: the disk needs room for as many bytes as the machine has memory, and 20 GiB.
 

@@ -8,6 +8,7 @@ import { catchUpRows } from './catch-up-rows.ts';
 import { endWithChildren } from './children.ts';
 import { failoverRows } from './failover-rows.ts';
 import type { RowResult } from './figures.ts';
+import { groupRows } from './group-rows.ts';
 import { KafkaCluster } from './kafka-cluster.ts';
 import { loadRows } from './load-rows.ts';
 import { KAFKA_USAGE, readOptions, UsageError } from './options.ts';
@@ -24,6 +25,7 @@ import { WeirCluster } from './weir-cluster.ts';
 const ROWS: readonly Row[] = [
   ...ownRows,
   ...loadRows,
+  ...groupRows,
   ...replicatedOwnRows,
   ...failoverRows,
   ...catchUpRows,

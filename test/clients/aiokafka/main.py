@@ -10,12 +10,17 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
+from groups import be_killed, group_scenarios
 
 BOOTSTRAP = os.environ["BOOTSTRAP"]
 BASE = int(time.time() * 1000) - 3_600_000
 COMMON = {"bootstrap_servers": BOOTSTRAP, "metadata_max_age_ms": 1000}
 seen = {}
 admin = None
+
+
+class NotApplicable(Exception):
+    pass
 
 
 def check(holds, what):
@@ -371,6 +376,7 @@ async def main():
         scenarios[run.__name__.replace("_", "-")] = run
     for run in [admin_topics, admin_configs, admin_records, admin_cluster]:
         scenarios[run.__name__.replace("_", "-")] = run
+    scenarios.update(group_scenarios())
     async with Opened(AIOKafkaAdminClient(bootstrap_servers=BOOTSTRAP)) as admin:
         for name in os.environ["SCENARIO"].split(","):
             seen.clear()
@@ -378,10 +384,14 @@ async def main():
             try:
                 line["detail"] = await scenarios[name](f"{os.environ['RUN']}-{name}")
                 line["ok"] = True
+            except NotApplicable as error:
+                line["na"] = str(error)
             except Exception as error:  # noqa: BLE001  whatever it is, the next scenario runs
                 line["detail"] = f"{type(error).__name__}: {error}"
             print(json.dumps({**line, "seen": seen}), flush=True)
 
 
 if __name__ == "__main__":
+    if "MEMBER_OF" in os.environ:
+        be_killed()
     asyncio.run(main())

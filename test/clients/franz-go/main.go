@@ -33,6 +33,7 @@ type line struct {
 }
 
 func main() {
+	flow.BeKilled()
 	admin = kadm.NewClient(client())
 	scenarios := map[string]func(topic string) string{
 		"partitioner": partitioner, "acks": acks, "idempotent": idempotent, "large": large, "offsets": offsets,
@@ -45,6 +46,7 @@ func main() {
 	} {
 		scenarios["roundtrip-"+name] = func(topic string) string { return roundtrip(topic, codec) }
 	}
+	addGroups(scenarios)
 	for _, name := range strings.Split(os.Getenv("SCENARIO"), ",") {
 		seen = map[string]string{}
 		printed := line{Scenario: name}

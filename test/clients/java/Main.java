@@ -57,7 +57,8 @@ public class Main {
     }
   }
 
-  public static void main(String[] words) {
+  public static void main(String[] words) throws Exception {
+    if (System.getenv("MEMBER_OF") != null) Groups.member();
     admin = Admin.create(Map.of("bootstrap.servers", BOOTSTRAP, "default.api.timeout.ms", 30_000));
     Map<String, Scenario> scenarios = new HashMap<>();
     for (String codec : List.of("none", "gzip", "snappy", "lz4", "zstd")) {
@@ -76,6 +77,7 @@ public class Main {
     scenarios.put("admin-cluster", Main::adminCluster);
     scenarios.put("auto-create", Main::autoCreate);
     scenarios.put("recreate", Main::recreate);
+    Groups.addTo(scenarios);
     for (String name : System.getenv("SCENARIO").split(",")) {
       seen = new TreeMap<>();
       try {

@@ -37,6 +37,7 @@ type line struct {
 type notApplicable string
 
 func main() {
+	flow.BeKilled()
 	without := func(why notApplicable) func(string) string { return func(string) string { panic(why) } }
 	scenarios := map[string]func(topic string) string{
 		"partitioner": partitioner, "acks": acks, "large": large, "offsets": offsets, "seek": seek, "long-poll": longPoll,
@@ -49,6 +50,7 @@ func main() {
 	} {
 		scenarios["roundtrip-"+name] = func(topic string) string { return roundtrip(topic, codec) }
 	}
+	addGroups(scenarios)
 	for _, name := range strings.Split(os.Getenv("SCENARIO"), ",") {
 		seen = map[string]string{}
 		printed := line{Scenario: name}

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 
+from groups import be_killed, group_scenarios
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource
 from kafka.errors import KafkaError
@@ -371,6 +372,7 @@ def main():
         scenarios[run.__name__.replace("_", "-")] = run
     for run in [admin_topics, admin_configs, admin_records, admin_cluster]:
         scenarios[run.__name__.replace("_", "-")] = run
+    scenarios.update(group_scenarios())
     for name in os.environ["SCENARIO"].split(","):
         seen.clear()
         line = {"scenario": name, "ok": False}
@@ -383,4 +385,6 @@ def main():
 
 
 if __name__ == "__main__":
+    if "MEMBER_OF" in os.environ:
+        be_killed()
     main()

@@ -18,6 +18,7 @@ tool() {
   shift
   case $class in
     ConsoleConsumer) class=org.apache.kafka.tools.consumer.$class ;;
+    ConsumerGroupCommand) class=org.apache.kafka.tools.consumer.group.$class ;;
     ConfigCommand) class=kafka.admin.$class ;;
     *) class=org.apache.kafka.tools.$class ;;
   esac

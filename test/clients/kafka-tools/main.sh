@@ -2,9 +2,11 @@
 # Kafka's command line tools, run as kafka-topics.sh and the others run them.
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/groups.sh"
+. "$(dirname "$0")/group-scenarios.sh"
 server=(--bootstrap-server "$BOOTSTRAP")
 files=$(mktemp -d)
-trap 'rm -rf "$files"' EXIT
+trap 'rm -rf "$files"; kill -KILL $(jobs -p) 2>/dev/null' EXIT
 
 topics() { tool TopicCommand "${server[@]}" "$@"; }
 produce() { tool ConsoleProducer "${server[@]}" --topic "$1" "${@:2}"; }

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs from 'kafkajs';
 import snappy from 'kafkajs-snappy';
+import { groupScenarios } from './groups.mjs';
 
 const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, Partitioners, logLevel } = kafkajs;
 CompressionCodecs[CompressionTypes.Snappy] = snappy;
@@ -47,6 +48,12 @@ const scenarios = {
   recreate: without('reads in groups only'),
 };
 
+const groups = groupScenarios({ kafka, admin, see, outcome, create, fill, withProducer, without });
+Object.assign(scenarios, groups.scenarios);
+if (process.env.MEMBER_OF !== undefined) {
+  await groups.beKilled();
+  await new Promise(() => {});
+}
 await admin.connect();
 for (const name of process.env.SCENARIO.split(',')) {
   seen = {};

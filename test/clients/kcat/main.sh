@@ -2,6 +2,7 @@
 # kcat: an old librdkafka (2.0.2 in Debian 12). It makes no topics, so Kafka's tools make them.
 set -uo pipefail
 . "$(dirname "$0")/../kafka-tools/lib.sh"
+. "$(dirname "$0")/../kafka-tools/groups.sh"
 files=$(mktemp -d)
 trap 'rm -rf "$files"; kill $(jobs -p) 2>/dev/null' EXIT
 
@@ -118,8 +119,8 @@ scenario_admin_cluster() {
   see brokers "$(grep -oE '"brokers":\[[^]]*' <<<"$metadata" | grep -o '"id"' | wc -l)"
   see controller "$(grep -cE '"controllerid":[0-9]' <<<"$metadata")"
   see partitions "$(grep -oE '"leader":[0-9]+' <<<"$metadata" | wc -l)"
-  # What it switches on after a look at ApiVersions; groups come later.
-  see features "$(kcat -b "$BOOTSTRAP" -L -d feature 2>&1 | sed -nE 's/.*Enabling feature //p' | grep -vE 'Group|Balanced|Sasl' |
+  # What it switches on after a look at ApiVersions.
+  see features "$(kcat -b "$BOOTSTRAP" -L -d feature 2>&1 | sed -nE 's/.*Enabling feature //p' | grep -v Sasl |
     sort -u | tr '\n' ' ')"
 }
 
@@ -145,6 +146,35 @@ scenario_recreate() {
   create "$1" 1
   fill "$1" 5
   check after "$(consume "$1" -p 0 -o beginning)" "$(seq 0 4)"
+}
+
+produce_with_keys() { produce "$1" -K "$(printf '\t')"; }
+
+member() {
+  local option options=()
+  for option in "${MEMBER_OPTIONS[@]}"; do options+=(-X "$option"); done
+  : >"$files/$1"
+  kcat -b "$BOOTSTRAP" -u -X auto.offset.reset=earliest "${options[@]}" -f '%s\n' -G "$3" "$2" >"$files/$1" 2>"$files/$1.err" &
+  printf -v "pid_$1" %s $!
+}
+fenced() { grep -oE 'FENCED_INSTANCE_ID|fenced by[a-z ]*' "$1" | head -n 1; }
+
+scenario_group_range() { group_members "$1" range; }
+scenario_group_roundrobin() { group_members "$1" roundrobin; }
+scenario_group_cooperative() { not_applicable 'kcat assigns whole assignments only'; }
+scenario_group_reset() { not_applicable 'no admin calls'; }
+scenario_group_admin() { not_applicable 'no admin calls'; }
+
+scenario_group_commits() {
+  create "$1" 2
+  fill "$1" 100
+  read_in_group() { timeout 20 kcat -b "$BOOTSTRAP" -q -X auto.offset.reset=earliest "${@:3}" -f '%s\n' -G "$2" "$1" 2>>"$files/stderr"; }
+  check 'the first 40' "$(read_in_group "$1" "$1-group" -c 40)" "$(seq 0 39)"
+  see committed "$(committed "$1-group")"
+  check 'the others' "$(read_in_group "$1" "$1-group" -c 60)" "$(seq 40 99)"
+  check 'committed then' "$(committed "$1-group")" 100
+  check 'of a second group' "$(read_in_group "$1" "$1-group-2" -e)" "$(seq 0 99)"
+  check 'no more' "$(read_in_group "$1" "$1-group" -e)" ''
 }
 
 run_scenarios

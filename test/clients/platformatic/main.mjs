@@ -10,6 +10,7 @@ import {
   IncrementalAlterConfigOperationTypes,
   Producer,
 } from '@platformatic/kafka';
+import { groupScenarios } from './groups.mjs';
 
 const base = BigInt(Date.now() - 3_600_000);
 const common = { clientId: 'weir-test', bootstrapBrokers: [process.env.BOOTSTRAP], retries: 2, metadataMaxAge: 100 };
@@ -19,6 +20,10 @@ const text = (topic) => topic?.toString();
 let seen = {};
 
 class NotApplicable extends Error {}
+
+const without = (why) => () => {
+  throw new NotApplicable(why);
+};
 
 const scenarios = {
   'roundtrip-none': (topic) => roundtrip(topic, 'none'),
@@ -41,6 +46,12 @@ const scenarios = {
   recreate,
 };
 
+const groups = groupScenarios({ common, admin, see, outcome, create, fill, send, without });
+Object.assign(scenarios, groups.scenarios);
+if (process.env.MEMBER_OF !== undefined) {
+  await groups.beKilled();
+  await new Promise(() => {});
+}
 for (const name of process.env.SCENARIO.split(',')) {
   seen = {};
   const line = { scenario: name, ok: false };

@@ -24,10 +24,15 @@ type line struct {
 	Scenario string            `json:"scenario"`
 	Ok       bool              `json:"ok"`
 	Detail   string            `json:"detail"`
+	Na       string            `json:"na,omitempty"`
 	Seen     map[string]string `json:"seen"`
 }
 
+// What the client has no API for.
+type notApplicable string
+
 func main() {
+	flow.BeKilled()
 	admin = must(sarama.NewClusterAdmin([]string{bootstrap}, config()))
 	scenarios := map[string]func(topic string) string{
 		"partitioner": partitioner, "acks": acks, "idempotent": idempotent, "large": large, "offsets": offsets,
@@ -40,12 +45,16 @@ func main() {
 	} {
 		scenarios["roundtrip-"+name] = func(topic string) string { return roundtrip(topic, codec) }
 	}
+	addGroups(scenarios)
 	for _, name := range strings.Split(os.Getenv("SCENARIO"), ",") {
 		seen = map[string]string{}
 		printed := line{Scenario: name}
 		func() {
 			defer func() {
-				if failure := recover(); failure != nil {
+				failure := recover()
+				if why, missing := failure.(notApplicable); missing {
+					printed.Na = string(why)
+				} else if failure != nil {
 					printed.Detail = fmt.Sprint(failure)
 				}
 			}()

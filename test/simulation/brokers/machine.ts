@@ -1,6 +1,7 @@
 import { sleep } from '@weir/base/clock.ts';
 import { DiskError } from '@weir/base/disk.ts';
 import { messageOf } from '@weir/base/errors.ts';
+import { OFFSETS_RETENTION_MS } from '@weir/base/group-limits.ts';
 import { brokerId } from '@weir/base/ids.ts';
 import { SimulatedDisk } from '@weir/base/simulated-disk.ts';
 import { PowerCut } from '@weir/base/power-cut.ts';
@@ -335,7 +336,8 @@ export class BrokerMachine {
     const enough = budgetsFor(swarm.memoryBytes);
     const budgets = swarm.isCached ? enough : { ...enough, tailCacheBytes: 0 };
     try {
-      const broker = new Broker({ brokerId: brokerId(id), path, flush: 'commit', budgets }, world, {
+      const groups = { initialRebalanceDelayMs: 0, offsetsRetentionMs: OFFSETS_RETENTION_MS };
+      const broker = new Broker({ brokerId: brokerId(id), path, flush: 'commit', budgets, groups }, world, {
         disk: this.#disk,
         release: () => {},
       });

@@ -1,10 +1,10 @@
 import { TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
-import { WeirError } from '@weir/base/errors.ts';
 import type { Client } from '@weir/client/client.ts';
-import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import { clientOptions, clientShorts } from '../client-options.ts';
 import { defineCommand, EXIT, UsageError } from '../command.ts';
-import { topicOf, withClient } from '../with-client.ts';
+import { placeAfter } from '../group/seek-target.ts';
+import { partitionsOf, topicOf, withClient } from '../with-client.ts';
+import { printAsMember } from './print-as-member.ts';
 import { Printer } from './printer.ts';
 import { jsonLines, textLines } from './record-text.ts';
 import { parseStartAt, startAtProblem } from './start-at.ts';
@@ -42,31 +42,49 @@ export const consumeCommand = defineCommand({
       default: false,
       description: 'Go on with what is produced from now on, until Ctrl-C; all partitions at once',
     },
+    group: {
+      type: 'string',
+      optional: true,
+      placeholder: 'NAME',
+      description: 'As a member of this consumer group: what is printed is committed, and the next one goes on there',
+    },
     'key-separator': { type: 'string', optional: true, description: 'In text, print the key and this before a value' },
     ...clientOptions,
   },
-  shorts: { ...clientShorts, p: 'partition', n: 'count', f: 'follow' },
+  shorts: { ...clientShorts, p: 'partition', n: 'count', f: 'follow', g: 'group' },
   notes: [
     'It prints what is there and ends. With -o json: one object a line, as GET /v1/topics/TOPIC/records has them.',
+    'With --group it shares the partitions with the other members; --offset says where a group begins that has committed nothing.',
   ],
   examples: [
     'weir consume demo',
     'weir consume demo --follow --offset latest',
     'weir consume demo --partition 0 --offset 42 -n 10 -o json',
+    'weir consume demo --group billing --follow',
   ],
   async run({ positionals, options, terminal }) {
     const startAt = parseStartAt(options.offset)!;
+    const { group, follow } = options;
+    const offsetReset = group === undefined ? undefined : resetOf(startAt, options.partition);
     const format = options.output === 'json' ? jsonLines : textLines(options['key-separator']);
     return withClient(options, async (client) => {
       const topic = topicOf(client, positionals[0]!);
-      const partitions = partitionsOf(topic, options.partition, startAt);
       const printer = new Printer(terminal, format, options.count);
       terminal.onInterrupt(() => printer.stop());
       terminal.onReaderGone(() => printer.stop());
+      if (group !== undefined && offsetReset !== undefined) {
+        await printAsMember(client, { group, topic: topic.name, offsetReset, follow }, printer);
+        return EXIT.ok;
+      }
+      const partitions = partitionsOf(
+        topic,
+        options.partition,
+        startAt.kind === 'offset' ? `--offset ${startAt.offset}` : undefined,
+      );
       const ranges = await Promise.all(partitions.map((partition) => rangeOf(client, topic.name, partition, startAt)));
       const tail = ({ partition, from, until }: Range): Promise<void> =>
         tailPartition(client, { topic: topic.name, partition, from, until }, printer);
-      if (options.follow) {
+      if (follow) {
         await Promise.all(ranges.map((range) => tail({ ...range, until: undefined })));
       } else {
         for (const range of ranges) await tail(range);
@@ -76,21 +94,11 @@ export const consumeCommand = defineCommand({
   },
 });
 
-function partitionsOf(topic: TopicInfo, asked: number | undefined, startAt: StartAt): number[] {
-  const count = topic.partitions.length;
-  if (asked === undefined) {
-    if (startAt.kind === 'offset' && count > 1) {
-      throw new UsageError(
-        `--offset ${startAt.offset} needs --partition: ${topic.name} has ${count}, each with offsets of its own`,
-      );
-    }
-    return topic.partitions.map(({ index }) => index);
-  }
-  if (asked < count) return [asked];
-  throw new WeirError(
-    'UNKNOWN_TOPIC_OR_PARTITION',
-    `${topic.name} has no partition ${asked}: ${count === 1 ? 'it has only 0' : `it has 0 to ${count - 1}`}`,
-  );
+/** @throws UsageError for what members of groups cannot be told */
+function resetOf(startAt: StartAt, partition: number | undefined): 'earliest' | 'latest' {
+  if (partition !== undefined) throw new UsageError('--partition and --group: its group gives a member its partitions');
+  if (startAt.kind === 'earliest' || startAt.kind === 'latest') return startAt.kind;
+  throw new UsageError('--offset with --group is earliest or latest; "weir group seek" moves a group elsewhere');
 }
 
 interface Range {
@@ -101,29 +109,9 @@ interface Range {
 }
 
 async function rangeOf(client: Client, topic: string, partition: number, startAt: StartAt): Promise<Range> {
-  const offsetAt = async (timestamp: number | 'earliest' | 'latest'): Promise<number> => {
-    const [answer] = await client.listOffsets(topic, [{ partition, timestamp }]);
-    return answer!.offset;
-  };
-  const [earliest, latest] = await Promise.all([offsetAt('earliest'), offsetAt('latest')]);
-  switch (startAt.kind) {
-    case 'earliest':
-      return { partition, from: earliest, until: latest };
-    case 'latest':
-      return { partition, from: latest, until: latest };
-    case 'offset':
-      if (startAt.offset >= earliest && startAt.offset <= latest) {
-        return { partition, from: startAt.offset, until: latest };
-      }
-      throw new WeirError(
-        'OFFSET_OUT_OF_RANGE',
-        `offset ${startAt.offset} is not there: partition ${partition} of ${topic} ` +
-          (earliest === latest ? `is empty, and the next offset is ${latest}` : `has ${earliest} to ${latest - 1}`),
-      );
-    case 'timestamp': {
-      const found = await offsetAt(startAt.timestampMs);
-      // Nothing is that new: then only what still comes.
-      return { partition, from: found === -1 ? latest : found, until: latest };
-    }
-  }
+  const [[latest], from] = await Promise.all([
+    client.listOffsets(topic, [{ partition, timestamp: 'latest' }]),
+    placeAfter(client, { topic, partition, from: null }, startAt),
+  ]);
+  return { partition, from, until: latest!.offset };
 }

@@ -57,6 +57,22 @@ export class Printer {
     return next;
   }
 
+  /** How many records more are to be printed. */
+  get left(): number {
+    return this.#left;
+  }
+
+  /** Prints records, as many as are still to be printed. */
+  printRecords(records: readonly { readonly partition: number; readonly record: RecordView }[]): void {
+    const parts: (Buffer | string)[] = [];
+    for (const { partition, record } of records.slice(0, this.#left)) {
+      this.#format(partition, record, parts);
+      this.#left--;
+    }
+    if (parts.length > 0) this.#terminal.out(joined(parts));
+    if (this.#left === 0) this.stop();
+  }
+
   /** Resolves when the output has caught up. */
   drained(): Promise<void> {
     return this.#terminal.drained();

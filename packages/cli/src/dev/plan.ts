@@ -76,7 +76,11 @@ function ownDefaults(kind: Kind, n: number, input: PlanInput): Record<string, st
       };
     case 'broker':
       // The first one's is where `weir broker` alone looks by default.
-      return { 'data-dir': `${input.dataDirectory}/broker${n === 0 ? '' : `-${n + 1}`}` };
+      return {
+        'data-dir': `${input.dataDirectory}/broker${n === 0 ? '' : `-${n + 1}`}`,
+        // There is nobody to wait for.
+        'group-initial-rebalance-delay-ms': '0',
+      };
     case 'gateway':
       return {};
   }

@@ -19,7 +19,9 @@ import { listOffsets } from '@weir/kafka/apis/list-offsets.ts';
 import { metadata } from '@weir/kafka/apis/metadata.ts';
 import { offsetForLeaderEpoch } from '@weir/kafka/apis/offset-for-leader-epoch.ts';
 import { produce } from '@weir/kafka/apis/produce.ts';
+import type { Random } from '@weir/base/random.ts';
 import type { DiskRoom } from '../disk-room.ts';
+import type { GroupCoordinator } from '../group/group-coordinator.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type { Admin } from './admin.ts';
 import { answerAlterConfigs, answerIncrementalAlterConfigs } from './alter-configs.ts';
@@ -33,6 +35,7 @@ import { on, onPipelined } from './exchange.ts';
 import type { Handler } from './exchange.ts';
 import type { KafkaFetch } from './fetch.ts';
 import { answerFindCoordinator } from './find-coordinator.ts';
+import { groupApis } from './group-apis.ts';
 import { answerListOffsets } from './list-offsets.ts';
 import { answerMetadata } from './metadata.ts';
 import { answerOffsetForLeaderEpoch } from './offset-for-leader-epoch.ts';
@@ -51,6 +54,8 @@ export interface ApiParts {
   readonly produce: KafkaProduce;
   readonly fetch: KafkaFetch;
   readonly producerIds: ProducerIds;
+  readonly groups: GroupCoordinator;
+  readonly random: Random;
   readonly room: DiskRoom;
   readonly configs: ConfigParts;
   /** The data directory. */
@@ -71,7 +76,8 @@ export function kafkaApis(parts: ApiParts): ReadonlyMap<number, Handler> {
     on(listOffsets, (exchange) => answerListOffsets(cluster, partitions, exchange)),
     on(metadata, (exchange) => answerMetadata(cluster, admin, clock, exchange)),
     on(apiVersions, (exchange) => answerApiVersions(handlers, exchange)),
-    on(findCoordinator, answerFindCoordinator),
+    on(findCoordinator, (exchange) => answerFindCoordinator(parts, exchange)),
+    ...groupApis(parts),
     on(initProducerId, (exchange) => parts.producerIds.answer(exchange)),
     on(offsetForLeaderEpoch, (exchange) => answerOffsetForLeaderEpoch(cluster, partitions, exchange)),
     on(createTopics, (exchange) => answerCreateTopics(configs, admin, exchange)),

@@ -1,4 +1,4 @@
-import { topicNameProblem } from '@weir/base/ids.ts';
+import { isInternalTopic, topicNameProblem } from '@weir/base/ids.ts';
 import type { PartitionInfo, TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import type { describeCluster } from '@weir/kafka/apis/describe-cluster.ts';
 import type {
@@ -9,7 +9,7 @@ import { NO_UUID } from '@weir/kafka/schema.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber, MISMATCHED_ENDPOINT_TYPE } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
-import { isInternal, partitionAnswer } from './metadata.ts';
+import { partitionAnswer } from './metadata.ts';
 import { CLUSTER_OPERATIONS, NO_OPERATIONS, TOPIC_OPERATIONS } from './operations.ts';
 
 type TopicAnswer = DescribeTopicPartitionsResponse['topics'][number];
@@ -92,7 +92,7 @@ function answerOf(cluster: ClusterView, topic: TopicInfo, partitions: readonly P
     errorCode: 0,
     name: topic.name,
     topicId: topic.idBytes,
-    isInternal: isInternal(topic.name),
+    isInternal: isInternalTopic(topic.name),
     topicAuthorizedOperations: TOPIC_OPERATIONS,
     partitions: partitions.map((info) => ({
       ...partitionAnswer(cluster, info),

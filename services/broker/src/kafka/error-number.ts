@@ -8,8 +8,6 @@ export const FETCH_SESSION_ID_NOT_FOUND = 70;
 export const INVALID_FETCH_SESSION_EPOCH = 71;
 /** To one that goes on with ids where it began with names, or the other way round. */
 export const FETCH_SESSION_TOPIC_ID_ERROR = 106;
-/** To whoever looks for a group's coordinator while there is none: every client tries again later. */
-export const COORDINATOR_NOT_AVAILABLE = 15;
 /** To whoever asks a broker about the controller's own listener. */
 export const MISMATCHED_ENDPOINT_TYPE = 114;
 

@@ -1,9 +1,17 @@
 import type { BrokerId } from '@weir/base/ids.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
+import type { ImageChange } from '@weir/client/metadata/cluster-image.ts';
 import type { CoordinatorSession } from '@weir/client/metadata/coordinator-session.ts';
 import type { World } from '@weir/runtime/world.ts';
 import type { Budgets } from '../budgets.ts';
 import type { DiskRoom } from '../disk-room.ts';
+import { GroupCoordinator } from '../group/group-coordinator.ts';
+import { GroupCounters } from '../group/group-counters.ts';
+import { groupMetrics } from '../group/group-metrics.ts';
+import { groupOptions } from '../group/group-settings.ts';
+import type { GroupSettings } from '../group/group-settings.ts';
+import { LagWatch } from '../group/lag-watch.ts';
+import { LogEndsCalls } from '../log-ends-calls.ts';
 import type { BrokerMetrics, KafkaGauges } from '../metrics.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type { FlushPolicy } from '../partition/topic-settings.ts';
@@ -34,6 +42,7 @@ export interface FrontDoorParts {
   readonly budgets: Budgets;
   /** For topics that do not say. */
   readonly flush: FlushPolicy;
+  readonly groups: GroupSettings;
   /** Undefined before there is one. */
   readonly session: () => CoordinatorSession | undefined;
   /** Undefined before the first registration. */
@@ -55,10 +64,12 @@ export class FrontDoor implements KafkaGauges {
   readonly #produce: KafkaProduce;
   /** Shared with the native API. */
   readonly producerIds: ProducerIds;
+  readonly groups: GroupCoordinator;
+  readonly #lags: LagWatch;
 
   constructor(parts: FrontDoorParts) {
     const { turn, slabs, partitions, metrics, room, path, session, brokerId, budgets, coldGate } = parts;
-    const { clock, random, logger } = parts.world;
+    const { clock, random, logger, registry, transport } = parts.world;
     const cluster = new ClusterView(
       () => session()?.image,
       () => session()?.clusterId ?? '',
@@ -77,6 +88,30 @@ export class FrontDoor implements KafkaGauges {
       coldGate,
     });
     this.producerIds = new ProducerIds(admin, () => ({ brokerId, brokerEpoch: parts.brokerEpoch() ?? 0 }));
+    const counters = new GroupCounters();
+    this.groups = new GroupCoordinator({
+      clock,
+      logger,
+      counters,
+      turn,
+      slabs,
+      coldGate,
+      partitions,
+      image: () => session()?.image,
+      options: groupOptions(parts.groups),
+      offsetsRetentionMs: parts.groups.offsetsRetentionMs,
+    });
+    this.#lags = new LagWatch({
+      clock,
+      brokerId,
+      partitions,
+      image: () => session()?.image,
+      groups: () => this.groups.groups(),
+      isHere: (groupId) => this.groups.isHere(groupId),
+      counters,
+      leaders: new LogEndsCalls({ transport, logger }),
+    });
+    groupMetrics(registry, { counters, groups: () => this.groups.groups(), lags: this.#lags });
     this.#server = new KafkaServer({
       clock,
       logger,
@@ -90,6 +125,8 @@ export class FrontDoor implements KafkaGauges {
         produce: this.#produce,
         fetch: this.#fetch,
         producerIds: this.producerIds,
+        groups: this.groups,
+        random,
         room,
         configs: { cluster, brokerId, statics: { flush: parts.flush } },
         path,
@@ -124,12 +161,21 @@ export class FrontDoor implements KafkaGauges {
    * @throws Error (as a rejection) that names what cannot be bound, or is advertised and does not listen
    */
   async serve({ listen, advertise, sockets }: KafkaNetwork): Promise<string> {
+    this.#lags.start();
     return advertised(await this.#server.serve(parseListeners(listen), sockets), advertise);
   }
 
-  /** Takes no more batches; `idle` is called once those that were taken are answered. */
+  /** The metadata has changed, or partitions are led that were not: who coordinates which groups follows from both. */
+  look(changes: readonly ImageChange[]): void {
+    this.groups.look();
+    for (const change of changes) if (change.kind === 'topicDeleted') this.groups.topicDeleted(change.name);
+  }
+
+  /** Takes no more batches, and coordinates no groups any more; `idle` is called once those that were taken are answered. */
   stopProducing(idle: () => void): void {
     this.#server.stopListening();
+    this.groups.stop();
+    this.#lags.stop();
     this.#produce.stop(idle);
   }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '@weir/base/clock.ts';
-import { topicNameProblem } from '@weir/base/ids.ts';
+import { isInternalTopic, topicNameProblem } from '@weir/base/ids.ts';
 import { isErrorCode } from '@weir/base/errors.ts';
 import type { PartitionInfo, TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import type { metadata, MetadataResponse } from '@weir/kafka/apis/metadata.ts';
@@ -101,15 +101,10 @@ function answerOf(cluster: ClusterView, topic: TopicInfo, operations: number): T
     errorCode: 0,
     name: topic.name,
     topicId: topic.idBytes,
-    isInternal: isInternal(topic.name),
+    isInternal: isInternalTopic(topic.name),
     partitions: topic.partitions.map((info) => partitionAnswer(cluster, info)),
     topicAuthorizedOperations: operations,
   };
-}
-
-/** Kafka's word for topics that only brokers write. */
-export function isInternal(name: string): boolean {
-  return name === '__consumer_offsets' || name === '__transaction_state';
 }
 
 /** One partition, as all who describe topics tell of it. */

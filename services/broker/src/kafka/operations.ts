@@ -17,6 +17,9 @@ export const CLUSTER_OPERATIONS = bits(
   IDEMPOTENT_WRITE,
 );
 
+/** The same of a group. */
+export const GROUP_OPERATIONS = bits(READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS);
+
 function bits(...operations: readonly number[]): number {
   return operations.reduce((field, operation) => field | (1 << operation), 0);
 }

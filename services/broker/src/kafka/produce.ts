@@ -15,6 +15,7 @@ import type { Acks } from '../partition/leadership.ts';
 import { Partition } from '../partition/partition.ts';
 import { latin1 } from '../partition/partition-key.ts';
 import type { Partitions } from '../partition/partitions.ts';
+import { servingProducers } from '../serving-producers.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber, LEADER_MOVED } from './error-number.ts';
 import type { Exchange } from './exchange.ts';
@@ -112,7 +113,7 @@ export class KafkaProduce {
     slot: number,
     version: number,
   ): Refusal | undefined {
-    const found = this.#parts.partitions.serving(topicId, index, -1);
+    const found = servingProducers(this.#parts.partitions, { topicId, partition: index, leaderEpoch: -1 });
     if (!(found instanceof Partition)) return found;
     if (version < ZSTD_FROM && isZstd(records)) {
       return refusal('UNSUPPORTED_COMPRESSION_TYPE', 'zstd is for clients that speak Produce from version 7 on');

@@ -3,6 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { assert } from '@weir/base/assert.ts';
 import type { Clock } from '@weir/base/clock.ts';
 import { WeirError } from '@weir/base/errors.ts';
+import { OFFSETS_RETENTION_MS } from '@weir/base/group-limits.ts';
 import { KAFKA_REQUEST_BYTES_USED_MAX } from '@weir/base/limits.ts';
 import { seededRandom } from '@weir/base/random.ts';
 import { uuidToBytes } from '@weir/base/ids.ts';
@@ -17,6 +18,9 @@ import {
 import type { BrokerSchema, Change } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type { Logger } from '@weir/runtime/world.ts';
 import { DiskRoom } from '../disk-room.ts';
+import { GroupCoordinator } from '../group/group-coordinator.ts';
+import { GroupCounters } from '../group/group-counters.ts';
+import { groupOptions } from '../group/group-settings.ts';
 import { ColdGate } from '../rpc/cold-gate.ts';
 import { changesOf, TestPartitions, TOPIC_ID_BYTES } from '../test-broker.ts';
 import type { TestTopic } from '../test-broker.ts';
@@ -80,6 +84,8 @@ export class TestDoor {
   readonly server: KafkaServer;
   readonly cluster: ClusterView;
   readonly room: DiskRoom;
+  readonly groups: GroupCoordinator;
+  readonly groupCounters = new GroupCounters();
   /** What was logged, level in front. */
   readonly logged: string[] = [];
   /** By API, how many were answered. */
@@ -122,6 +128,18 @@ export class TestDoor {
     this.room = room;
     const producerIds = new ProducerIds(admin, () => ({ brokerId: 1, brokerEpoch: 7 }));
     const configs = { cluster, brokerId: 1, statics: { flush: 'commit' } };
+    this.groups = new GroupCoordinator({
+      clock,
+      counters: this.groupCounters,
+      logger: this.#logger(),
+      turn,
+      slabs,
+      coldGate,
+      partitions,
+      image: () => session().image,
+      options: groupOptions({ initialRebalanceDelayMs: 0, offsetsRetentionMs: OFFSETS_RETENTION_MS }),
+      offsetsRetentionMs: OFFSETS_RETENTION_MS,
+    });
     this.server = new KafkaServer({
       clock,
       logger: this.#logger(),
@@ -137,6 +155,8 @@ export class TestDoor {
           produce,
           fetch: this.fetch,
           producerIds,
+          groups: this.groups,
+          random,
           room,
           configs,
           path: '/data',
@@ -179,6 +199,8 @@ export class TestDoor {
     const applied = image.applyDelta(create(DeltaSchema, { revision: BigInt(++this.#revision), changes }));
     assert(applied.kind === 'applied', 'a delta is applied');
     this.broker.partitions.apply(image, applied.changes);
+    this.groups.look();
+    for (const change of applied.changes) if (change.kind === 'topicDeleted') this.groups.topicDeleted(change.name);
   }
 
   get revision(): number {
@@ -204,6 +226,8 @@ export class TestDoor {
     return this.#until(() => {
       const isBusy = disk.pendingReads + disk.pendingSyncs > 0;
       this.broker.settle();
+      // Partitions may have been taken up.
+      this.groups.look();
       return isBusy;
     });
   }

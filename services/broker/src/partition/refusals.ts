@@ -17,6 +17,11 @@ export function notLeader(name: string, leader: number): Refusal {
   return refusal('NOT_LEADER_OR_FOLLOWER', `this broker does not lead ${name}: ${who}`);
 }
 
+/** Of Weir's own topics, which only brokers write. */
+export function internalTopic(name: string): Refusal {
+  return refusal('INVALID_TOPIC_EXCEPTION', `${name} is written by brokers alone`);
+}
+
 /** A request in another leader epoch than the partition's. */
 export function otherEpoch(name: string, asked: number, current: LeaderEpoch): Refusal {
   return asked < current

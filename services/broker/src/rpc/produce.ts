@@ -36,6 +36,7 @@ import type { BrokerMetrics } from '../metrics.ts';
 import type { AppendWaiter } from '../partition/append-queue.ts';
 import { Partition } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partitions.ts';
+import { servingProducers } from '../serving-producers.ts';
 
 /** What producing needs. */
 export interface ProduceParts {
@@ -109,7 +110,7 @@ export class Produce {
     const acks = request.acks === Acks.ALL ? 'all' : 'leader';
     for (let slot = 0; slot < request.batches.length; slot++) {
       const batch = request.batches[slot]!;
-      const found = refused ?? partitions.serving(batch.topicId, batch.partition, batch.leaderEpoch);
+      const found = refused ?? servingProducers(partitions, batch);
       if (!(found instanceof Partition)) {
         this.#refuse(pending, slot, found);
         continue;

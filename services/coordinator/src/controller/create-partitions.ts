@@ -1,8 +1,9 @@
+import { isInternalTopic } from '@weir/base/ids.ts';
 import { present } from '@weir/base/assert.ts';
 import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { CLUSTER_PARTITIONS_MAX, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
-import type { Policy } from './create-topics.ts';
+import type { Policy } from './policy.ts';
 import type { Change, ClusterImage, TopicRecord, Versioned } from './image.ts';
 import { newPartitions, replicasProblem, replicationFactorProblem } from './new-partitions.ts';
 
@@ -85,6 +86,9 @@ function problemOf(
   context: { readonly policy: Policy; readonly partitionCount: number },
 ): Refusal | undefined {
   if (topic === undefined) return unknownTopic(name);
+  if (isInternalTopic(name)) {
+    return refusal('INVALID_PARTITIONS', `${name} keeps its number of partitions: it says who has which group`);
+  }
   const { partitionCount: before } = topic;
   if (totalCount < before) {
     const message = `the topic ${name} currently has ${counted(before)}, which is higher than the requested ${totalCount}`;

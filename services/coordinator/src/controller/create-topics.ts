@@ -1,21 +1,15 @@
 import { topicNameProblem } from '@weir/base/ids.ts';
 import type { TopicId } from '@weir/base/ids.ts';
-import { CLUSTER_PARTITIONS_MAX, REPLICATION_FACTOR_DEFAULT, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
+import { CLUSTER_PARTITIONS_MAX, TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
 import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { present } from '@weir/base/assert.ts';
 import { topicConfigsProblem } from '@weir/base/topic-configs.ts';
 import type { Change, ClusterImage, TopicRecord, Versioned } from './image.ts';
+import { internalTopic, internalTopicProblem } from './internal-topics.ts';
 import { newPartitions, replicasProblem, replicationFactorProblem } from './new-partitions.ts';
-
-/** What a cluster allows and assumes. */
-export interface Policy {
-  /** Whether topics are created because somebody produces to them. */
-  readonly autoCreateTopics: boolean;
-  readonly defaultPartitions: number;
-  /** Undefined: REPLICATION_FACTOR_DEFAULT, or as many as there are brokers when these are fewer. */
-  readonly defaultReplicationFactor?: number | undefined;
-}
+import { defaultReplicationFactor } from './policy.ts';
+import type { Policy } from './policy.ts';
 
 /** A topic as somebody asks for it. */
 export interface NewTopic {
@@ -43,6 +37,8 @@ export interface CreateTopics {
   readonly topics: readonly NewTopic[];
   readonly validateOnly: boolean;
   readonly autoCreate: boolean;
+  /** Weir's own, which the brokers need: see internal-topics.ts. */
+  readonly internal?: boolean;
 }
 
 /** What became of one topic. */
@@ -50,29 +46,6 @@ export type TopicResult =
   | { readonly kind: 'refused'; readonly name: string; readonly refusal: Refusal }
   | { readonly kind: 'valid'; readonly topic: TopicRecord; readonly replicationFactor: number }
   | { readonly kind: 'created'; readonly topic: Versioned<TopicRecord>; readonly replicationFactor: number };
-
-/** What was set of the cluster by options, under the broker configs' names. */
-export function staticConfigsOf(policy: Policy): Record<string, string> {
-  const { autoCreateTopics, defaultPartitions, defaultReplicationFactor: factor } = policy;
-  return {
-    'auto.create.topics.enable': String(autoCreateTopics),
-    'num.partitions': String(defaultPartitions),
-    ...(factor === undefined ? {} : { 'default.replication.factor': String(factor) }),
-  };
-}
-
-/** The policy with what was set since the coordinator was started. */
-export function policyInEffect(image: ClusterImage, policy: Policy): Policy {
-  const configs = image.configsOf('default');
-  const { 'auto.create.topics.enable': autoCreate, 'num.partitions': partitions } = configs;
-  const factor = configs['default.replication.factor'];
-  return {
-    ...policy,
-    ...(autoCreate === undefined ? {} : { autoCreateTopics: autoCreate === 'true' }),
-    ...(partitions === undefined ? {} : { defaultPartitions: Number(partitions) }),
-    ...(factor === undefined ? {} : { defaultReplicationFactor: Number(factor) }),
-  };
-}
 
 /** The steps of creating topics: partitions first, a topic's own key last, for then it exists. */
 export function* createTopics(
@@ -85,11 +58,11 @@ export function* createTopics(
   let partitionCount = image.partitionCount;
   const changes: Change[] = [];
   const results = command.topics.map((asked): TopicResult => {
-    const topic = withDefaults(image, asked, policy);
+    const { autoCreate, internal = false } = command;
+    const topic = internal ? { ...asked, ...internalTopic(image, policy) } : withDefaults(image, asked, policy);
     const refused =
       names.get(topic.name) === 1
-        ? (assignmentsProblem(asked) ??
-          problemOf(image, topic, { policy, autoCreate: command.autoCreate, partitionCount }))
+        ? (assignmentsProblem(asked) ?? problemOf(image, topic, { policy, autoCreate, internal, partitionCount }))
         : refusal('INVALID_REQUEST', `topic ${JSON.stringify(topic.name.slice(0, 249))} is asked for more than once`);
     if (refused !== undefined) return { kind: 'refused', name: topic.name, refusal: refused };
     const { name, id, configs, replicationFactor } = topic;
@@ -132,22 +105,24 @@ function withDefaults(image: ClusterImage, topic: NewTopic, policy: Policy): New
   };
 }
 
-function defaultReplicationFactor(image: ClusterImage, policy: Policy): number {
-  // Also of those that are away: a topic is not to have fewer replicas for ever because it was created in a bad moment.
-  const brokers = Math.max(1, image.brokers.size);
-  return policy.defaultReplicationFactor ?? Math.min(REPLICATION_FACTOR_DEFAULT, brokers);
-}
-
 function problemOf(
   image: ClusterImage,
   topic: NewTopic,
-  context: { readonly policy: Policy; readonly autoCreate: boolean; readonly partitionCount: number },
+  context: {
+    readonly policy: Policy;
+    readonly autoCreate: boolean;
+    readonly internal: boolean;
+    readonly partitionCount: number;
+  },
 ): Refusal | undefined {
   const { name, partitionCount, replicationFactor } = topic;
   const { policy } = context;
   const nameProblem = topicNameProblem(name);
   if (nameProblem !== undefined) return refusal('INVALID_TOPIC_EXCEPTION', nameProblem.slice(0, 500));
-  if (name.startsWith('__')) {
+  if (context.internal) {
+    const problem = internalTopicProblem(image, topic);
+    if (problem !== undefined) return problem;
+  } else if (name.startsWith('__')) {
     return refusal('INVALID_TOPIC_EXCEPTION', `topic names that begin with "__", as ${name}, are Weir's own`);
   }
   if (image.topics.has(name)) return refusal('TOPIC_ALREADY_EXISTS', `topic ${name} exists already`);

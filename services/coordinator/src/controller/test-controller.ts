@@ -13,7 +13,8 @@ import type { WantedIsr } from './alter-isr.ts';
 import type { ReportedReplica } from './report-doubtful-replicas.ts';
 import type { DoubtfulReplica } from './brokers.ts';
 import type { GrowthResult, TopicToGrow } from './create-partitions.ts';
-import type { NewTopic, Policy, TopicResult } from './create-topics.ts';
+import type { NewTopic, TopicResult } from './create-topics.ts';
+import type { Policy } from './policy.ts';
 import type { DeletionResult, TopicToDelete } from './delete-topics.ts';
 import type { ElectLeaders } from './elect-leaders.ts';
 import { Controller } from './controller.ts';
@@ -119,7 +120,7 @@ export class TestController {
 
   createTopics(
     topics: readonly (Partial<NewTopic> & { name: string })[],
-    options: { validateOnly?: boolean; autoCreate?: boolean; dieAfter?: number } = {},
+    options: { validateOnly?: boolean; autoCreate?: boolean; internal?: boolean; dieAfter?: number } = {},
   ): readonly TopicResult[] {
     const asked = topics.map((topic): NewTopic => ({
       id: topicId(newId()),
@@ -129,8 +130,8 @@ export class TestController {
       assignments: [],
       ...topic,
     }));
-    const { validateOnly = false, autoCreate = false, dieAfter } = options;
-    const command: Command = { kind: 'createTopics', topics: asked, validateOnly, autoCreate };
+    const { validateOnly = false, autoCreate = false, internal = false, dieAfter } = options;
+    const command: Command = { kind: 'createTopics', topics: asked, validateOnly, autoCreate, internal };
     const result = this.run(command, dieAfter === undefined ? {} : { dieAfter });
     return result?.kind === 'topics' ? result.results : [];
   }

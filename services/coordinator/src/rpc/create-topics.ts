@@ -41,7 +41,8 @@ function commandOf(request: CreateTopicsRequest, random: Random): CreateTopics {
     configs,
     assignments: assignments.map(({ partition, brokerIds }) => ({ partition, brokers: brokerIds })),
   }));
-  return { kind: 'createTopics', topics, validateOnly: request.validateOnly, autoCreate: request.autoCreate };
+  const { validateOnly, autoCreate, internal } = request;
+  return { kind: 'createTopics', topics, validateOnly, autoCreate, internal };
 }
 
 function resultMessage(result: TopicResult): CreateTopicResult {

@@ -800,6 +800,14 @@ export declare type CreateTopicsRequest = Message<"weir.coordinator.v1.CreateTop
    * @generated from field: bool auto_create = 3;
    */
   autoCreate: boolean;
+
+  /**
+   * A broker needs them for itself: topics whose names begin with "__", of which Weir knows what they have to be. All but
+   * the name is the cluster's to say, and they are created only once there are as many brokers as they have replicas.
+   *
+   * @generated from field: bool internal = 4;
+   */
+  internal: boolean;
 };
 
 /**

@@ -1,0 +1,3 @@
+module weir.test/go-groups
+
+go 1.26.8
