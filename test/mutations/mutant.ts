@@ -19,6 +19,8 @@ const COPIED_TO_SIMULATE = [
   'test/simulation',
 ];
 const RUN_MS_MAX = 120_000;
+/** Of one test: the copy has none of the root's settings, and vitest's own limit is for machines with nothing else to do. */
+const TEST_MS_MAX = 60_000;
 /** Six times what a seed takes on a machine that has nothing else to do. */
 const SEED_MS_MAX: Readonly<Record<SeedBudget['simulation'], number>> = { coordinators: 600, brokers: 3_000 };
 
@@ -70,7 +72,8 @@ class Copy {
     const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
     const report = join(this.#directory, 'report.json');
     const reporting = ['--reporter', 'json', '--outputFile', report, '--no-color'];
-    const words = [vitest, 'run', ...files, '--root', this.#directory, '--bail', '1', ...reporting];
+    const limits = ['--testTimeout', String(TEST_MS_MAX), '--hookTimeout', String(TEST_MS_MAX)];
+    const words = [vitest, 'run', ...files, '--root', this.#directory, '--bail', '1', ...limits, ...reporting];
     const [passed, said] = await this.#node(words, RUN_MS_MAX);
     return { passed, failures: passed ? '' : failuresIn(report, said) };
   }

@@ -108,7 +108,7 @@ export class ModelReplica {
       this.counted = end;
     };
     if (this.restarting !== undefined && log.endOffset === this.restarting && log.startOffset === log.endOffset) {
-      this.#restarted(log.startOffset);
+      if (!this.#isAsItWas(log)) this.#restarted(log.startOffset);
     }
     this.restarting = undefined;
     this.cutting = Number.POSITIVE_INFINITY;
@@ -170,6 +170,19 @@ export class ModelReplica {
   #knows(found: readonly ModelBatch[]): boolean {
     const isPartial = this.leader !== undefined && (found.at(-1)?.base ?? 0) < this.compaction.end;
     return found[0]?.sent?.index === 0 && !isPartial;
+  }
+
+  /**
+   * Whether an empty log that was to be made anew where it begins is the one that it was: then it knows whose batches were deleted
+   * before its start.
+   */
+  #isAsItWas(log: Log): boolean {
+    if (this.start !== log.startOffset) return false;
+    return this.producers.some((producer) => {
+      const last = this.#foundOf(producer).findLast(({ end }) => end <= log.startOffset);
+      const judged = last === undefined ? undefined : log.admit(producer.build(last.sent!).batch);
+      return judged !== undefined && 'kind' in judged;
+    });
   }
 
   #foundOf(producer: ModelProducer): readonly ModelBatch[] {

@@ -213,3 +213,27 @@ test('a batch whose header says that it ends elsewhere is a failed read, not one
   }
   expect(codes).toEqual(new Set(['EBADMSG']));
 });
+
+test('a log that the disk refuses to make anew, where it begins and ends already, knows whose batches it had', () => {
+  for (const fails of ['EIO', 'ENOSPC'] as const) {
+    const world = new ModelWorld({ ...COMMITS, flushes: ['commit'], openFilesMax: 1, journalFileBytes: 1 }, {});
+    const [replica] = world.replicas;
+    const send = (back: number): void =>
+      world.step('send', () => replica!.produce(replica!.producers[2]!, { back, count: 1 }));
+    send(0);
+    world.step('begin an epoch', () => world.beginEpoch(replica!));
+    send(0);
+    world.step('retain', () =>
+      replica!.deleteBefore(replica!.end, () => {
+        replica!.log.retain({ nowMs: 10_000, retentionMs: -1, retentionBytes: 0, segmentMs: 0 });
+      }),
+    );
+    append(world, 0);
+    world.step('begin anew', () => {
+      world.disk.failNextAppend(fails, 10);
+      replica!.restartAt(1, (write) => world.tryWrite(write));
+    });
+    expect([replica!.log.startOffset, replica!.log.endOffset]).toEqual([1, 1]);
+    send(2);
+  }
+});

@@ -229,10 +229,12 @@ test('requests are counted by route, method and status', async () => {
 test('a stop ends streams, answers what waits, finishes what is under way, and refuses the port to nobody', async () => {
   const stopping = await startTestGateway();
   const stream = await fetch(`${stopping.url}/v1/topics/orders/stream`);
-  const waiting = fetch(`${stopping.url}/v1/topics/orders/records?wait=60s`);
   stopping.client.holdAcks = true;
+  const reads = new Promise<void>((resolve) => (stopping.client.onRead = () => resolve()));
+  const sends = new Promise<void>((resolve) => (stopping.client.onSend = () => resolve()));
+  const waiting = fetch(`${stopping.url}/v1/topics/orders/records?wait=60s`);
   const producing = fetch(`${stopping.url}/v1/topics/orders/records`, { method: 'POST', body: 'x' });
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await Promise.all([reads, sends]);
   const stopped = stopping.stop();
   expect(stopping.notReady()).toBe('stopping');
   expect(await (await waiting).json()).toMatchObject({ records: [] });

@@ -36,6 +36,8 @@ export class FakeClient implements GatewayClient {
   clusterId = 'cluster-1';
   /** Called with every send, before it is taken. */
   onSend: (records: readonly ProducerRecord[], options: SendOptions) => void = () => {};
+  /** Called with every read, once it waits or is answered. */
+  onRead: (request: ReadRequest) => void = () => {};
   /** Refuses records, by a function of the record. */
   refuse: (record: ProducerRecord) => Refusal | undefined = () => undefined;
   /** While true, sends are taken but not acknowledged. */
@@ -162,6 +164,7 @@ export class FakeClient implements GatewayClient {
       });
       const cancel = this.#clock.after(request.waitMs, answer);
       request.signal?.addEventListener('abort', answer);
+      this.onRead(request);
       if (all.length > request.offset || request.waitMs === 0) answer();
     });
   }
