@@ -148,7 +148,7 @@ export function brokerSwarmOf(seed: number, scale = 1): BrokerSwarm {
     idempotentProducers: chance.whole(0, 2),
     readers: chance.whole(1, 3),
     trimMs: chance.pick([0, 0, 0, 500, 3_000]),
-    compactMs: compaction.pick([100, 500, 2_000]),
+    compactMs: compaction.pick([500, 1_000, 3_000]),
     lingerMs: chance.pick([0, 0, 5, 50]),
     valueBytesMax: chance.pick([20, 200, 2_000]),
     operationMs: Math.round(chance.between(40, 250)),

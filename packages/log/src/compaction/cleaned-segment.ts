@@ -20,17 +20,18 @@ export class CleanedSegment {
   readonly #path: string;
   readonly #file: DiskFile;
   readonly #segment: ActiveSegment;
-  readonly #waiting = Buffer.allocUnsafeSlow(COLD_READ_BYTES);
+  readonly #waiting: Buffer;
   #waitingBytes = 0;
   #hole: Hole | undefined;
   #unsyncedBytes = 0;
 
-  /** @throws DiskError */
-  constructor(
-    disk: Disk,
-    directory: string,
-    { base, indexIntervalBytes }: { readonly base: Offset; readonly indexIntervalBytes: number },
-  ) {
+  /**
+   * @param of.bytes - of what it takes the place of
+   * @throws DiskError
+   */
+  constructor(disk: Disk, directory: string, of: { base: Offset; bytes: number; indexIntervalBytes: number }) {
+    const { base, bytes, indexIntervalBytes } = of;
+    this.#waiting = Buffer.allocUnsafeSlow(Math.min(COLD_READ_BYTES, bytes));
     this.#disk = disk;
     this.#path = cleanedPath(directory, base);
     this.#segment = emptySegment(base, indexIntervalBytes);

@@ -56,6 +56,10 @@ export type CompactionResult =
   | { readonly kind: 'abandoned' }
   | { readonly kind: 'failed'; readonly error: DiskError };
 
+/** Memory for the keys of what is dirty, at least, and for each of its bytes. */
+const MAP_BYTES_MIN = 64 * 1024;
+const MAP_SHARE = 8;
+
 /**
  * One pass over a log: the last offset of each key that is dirty, then the segments anew without what these supersede,
  * oldest first. Every segment is as it was or as it is to be, whatever ends the pass (ADR 33).
@@ -90,7 +94,8 @@ export class Compaction {
     this.#rules = what.rules;
     this.#cleanable = what.cleanable;
     this.#done = done;
-    this.#map = new OffsetMap(what.mapBytes);
+    // Little has few keys; where it was compressed, and has more, another pass goes on.
+    this.#map = new OffsetMap(Math.min(what.mapBytes, MAP_BYTES_MIN + MAP_SHARE * what.cleanable.dirtyBytes));
     this.#mapEnd = what.cleanable.from;
   }
 
@@ -162,9 +167,9 @@ export class Compaction {
     if (group === undefined) return this.#end();
     const { disk, directory, config } = this.#parts;
     const { indexIntervalBytes, groupBytesMax: batchBytesMax } = config;
-    const cleaned = this.#try(
-      () => new CleanedSegment(disk, directory, { base: group[0]!.baseOffset, indexIntervalBytes }),
-    );
+    const base = group[0]!.baseOffset;
+    const bytes = group.reduce((sum, segment) => sum + segment.bytes, 0);
+    const cleaned = this.#try(() => new CleanedSegment(disk, directory, { base, bytes, indexIntervalBytes }));
     if (cleaned === undefined) return;
     this.#cleaned = cleaned;
     const { nowMs, deleteRetentionMs } = this.#rules;
