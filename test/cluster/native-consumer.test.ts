@@ -89,7 +89,7 @@ function stableWith(count: number): Promise<GroupDescription> {
     const group = await client.groups.describe(GROUP);
     expect([group.state, group.members.length]).toEqual(['Stable', count]);
     const places = group.members.flatMap(({ assignment }) => assignment.map(({ partition }) => partition));
-    expect(places.toSorted()).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(places.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5]);
     return group;
   }, PATIENT);
 }

@@ -1,3 +1,4 @@
+import { CONSUMER_MUTATIONS } from './consumer-mutations.ts';
 import { GROUP_MUTATIONS } from './group-mutations.ts';
 import { LOG_MUTATIONS } from './log-mutations.ts';
 
@@ -20,6 +21,7 @@ export interface Mutation {
 export const MUTATIONS: readonly Mutation[] = [
   ...LOG_MUTATIONS,
   ...GROUP_MUTATIONS,
+  ...CONSUMER_MUTATIONS,
   {
     name: 'a small file is replaced before its contents are synced',
     file: 'packages/base/src/disk.ts',
