@@ -104,6 +104,11 @@ def raise_first(errors):
             raise error
 
 
+def first_error(errors):
+    """Of the call that answers with the names of errors."""
+    return next((error for error in errors if error not in ("NoError", "OK")), "ok")
+
+
 def alter(group, topic, partition, offset):
     offsets = {TopicPartition(topic, partition): OffsetAndMetadata(offset, "set", -1)}
     return main.outcome(lambda: raise_first(main.admin.alter_group_offsets(group, offsets).values()))
@@ -116,7 +121,7 @@ def delete_offsets(group, topic):
 
 
 def delete(group):
-    return main.outcome(lambda: raise_first(error for _, error in main.admin.delete_groups([group]).items()))
+    return first_error(main.admin.delete_groups([group]).values())
 
 
 def subscribed(group, topic, **settings):
@@ -211,7 +216,8 @@ def described(group):
         f"{member['client_id']} {member['client_host']} {bool(re.fullmatch('reader-[0-9a-f-]{36}', member['member_id']))}"
         for member in of["members"]
     ]
-    return f"{of['error_code']} {of['group_state']} {of['protocol_type']} {of['protocol_data']} {members}"
+    error = str(of["error"]).replace(group, "GROUP")
+    return f"{error} {of['group_state']} {of['protocol_type']} {of['protocol_data']} {members}"
 
 
 def admin_groups(topic):
@@ -245,7 +251,7 @@ def admin_groups(topic):
 def group_scenarios():
     return {
         **{f"group-{assignor}": group_flow.members(Flow, main.see, assignor) for assignor in ASSIGNORS},
-        "group-static": group_flow.static_members(Flow, main.see, instances),
+        "group-static": group_flow.static_members(Flow, main.see, instances, knows_fencing=False),
         "group-killed": group_flow.killed(Flow, main.see),
         "group-commits": commits,
         "group-reset": reset,

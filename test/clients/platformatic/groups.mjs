@@ -38,7 +38,11 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
     const stream = await consumer.consume({ topics: [topic], mode: 'committed', fallbackMode: 'earliest', autocommit });
     stream.on('data', ({ value }) => member.read(value));
     stream.on('error', (error) => (member.failure = error));
-    return () => consumer.close(true);
+    return async () => {
+      // It does not wait for the commits that it makes by itself.
+      await pause(1_000);
+      await consumer.close(true);
+    };
   }
 
   async function offsetsOf(group) {
