@@ -35,9 +35,16 @@ class Listener(ConsumerRebalanceListener):
         self.on_partitions_revoked(lost)
 
 
+def know(client, topic):
+    """A leader that joins before it has metadata assigns nothing, and never again (3.0.12). A coordinator that makes the
+    first member wait, as Kafka's does for three seconds, hides that."""
+    client.partitions_for_topic(topic)
+
+
 class Member(group_flow.Member):
     def consume(self):
         client = main.consumer(**self.settings["config"])
+        know(client, self.topic)
         client.subscribe([self.topic], listener=Listener(self))
         try:
             while not self.stopping:
@@ -126,6 +133,7 @@ def delete(group):
 
 def subscribed(group, topic, **settings):
     client = main.consumer(group_id=group, **settings)
+    know(client, topic)
     client.subscribe([topic])
     return client
 
