@@ -71,7 +71,7 @@ async function start(client, topic, group, settings) {
   return member;
 }
 
-export async function members(client, topic, settings) {
+export async function comeAndLeave(client, topic, settings) {
   const group = `${topic}-group`;
   await client.create(topic, PARTITIONS);
   await client.produce(topic, range(0, ROUND));
