@@ -2,6 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from '@weir/client/client.ts';
 import type { GroupConsumer } from '@weir/client/consumer/group-consumer.ts';
 import type { GroupDescription } from '@weir/client/group/group-admin.ts';
+import { OFFSETS_TOPIC } from '@weir/base/ids.ts';
+import { partitionForGroup } from '@weir/kafka/records/partition-for-group.ts';
 import { clientWorld } from '@weir/runtime/client-world.ts';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { KafkaReader } from '../harness/kafka-reader.ts';
@@ -163,5 +165,36 @@ test(
     for (const partitions of generations.values()) expect(new Set(partitions).size).toBe(partitions.length);
     await joining.leave();
     await kafka.stop();
+  },
+);
+
+test(
+  'the broker dies that coordinates a group: its member stays in its generation, reads on, and commits at the next one',
+  { timeout: TEST_MS_MAX },
+  async () => {
+    const writer = new Writer();
+    const reader = new NativeReader();
+    await vi.waitFor(() => expect(reader.values.length).toBeGreaterThan(50), PATIENT);
+    const { generation } = await stableWith(1);
+    const { partitions } = client.topic(OFFSETS_TOPIC)!;
+    const { leader } = partitions[partitionForGroup(GROUP, partitions.length)]!;
+    const { pid } = cluster.services.find(({ kind, id }) => kind === 'broker' && id === String(leader))!;
+    process.kill(pid, 'SIGKILL');
+    const before = writer.values.length;
+    await vi.waitFor(() => expect(writer.values.length).toBeGreaterThan(before + 200), PATIENT);
+    await writer.stop();
+    await vi.waitFor(async () => {
+      const seen = new Set(reader.values);
+      expect(writer.values.filter((value) => !seen.has(value))).toEqual([]);
+      const ends = await client.listOffsets(
+        TOPIC,
+        Array.from({ length: PARTITIONS }, (_, partition) => ({ partition, timestamp: 'latest' as const })),
+      );
+      const committed = await client.groups.offsets(GROUP);
+      expect(committed.map(({ offset }) => offset)).toEqual(ends.map(({ offset }) => offset));
+    }, PATIENT);
+    expect((await stableWith(1)).generation).toBe(generation);
+    expect(reader.consumer.generation).toBe(generation);
+    await reader.leave();
   },
 );
