@@ -1,3 +1,4 @@
+import { CONSUMER_MUTATIONS } from './consumer-mutations.ts';
 import { COORDINATOR_MUTATIONS } from './coordinator-mutations.ts';
 import { GROUP_MUTATIONS } from './group-mutations.ts';
 import { LOG_MUTATIONS } from './log-mutations.ts';
@@ -10,4 +11,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...REPLICATION_MUTATIONS,
   ...COORDINATOR_MUTATIONS,
   ...GROUP_MUTATIONS,
+  ...CONSUMER_MUTATIONS,
 ];

@@ -358,6 +358,7 @@ export class Client {
     await Promise.race([flushing, sleep(this.#world.clock, graceMs, flushed.signal)]);
     await this.#namespace?.close();
     this.producer.close();
+    this.#groupCalls.close();
     this.#fetcher.close();
     this.#metadata.close();
     this.#connections.close();

@@ -10,8 +10,8 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
   const client = { create, see, start, committed, produce };
   const scenarios = {
     'group-range': without('no range assigner'),
-    'group-roundrobin': (topic) => flow.members(client, topic, {}),
-    'group-cooperative': (topic) => flow.members(client, topic, { assignor: 'cooperative-sticky' }),
+    'group-roundrobin': (topic) => flow.comeAndLeave(client, topic, {}),
+    'group-cooperative': (topic) => flow.comeAndLeave(client, topic, { assignor: 'cooperative-sticky' }),
     'group-static': (topic) => flow.namedMembers(client, topic, instances),
     'group-killed': (topic) => flow.killed(client, topic, fileURLToPath(new URL('main.mjs', import.meta.url))),
     'group-commits': commits,
@@ -38,7 +38,11 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
     const stream = await consumer.consume({ topics: [topic], mode: 'committed', fallbackMode: 'earliest', autocommit });
     stream.on('data', ({ value }) => member.read(value));
     stream.on('error', (error) => (member.failure = error));
-    return () => consumer.close(true);
+    return async () => {
+      // It does not wait for the commits that it makes by itself.
+      await pause(1_000);
+      await consumer.close(true);
+    };
   }
 
   async function offsetsOf(group) {
@@ -62,11 +66,11 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
 
   async function instances(group) {
     const { members } = (await admin.describeGroups({ groups: [group] })).get(group);
-    return [...members.values()].map(({ groupInstanceId }) => groupInstanceId).toSorted();
+    return [...members.values()].map(({ groupInstanceId }) => groupInstanceId).toSorted((a, b) => a.localeCompare(b));
   }
 
   /** Reads as a member until there are so many or fifteen seconds are over; then does what it is given, still a member. */
-  async function readAsMember({ group, topic, count, then = () => {}, settings = {}, mode = {} }) {
+  async function readAsMember({ group, topic, count, after = async () => {}, settings = {}, mode = {} }) {
     const consumer = new Consumer({ ...common, groupId: group, maxWaitTime: 200, ...settings });
     const where = { mode: 'committed', fallbackMode: 'earliest', autocommit: false, ...mode };
     const stream = await consumer.consume({ topics: [topic], ...where });
@@ -74,16 +78,9 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
     stream.on('data', ({ value }) => values.push(value.toString()));
     const end = Date.now() + 15_000;
     while (values.length < count && Date.now() < end) await pause(50);
-    await then(consumer);
+    await after(consumer);
     await consumer.close(true);
     return values;
-  }
-
-  function expectRead(values, from, to) {
-    assert.deepEqual(
-      values,
-      Array.from({ length: to - from }, (_, i) => String(from + i)),
-    );
   }
 
   async function commits(topic) {
@@ -96,7 +93,7 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
       group,
       topic,
       count: 100,
-      then: async (consumer) => {
+      after: async (consumer) => {
         see('before', await text(group));
         see('commit', await commit(consumer, 42n));
         see('committed', await text(group));
@@ -113,7 +110,7 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
     expectRead(await readAsMember({ group, topic, count: 10, mode: manual }), 90, 100);
     const latest = { mode: 'latest', fallbackMode: undefined };
     assert.deepEqual(
-      await readAsMember({ group: `${group}-2`, topic, count: 0, mode: latest, then: () => pause(2_000) }),
+      await readAsMember({ group: `${group}-2`, topic, count: 0, mode: latest, after: () => pause(2_000) }),
       [],
     );
     assert.match(await text(group), /^0: 100/);
@@ -139,7 +136,7 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
       group,
       topic,
       count: 30,
-      then: async () => {
+      after: async () => {
         see('while there are members', await set(group, topic, 0n));
         see('delete while it is subscribed', await remove(group));
       },
@@ -154,6 +151,14 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
     expectRead(await readAsMember({ group, topic, count: 100 }), 0, 100);
   }
 
+  async function described(name) {
+    const { state, protocolType, protocol, members } = (await admin.describeGroups({ groups: [name] })).get(name);
+    const of = [...members.values()].map(
+      ({ id, clientId, clientHost }) => `${clientId} ${clientHost} ${/^reader-[0-9a-f-]{36}$/.test(id)}`,
+    );
+    return `${state} ${protocolType} ${protocol} ${of}`;
+  }
+
   async function adminGroups(topic) {
     await create(topic, 1);
     await fill(topic, 10);
@@ -162,13 +167,6 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
       const of = (await admin.listGroups(options)).get(group);
       return of === undefined ? 'none' : `${of.state} ${of.groupType} ${of.protocolType}`;
     };
-    const described = async (name) => {
-      const { state, protocolType, protocol, members } = (await admin.describeGroups({ groups: [name] })).get(name);
-      const of = [...members.values()].map(
-        ({ id, clientId, clientHost }) => `${clientId} ${clientHost} ${/^reader-[0-9a-f-]{36}$/.test(id)}`,
-      );
-      return `${state} ${protocolType} ${protocol} ${of}`;
-    };
     const remove = () => outcome(admin.deleteGroups({ groups: [group] }));
     const values = await readAsMember({
       group,
@@ -176,7 +174,7 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
       count: 10,
       settings: { clientId: 'reader' },
       mode: { autocommit: true },
-      then: async () => {
+      after: async () => {
         see('listed', await listed());
         see('listed as stable', await listed({ states: ['STABLE'] }));
         see('listed as empty', await listed({ states: ['EMPTY'] }));
@@ -196,4 +194,11 @@ export function groupScenarios({ common, admin, see, outcome, create, fill, send
     see('listed then', await listed());
     see('delete again', await remove());
   }
+}
+
+function expectRead(values, from, to) {
+  assert.deepEqual(
+    values,
+    Array.from({ length: to - from }, (_, i) => String(from + i)),
+  );
 }

@@ -133,8 +133,8 @@ def members(client, see, assignor):
 
 
 def static_members(client, see, describe=None, knows_fencing=True):
-    """`describe` tells the instance ids of a group's members, where the client can. One that tells its instance id
-    only when it joins is not fenced: the two with one name take it from each other for ever."""
+    """`describe` tells the instance ids of a group's members, where the client can. One that joins anew
+    whatever it is told is not fenced: two with one name take it from each other for ever."""
 
     def run(topic):
         group = f"{topic}-group"

@@ -72,12 +72,15 @@ func (h handler) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 }
 
 func inGroup(changes ...func(*sarama.Config)) *sarama.Config {
-	made := config(changes...)
+	made := config()
 	made.Consumer.Offsets.Initial = sarama.OffsetOldest
 	made.Consumer.Offsets.AutoCommit.Enable = false
 	made.Consumer.MaxWaitTime = 100 * time.Millisecond
 	// What goes wrong ends Consume or is seen by what is read.
 	made.Consumer.Return.Errors = false
+	for _, change := range changes {
+		change(made)
+	}
 	return made
 }
 

@@ -15,7 +15,7 @@ import type { TopicPartition } from '../group/assignor.ts';
 import type { GroupCalls } from '../group/group-calls.ts';
 import { GroupMember } from '../group/group-member.ts';
 import { commitOffsets, fetchOffsets } from '../group/group-offsets.ts';
-import type { CommittedGroupOffset, GroupOffset } from '../group/group-offsets.ts';
+import type { CommittedGroupOffset, CommitterIdentity, GroupOffset } from '../group/group-offsets.ts';
 import type { TopicsWanted } from '../group/subscribed-topics.ts';
 import type { LeaderCallParts } from '../leader-calls.ts';
 import { settingsOf } from './consumer-options.ts';
@@ -360,15 +360,16 @@ export class GroupConsumer {
       return Promise.reject(new WeirError('THROTTLING_QUOTA_EXCEEDED', message));
     }
     this.#commitsWaiting++;
+    // Whose partitions they are now: in a later generation they may be somebody else's.
+    const { identity } = this.#member;
     const committing = this.#lastCommit
-      .then(() => this.#commitOnce(offsets))
+      .then(() => this.#commitOnce(identity, offsets))
       .finally(() => void this.#commitsWaiting--);
     this.#lastCommit = committing.catch(() => undefined);
     return committing;
   }
 
-  async #commitOnce(offsets: readonly GroupOffset[]): Promise<void> {
-    const { identity } = this.#member;
+  async #commitOnce(identity: CommitterIdentity, offsets: readonly GroupOffset[]): Promise<void> {
     if (identity.generation < 0) throw new WeirError('UNKNOWN_MEMBER_ID', 'the consumer is not in its group now');
     const { groupId } = this;
     const outcomes = await commitOffsets(this.#parts.calls, { groupId, identity }, offsets);

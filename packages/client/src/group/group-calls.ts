@@ -41,6 +41,7 @@ const MOVED: ReadonlySet<ErrorCode> = new Set([
 /** Asks the broker that coordinates a group, whoever that is at the time. */
 export class GroupCalls {
   readonly #parts: LeaderCallParts;
+  #isClosed = false;
   /** Many that ask at once have it created once. */
   #creating: Promise<void> | undefined;
 
@@ -63,6 +64,7 @@ export class GroupCalls {
     const { clock, random } = this.#parts.world;
     const untilMs = clock.monotonicMs() + retryMs;
     for (let tries = 1; ; tries++) {
+      if (this.#isClosed) throw new WeirError('SHUTTING_DOWN', 'the client is closed');
       const tried = await this.#try(groupId, method, request, answerMs);
       const why = 'refused' in tried ? tried.refused : refusalOf(outcomeOf?.(tried.response));
       if (!('refused' in tried) && (why === undefined || !MOVED.has(why.code))) return tried.response;
@@ -74,8 +76,13 @@ export class GroupCalls {
     }
   }
 
+  /** Nobody is asked any more. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
   /** The host:port of the broker that coordinates a group now. @throws WeirError (as a rejection) when there is none */
-  async coordinatorOf(groupId: string): Promise<string> {
+  async #coordinatorOf(groupId: string): Promise<string> {
     const { metadata } = this.#parts;
     if (metadata.image.topic(OFFSETS_TOPIC) === undefined) await this.#createOffsetsTopic();
     const topic = metadata.image.topic(OFFSETS_TOPIC);
@@ -93,7 +100,7 @@ export class GroupCalls {
     deadlineMs: number,
   ): Promise<{ readonly response: Response } | { readonly refused: Refusal }> {
     try {
-      const address = await this.coordinatorOf(groupId);
+      const address = await this.#coordinatorOf(groupId);
       const response = await this.#parts.connections
         .to(address)
         .call(method, request, { deadlineMs, connectMs: GROUP_CALL_MS });

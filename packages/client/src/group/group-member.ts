@@ -161,7 +161,7 @@ export class GroupMember {
 
   /** Its owner takes records again. */
   taken(): void {
-    if (this.#disturbance === undefined) this.#wake();
+    this.#wake();
   }
 
   /** Another call, made in some generation, was answered with this. */
@@ -342,6 +342,9 @@ export class GroupMember {
     const added = assignment.filter((place) => !before.has(placeOf(place)));
     this.#owned = assignment;
     this.#ownedSince = this.#generation;
+    const { logger } = this.#parts.world;
+    const facts = { group: this.groupId, generation: this.#generation, partitions: assignment.length };
+    logger.info(facts, `in generation ${this.#generation} of group ${this.groupId}`);
     await this.#owner.assigned(added);
   }
 
@@ -359,9 +362,12 @@ export class GroupMember {
   }
 
   async #leave(): Promise<void> {
-    if (this.#disturbance?.kind === 'lost') await this.#owner.lost(this.#takeOwned());
-    else await this.#revoke(this.#owned);
-    await this.#tellLeaving('the consumer is closed');
+    try {
+      if (this.#disturbance?.kind === 'lost') await this.#owner.lost(this.#takeOwned());
+      else await this.#revoke(this.#owned);
+    } finally {
+      await this.#tellLeaving('the consumer is closed');
+    }
   }
 
   async #tellLeaving(reason: string): Promise<void> {

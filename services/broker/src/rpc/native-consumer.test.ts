@@ -1,4 +1,8 @@
-import { CONSUMER_COMMIT_INTERVAL_MS, CONSUMER_SESSION_TIMEOUT_MS } from '@weir/base/group-limits.ts';
+import {
+  CONSUMER_CLOSE_MS_MAX,
+  CONSUMER_COMMIT_INTERVAL_MS,
+  CONSUMER_SESSION_TIMEOUT_MS,
+} from '@weir/base/group-limits.ts';
 import { OFFSETS_TOPIC } from '@weir/base/ids.ts';
 import { sleep } from '@weir/base/clock.ts';
 import { TransportError } from '@weir/base/transport.ts';
@@ -221,6 +225,36 @@ test('a coordinator that loads its groups anew has its members as they were', as
   await clock.advance(CONSUMER_COMMIT_INTERVAL_MS + CONSUMER_SESSION_TIMEOUT_MS);
   expect([one.values, one.events]).toEqual([['a'], ['assigned 0,1']]);
   expect(committed(native)).toEqual({ 'orders/0': 0, 'orders/1': 1 });
+});
+
+test('a static member that starts anew has its place again, and nobody else notices', async () => {
+  const native = await NativeGroups.start(2);
+  const { clock } = native.cluster;
+  const first = (await reader(native, { instanceId: 'i' })).read();
+  const other = (await reader(native, { instanceId: 'j' })).read();
+  await clock.advance(CONSUMER_SESSION_TIMEOUT_MS);
+  const had = first.has;
+  const { events } = other;
+  const before = events.length;
+  await clock.meanwhile(first.consumer.close());
+  const again = (await reader(native, { instanceId: 'i' })).read();
+  await clock.advance(2 * CONSUMER_SESSION_TIMEOUT_MS);
+  expect([again.has, events.length]).toEqual([had, before]);
+});
+
+test('a consumer whose coordinator does not answer closes within its time, and whoever reads it ends', async () => {
+  const native = await NativeGroups.start(1);
+  const { clock } = native.cluster;
+  native.append(ORDERS[0]!, 'a');
+  const { client, die } = await mortalClient(native);
+  const one = new Reader(client).read();
+  await clock.advance(1_000);
+  die();
+  const beganMs = clock.monotonicMs();
+  await clock.meanwhile(one.consumer.close());
+  expect(clock.monotonicMs() - beganMs).toBeLessThanOrEqual(CONSUMER_CLOSE_MS_MAX + 10);
+  await clock.advance(CONSUMER_SESSION_TIMEOUT_MS);
+  expect([one.ended, one.consumer.assignment()]).toEqual(['done', []]);
 });
 
 test('an owner that takes nothing for too long loses what it has, and gets it back when it takes again', async () => {
