@@ -93,8 +93,11 @@ export class CompactedPartition {
       if (problem !== undefined) return problem;
     }
     if (this.#hasGaps) return undefined;
+    // A follower has more in memory while its disk is at work, and may know that it is committed.
+    const storedEnd = before === undefined ? 0 : before.lastOffset + 1;
+    const end = Math.min(highWatermark, storedEnd);
     for (const [offset, { key, isTombstone, text }] of this.#records) {
-      if (offset < logStartOffset || offset >= highWatermark || found.has(offset)) continue;
+      if (offset < logStartOffset || offset >= end || found.has(offset)) continue;
       if (this.#lastOfKey.get(key)! > offset) continue;
       if (isTombstone && topic.settings.deleteRetentionMs < CLOCKS_APART_MS) continue;
       return `${isTombstone ? 'the tombstone' : 'the last record'} of ${key} is gone from ${offset}: ${text}`;
