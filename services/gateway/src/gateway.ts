@@ -4,6 +4,7 @@ import { isLoopbackHost, listenProblem } from '@weir/runtime/listen-rule.ts';
 import { VERSION } from '@weir/runtime/run-service.ts';
 import type { Service, World } from '@weir/runtime/world.ts';
 import { budgetsFor } from './budgets.ts';
+import { ConsumerTable } from './consumers/consumer-table.ts';
 import { StreamCount } from './context.ts';
 import type { GatewayContext } from './context.ts';
 import type { GatewayClient } from './gateway-client.ts';
@@ -22,6 +23,7 @@ export async function startGateway(options: GatewayOptions, world: World, client
   const budgets = budgetsFor(options['memory-limit'] ?? world.memoryLimitBytes);
   const budget = new ByteBudget(budgets.inFlightBytes);
   const streams = new StreamCount(STREAMS_MAX);
+  const consumers = new ConsumerTable(client, world, budgets.consumersMax);
   const stopping = new AbortController();
   const notReady = (): string | undefined => {
     if (stopping.signal.aborted) return 'stopping';
@@ -29,12 +31,14 @@ export async function startGateway(options: GatewayOptions, world: World, client
   };
   const metrics = new GatewayMetrics(world.registry, {
     streams: () => streams.count,
+    consumers: () => consumers.count,
     inFlightBytes: () => budget.used,
   });
-  const { clock, logger, tracer, registry } = world;
+  const { clock, random, logger, tracer, registry } = world;
   const context: GatewayContext = {
     client,
     clock,
+    random,
     logger,
     tracer,
     registry,
@@ -42,6 +46,7 @@ export async function startGateway(options: GatewayOptions, world: World, client
     budget,
     producerBufferBytes: budgets.producerBufferBytes,
     readBytes: budgets.readBytes,
+    consumers,
     streams,
     stopping: stopping.signal,
     notReady,
@@ -69,6 +74,7 @@ export async function startGateway(options: GatewayOptions, world: World, client
       // One grace for requests and for records that are still on their way: whoever waits for a stop knows of one.
       const deadlineMs = clock.monotonicMs() + STOP_GRACE_MS;
       await server.stop(STOP_GRACE_MS);
+      await consumers.close();
       await client.close(Math.max(0, deadlineMs - clock.monotonicMs()));
     },
   };

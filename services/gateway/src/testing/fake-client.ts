@@ -4,6 +4,8 @@ import type { Refusal } from '@weir/base/errors.ts';
 import { brokerId, offset, topicId } from '@weir/base/ids.ts';
 import { MESSAGE_BYTES_MAX } from '@weir/base/limits.ts';
 import type { CreatedTopic, DeletedTopic, NewTopicSpec } from '@weir/client/client.ts';
+import type { ConsumerOptions } from '@weir/client/consumer/consumer-options.ts';
+import type { GroupOffset } from '@weir/client/group/group-offsets.ts';
 import type { OffsetAnswer, OffsetQuery } from '@weir/client/consumer/list-offsets.ts';
 import type { ReadRequest, ReadResult } from '@weir/client/consumer/read.ts';
 import type { SubscribeRequest, Subscription, SubscriptionHandlers } from '@weir/client/consumer/subscription.ts';
@@ -13,6 +15,7 @@ import type { ProducerRecord, SendOptions, SendOutcome } from '@weir/client/prod
 import { BatchBuilder } from '@weir/records/batch-builder.ts';
 import type { RecordView } from '@weir/records/read-records.ts';
 import type { GatewayClient } from '../gateway-client.ts';
+import { FakeConsumer } from './fake-consumer.ts';
 import { FakeNamespace } from './fake-namespace.ts';
 
 /** A topic of the fake. */
@@ -44,6 +47,8 @@ export class FakeClient implements GatewayClient {
   /** What it was given to send the rest. */
   closeGraceMs = Number.NaN;
   readonly followers = new Set<Follower>();
+  readonly consumers: FakeConsumer[] = [];
+  readonly #committed = new Map<string, Map<string, GroupOffset>>();
   readonly #clock: Clock;
   readonly #topics = new Map<string, FakeTopic>();
   #held: (() => void)[] = [];
@@ -181,6 +186,19 @@ export class FakeClient implements GatewayClient {
         }
       }
     });
+  }
+
+  consumer(options: ConsumerOptions): FakeConsumer {
+    const consumer = new FakeConsumer(options, this, this.#clock);
+    this.consumers.push(consumer);
+    return consumer;
+  }
+
+  /** What a group has committed, by place. */
+  committedOf(groupId: string): Map<string, GroupOffset> {
+    let offsets = this.#committed.get(groupId);
+    if (offsets === undefined) this.#committed.set(groupId, (offsets = new Map()));
+    return offsets;
   }
 
   subscribe(request: SubscribeRequest, handlers: SubscriptionHandlers): Subscription {
