@@ -81,3 +81,26 @@ test('assigned partitions, commits by hand, positions', async () => {
   await call(`${next}/assignments`, { body: { partitions } });
   expect(await numbers(next, 2)).toEqual([98, 99]);
 }, 60_000);
+
+test('a group is read in one call, described, moved and deleted', async () => {
+  const path = '/v1/groups/plain';
+  const first = await call(`${path}/records?topics=bills&limit=60&wait=10s`);
+  expect(first.json.records.length).toBeGreaterThan(0);
+  expect((await call(`${path}/offsets?dryRun=true`, { body: { topic: 'bills', to: 'latest' } })).status).toBe(409);
+  let count: number = first.json.records.length;
+  while (count < 101) count += (await call(`${path}/records?wait=10s`)).json.records.length as number;
+  expect((await call(`${path}/commit`, { method: 'POST' })).status).toBe(204);
+  const described = await call(path);
+  expect(described.json).toMatchObject({ state: 'Stable', lag: 0, members: [{ topics: ['bills'] }] });
+  const end = { offset: 51, end: 51, lag: 0 };
+  expect(described.json.partitions).toMatchObject([end, { offset: 50 }]);
+  expect((await call('/v1/groups')).json.groups).toContainEqual(
+    expect.objectContaining({ group: 'by-hand', state: 'Empty' }),
+  );
+  const group = '/v1/groups/moved';
+  const body = { topic: 'bills', partition: 0, to: '41' };
+  expect((await call(`${group}/offsets`, { body })).json.partitions).toEqual([{ partition: 0, from: null, to: 41 }]);
+  expect((await call(group)).json).toMatchObject({ state: 'Empty', lag: 10 });
+  expect((await call(group, { method: 'DELETE' })).status).toBe(204);
+  expect((await call(group)).status).toBe(404);
+}, 60_000);

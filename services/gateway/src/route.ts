@@ -16,7 +16,7 @@ export interface Route {
 /** A route for people and generators. */
 export interface Operation {
   readonly id: string;
-  readonly tag: 'records' | 'topics' | 'tree' | 'v2' | 'consumers' | 'operation';
+  readonly tag: 'records' | 'topics' | 'groups' | 'tree' | 'v2' | 'consumers' | 'operation';
   readonly summary: string;
   readonly description?: string;
   readonly parameters?: readonly Parameter[];

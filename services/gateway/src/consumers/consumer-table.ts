@@ -58,6 +58,10 @@ export class ConsumerTable {
     return consumer;
   }
 
+  has(who: HttpConsumerName): boolean {
+    return this.#entries.has(keyOf(who));
+  }
+
   /** A consumer that is called, and is idle from now on. @throws HttpFailure UNKNOWN_CONSUMER, CONSUMER_EXPIRED */
   find(who: HttpConsumerName): HttpConsumer {
     const entry = this.#entries.get(keyOf(who));
@@ -109,7 +113,10 @@ export class ConsumerTable {
         `${HTTP_CONSUMER_IDLE_MS / 60_000} minutes. Create it anew; it goes on at what was committed`;
       return new HttpFailure('CONSUMER_EXPIRED', message);
     }
-    const message = `group "${groupId}" has no consumer "${name}": create it with POST /consumers/{group}`;
+    const message =
+      name === ''
+        ? `nothing was read for group "${groupId}" here, or not for long: GET /v1/groups/{group}/records?topics= does that`
+        : `group "${groupId}" has no consumer "${name}": create it with POST /consumers/{group}`;
     return new HttpFailure('UNKNOWN_CONSUMER', message);
   }
 }

@@ -17,7 +17,7 @@ import { pollV2 } from './poll-v2.ts';
 /** POST /consumers/{group} */
 export function createConsumerV2(context: GatewayContext, request: GatewayRequest): GatewayReply {
   request.query.allow([]);
-  const groupId = checkedName('group', request.params['group']!);
+  const groupId = groupOf(request);
   const { name = newName(context), settings } = parseNewConsumer(request.body);
   context.consumers.create({ groupId, name }, settings);
   const path = `/consumers/${encodeURIComponent(groupId)}/instances/${encodeURIComponent(name)}`;
@@ -151,13 +151,17 @@ function calledConsumer(context: GatewayContext, request: GatewayRequest): HttpC
   return context.consumers.find(nameOf(request));
 }
 
-function nameOf({ params }: GatewayRequest): HttpConsumerName {
-  return { groupId: params['group']!, name: params['instance']! };
+function nameOf(request: GatewayRequest): HttpConsumerName {
+  const name = request.params['instance']!;
+  if (name === '') throw new HttpFailure('UNKNOWN_CONSUMER', 'the path names no consumer');
+  return { groupId: groupOf(request), name };
 }
 
-function checkedName(what: string, name: string): string {
-  if (name !== '' && name.length <= HTTP_CONSUMER_NAME_CHARS_MAX) return name;
-  throw new HttpFailure('INVALID_GROUP_ID', `a ${what} has 1 to ${HTTP_CONSUMER_NAME_CHARS_MAX} characters`);
+/** A group's id from a path. @throws HttpFailure INVALID_GROUP_ID */
+export function groupOf({ params }: Pick<GatewayRequest, 'params'>): string {
+  const groupId = params['group']!;
+  if (groupId !== '' && groupId.length <= HTTP_CONSUMER_NAME_CHARS_MAX) return groupId;
+  throw new HttpFailure('INVALID_GROUP_ID', `a group's id has 1 to ${HTTP_CONSUMER_NAME_CHARS_MAX} characters`);
 }
 
 function newName({ random }: GatewayContext): string {

@@ -1,6 +1,7 @@
 import { HTTP_CONSUMER_AHEAD_BYTES } from '@weir/base/group-limits.ts';
 import { READ_RECORDS_MAX } from '@weir/base/limits.ts';
 import { WeirError } from '@weir/base/errors.ts';
+import type { ErrorCode } from '@weir/base/errors.ts';
 import type { ConsumedRecord, PollOptions } from '@weir/client/consumer/group-consumer.ts';
 import { placeOf } from '@weir/client/group/assignor.ts';
 import type { TopicPartition } from '@weir/client/group/assignor.ts';
@@ -9,6 +10,13 @@ import type { TopicsWanted } from '@weir/client/group/subscribed-topics.ts';
 import type { GatewayClient, GatewayConsumer } from '../gateway-client.ts';
 import { HttpFailure } from '../http/failure.ts';
 import type { HttpConsumerSettings } from './consumer-settings.ts';
+
+/** Why a group does not take a commit of what is another member's now, or may be. */
+const NOT_ITS_OWN: ReadonlySet<ErrorCode> = new Set([
+  'UNKNOWN_MEMBER_ID',
+  'ILLEGAL_GENERATION',
+  'REBALANCE_IN_PROGRESS',
+]);
 
 /** What a consumer reads. */
 type Reading =
@@ -101,13 +109,15 @@ export class HttpConsumer implements HttpConsumerName {
    *
    * @throws HttpFailure (as a rejection) CONSUMER_STATE: it reads nothing, or another read waits; and as the native consumer does
    */
-  async poll(options: Pick<PollOptions, 'maxBytes' | 'waitMs' | 'signal'>): Promise<readonly ConsumedRecord[]> {
+  async poll(
+    options: Pick<PollOptions, 'maxBytes' | 'maxRecords' | 'waitMs' | 'signal'>,
+  ): Promise<readonly ConsumedRecord[]> {
     const consumer = this.#reader();
     if (this.#isPolling) throw new HttpFailure('CONSUMER_STATE', 'another read of this consumer waits: one at a time');
     this.#isPolling = true;
     try {
       const { minBytes } = this.settings;
-      return await consumer.poll({ ...options, minBytes, maxRecords: READ_RECORDS_MAX });
+      return await consumer.poll({ maxRecords: READ_RECORDS_MAX, ...options, minBytes });
     } finally {
       this.#isPolling = false;
     }
@@ -136,6 +146,19 @@ export class HttpConsumer implements HttpConsumerName {
           ? 'the group has members, and takes no commits of consumers with assigned partitions'
           : 'the consumer is not in its group now: read records, which joins it, and commit those';
       throw new HttpFailure('CONSUMER_STATE', message);
+    }
+  }
+
+  /**
+   * Commits what was handed out, where the group still takes it: where it has rebalanced meanwhile, that is handed out again, to
+   * whoever reads it now.
+   */
+  async commitGiven(): Promise<void> {
+    if (this.#isPolling) throw new HttpFailure('CONSUMER_STATE', 'another read of this consumer waits: one at a time');
+    try {
+      await this.#reader().commit();
+    } catch (error) {
+      if (!(error instanceof WeirError) || !NOT_ITS_OWN.has(error.code)) throw error;
     }
   }
 
@@ -198,7 +221,7 @@ export class HttpConsumer implements HttpConsumerName {
     const { offsetReset, autoCommit } = this.settings;
     const consumer: GatewayConsumer = this.#client.consumer({
       groupId: this.groupId,
-      clientId: this.name,
+      ...(this.name === '' ? {} : { clientId: this.name }),
       ...reads,
       offsetReset,
       aheadBytes: HTTP_CONSUMER_AHEAD_BYTES,

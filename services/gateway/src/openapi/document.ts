@@ -25,6 +25,7 @@ export function openApiDocument(routes: readonly Route[], version: string): Reco
     tags: [
       { name: 'records', description: 'Produce, read and follow.' },
       { name: 'topics', description: 'Topics and the cluster.' },
+      { name: 'groups', description: 'Consumer groups, their lag, and their records in one call.' },
       { name: 'tree', description: 'The namespace: a tree of small nodes, with versions, sessions and watches.' },
       { name: 'v2', description: 'The dialect of the Strimzi Kafka bridge.' },
       { name: 'consumers', description: 'Consumers of groups, in the dialect of the Strimzi Kafka bridge.' },

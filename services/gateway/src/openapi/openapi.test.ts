@@ -36,6 +36,12 @@ const CALLS: readonly [string, string, string?][] = [
   ['POST', '/topics/orders/partitions/0', '{"records":[{"value":1,"headers":[{"key":"a","value":"/w=="}]}]}'],
   ['GET', '/topics/orders/partitions/0/offsets'],
   ['POST', '/admin/topics', '{"topic_name":"made-too"}'],
+  ['POST', '/v1/groups/h/offsets', '{"topic":"orders","to":"latest"}'],
+  ['GET', '/v1/groups/h/records?topics=orders,many&wait=0&limit=10'],
+  ['POST', '/v1/groups/h/commit'],
+  ['GET', '/v1/groups'],
+  ['GET', '/v1/groups/h'],
+  ['DELETE', '/v1/groups/h'],
   ['POST', '/consumers/g', '{"name":"c","auto.offset.reset":"earliest","format":"json"}'],
   ['POST', '/consumers/g/instances/c/assignments', '{"partitions":[{"topic":"orders","partition":0}]}'],
   ['GET', '/consumers/g/instances/c/assignments'],
@@ -80,6 +86,7 @@ function templateOf(path: string): string {
   return path
     .split('?', 1)[0]!
     .replace(/(topics\/)(orders|many|gone)/, '$1{topic}')
+    .replace(/(groups\/)h/, '$1{group}')
     .replace(/(consumers\/)g/, '$1{group}')
     .replace(/(instances\/)c/, '$1{instance}')
     .replace(/(partitions\/)0/, '$1{partition}')

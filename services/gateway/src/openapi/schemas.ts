@@ -123,6 +123,70 @@ export const SCHEMAS = {
       }),
     ),
   }),
+  Groups: closed({
+    groups: list(
+      closed({
+        group: { type: 'string' },
+        state: { type: 'string', examples: ['Stable', 'Empty'] },
+        protocol_type: { type: 'string' },
+        members: { type: 'integer', minimum: 0 },
+      }),
+    ),
+    incomplete: { description: 'Why there may be others.', ...list({ type: 'string' }) },
+  }),
+  Group: closed({
+    group: { type: 'string' },
+    state: { type: 'string' },
+    protocol_type: { type: 'string' },
+    protocol: { type: 'string' },
+    generation: { type: 'integer' },
+    members: list(
+      closed({
+        member_id: { type: 'string' },
+        instance_id: { type: ['string', 'null'] },
+        client_id: { type: 'string' },
+        host: { type: 'string' },
+        topics: list({ type: 'string' }),
+        assignment: list(closed({ topic: { type: 'string' }, partition: PARTITION })),
+      }),
+    ),
+    partitions: list(
+      closed({
+        topic: { type: 'string' },
+        partition: PARTITION,
+        offset: { type: ['integer', 'null'], format: 'int64', description: 'Null: nothing is committed.' },
+        end: { type: ['integer', 'null'], format: 'int64', description: 'Null where the leader did not say.' },
+        lag: { type: ['integer', 'null'], format: 'int64' },
+        member_id: { type: ['string', 'null'] },
+      }),
+    ),
+    lag: { type: 'integer', format: 'int64', description: 'Of all partitions of which it is known.' },
+  }),
+  GroupReset: closed(
+    {
+      topic: { type: 'string' },
+      partition: PARTITION,
+      to: { type: 'string', examples: ['earliest', 'latest', '7', '@2026-01-31T12:00:00Z'] },
+      by: { type: 'integer', description: 'So many records on, or back, no further than there are any.' },
+    },
+    ['partition', 'to', 'by'],
+  ),
+  GroupMoved: closed({
+    group: { type: 'string' },
+    topic: { type: 'string' },
+    dry_run: { type: 'boolean' },
+    partitions: list(
+      closed({ partition: PARTITION, from: { type: ['integer', 'null'], format: 'int64' }, to: OFFSET }),
+    ),
+  }),
+  GroupRecords: closed({
+    records: list({
+      description: 'As Record, with its topic.',
+      type: 'object',
+      properties: { topic: { type: 'string' }, partition: PARTITION, offset: OFFSET, value: {} },
+      required: ['topic', 'partition', 'offset', 'value'],
+    }),
+  }),
   NodeStat: { description: 'What is known of a node besides its data.', ...closed(STAT) },
   Node: closed(
     {
