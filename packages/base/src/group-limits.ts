@@ -1,7 +1,7 @@
 /** Limits of consumer groups; all others are in limits.ts. */
 
 import { assert } from './assert.ts';
-import { PARTITIONS_PER_REQUEST_MAX } from './limits.ts';
+import { PARTITIONS_PER_REQUEST_MAX, READ_WAIT_MS_MAX, SESSION_TIMEOUT_MS } from './limits.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -86,6 +86,14 @@ export const HTTP_CONSUMER_CHECK_MS = 1_000;
 export const HTTP_CONSUMER_EXPIRED_MS = 10 * 60_000;
 /** So many that have expired are remembered. */
 export const HTTP_CONSUMERS_EXPIRED_MAX = 10_000;
+/** A request waits so long for a consumer whose gateway cannot be reached: until that one's session is over, and a moment. */
+export const HTTP_CONSUMER_MOVE_MS = SESSION_TIMEOUT_MS + 4_000;
+export const HTTP_CONSUMER_MOVE_RETRY_MS = 200;
+/** How often a gateway looks for consumers whose gateways are gone, and that nobody calls. */
+export const HTTP_CONSUMER_SWEEP_MS = 60_000;
+/** A gateway that answers a request for another one with more, or says nothing for so long, is given up. */
+export const HTTP_FORWARD_BYTES_MAX = 64 * MIB;
+export const HTTP_FORWARD_IDLE_MS = READ_WAIT_MS_MAX + 15_000;
 /** How long a read waits that does not say: Confluent's `consumer.request.timeout.ms`. */
 export const HTTP_CONSUMER_WAIT_MS = 1_000;
 /** Of a group's id and of a consumer's name in a path. */

@@ -5,6 +5,7 @@ import { topicNameProblem } from '@weir/base/ids.ts';
 import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import type { Random } from '@weir/base/random.ts';
 import type { Logger, Registry, Tracer } from '@weir/runtime/world.ts';
+import type { ConsumerPlaces } from './consumers/consumer-places.ts';
 import type { ConsumerTable } from './consumers/consumer-table.ts';
 import type { GatewayClient } from './gateway-client.ts';
 import type { ByteBudget } from './http/byte-budget.ts';
@@ -26,8 +27,10 @@ export interface GatewayContext {
   readonly readBytes: number;
   /** What the producer may hold. */
   readonly producerBufferBytes: number;
-  /** Those of REST v2. */
+  /** Consumers over HTTP that this gateway has. */
   readonly consumers: ConsumerTable;
+  /** And where all of them are. */
+  readonly consumerPlaces: ConsumerPlaces;
   /** Streamed answers, of both directions, that are under way. */
   readonly streams: StreamCount;
   /** Aborts when the gateway stops, so that nobody waits any longer. */

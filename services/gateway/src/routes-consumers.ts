@@ -12,6 +12,7 @@ import {
   subscribeV2,
   subscriptionV2,
   unsubscribeV2,
+  whereItIs,
 } from './consumers/consumers-v2.ts';
 import { ref } from './openapi/schemas.ts';
 import type { Schema, SchemaName } from './openapi/schemas.ts';
@@ -45,7 +46,7 @@ function route(
     method,
     path,
     ...(takesBody ? { body: () => 'whole' as const } : {}),
-    handle: v2(handle),
+    handle: v2(path.startsWith(INSTANCE) ? whereItIs(handle, path.slice(INSTANCE.length)) : handle),
     operation: { ...operation, tag: 'consumers' },
   };
 }

@@ -29,6 +29,8 @@ export class ConsumerTable {
   /** When those that expired did so, the oldest first. */
   readonly #expired = new Map<string, number>();
   readonly #cancel: Cancel;
+  /** Told of each that expires. */
+  onExpired: (consumer: HttpConsumer) => void = () => {};
 
   constructor(client: Pick<GatewayClient, 'consumer'>, world: Pick<World, 'clock' | 'logger'>, limit: number) {
     this.#client = client;
@@ -65,7 +67,7 @@ export class ConsumerTable {
   /** A consumer that is called, and is idle from now on. @throws HttpFailure UNKNOWN_CONSUMER, CONSUMER_EXPIRED */
   find(who: HttpConsumerName): HttpConsumer {
     const entry = this.#entries.get(keyOf(who));
-    if (entry === undefined) throw this.#missing(who);
+    if (entry === undefined) throw this.missing(who, false);
     entry.usedMs = this.#world.clock.monotonicMs();
     return entry.consumer;
   }
@@ -77,12 +79,35 @@ export class ConsumerTable {
     await consumer.close({ isDone: true });
   }
 
+  /** Another gateway has it, if there is one here: it leaves its group. */
+  async drop(who: HttpConsumerName): Promise<void> {
+    const entry = this.#entries.get(keyOf(who));
+    this.#entries.delete(keyOf(who));
+    await entry?.consumer.close({ isDone: false });
+  }
+
   /** All leave their groups. */
   async close(): Promise<void> {
     this.#cancel();
     const all = [...this.#entries.values()];
     this.#entries.clear();
     await Promise.all(all.map(({ consumer }) => consumer.close({ isDone: false })));
+  }
+
+  /** Why there is no such consumer. `hasExpired`: that is known from elsewhere. */
+  missing(who: HttpConsumerName, hasExpired: boolean): HttpFailure {
+    const { groupId, name } = who;
+    if (hasExpired || this.#expired.has(keyOf(who))) {
+      const message =
+        `the consumer "${name}" of group "${groupId}" has expired: nobody called it for ` +
+        `${HTTP_CONSUMER_IDLE_MS / 60_000} minutes. Create it anew; it goes on at what was committed`;
+      return new HttpFailure('CONSUMER_EXPIRED', message);
+    }
+    const message =
+      name === ''
+        ? `nothing was read for group "${groupId}" here, or not for long: GET /v1/groups/{group}/records?topics= does that`
+        : `group "${groupId}" has no consumer "${name}": create it with POST /consumers/{group}`;
+    return new HttpFailure('UNKNOWN_CONSUMER', message);
   }
 
   #check(): void {
@@ -94,6 +119,7 @@ export class ConsumerTable {
       this.#world.logger.info({ group: groupId, consumer: name }, 'a consumer expired: nobody has called it');
       this.#entries.delete(key);
       this.#expired.set(key, nowMs);
+      this.onExpired(entry.consumer);
       entry.consumer
         .close({ isDone: false })
         .catch((error: unknown) => this.#world.logger.debug({ err: error }, 'an expired consumer did not close'));
@@ -103,21 +129,6 @@ export class ConsumerTable {
       if (isRemembered && this.#expired.size <= HTTP_CONSUMERS_EXPIRED_MAX) break;
       this.#expired.delete(key);
     }
-  }
-
-  #missing(who: HttpConsumerName): HttpFailure {
-    const { groupId, name } = who;
-    if (this.#expired.has(keyOf(who))) {
-      const message =
-        `the consumer "${name}" of group "${groupId}" has expired: nobody called it for ` +
-        `${HTTP_CONSUMER_IDLE_MS / 60_000} minutes. Create it anew; it goes on at what was committed`;
-      return new HttpFailure('CONSUMER_EXPIRED', message);
-    }
-    const message =
-      name === ''
-        ? `nothing was read for group "${groupId}" here, or not for long: GET /v1/groups/{group}/records?topics= does that`
-        : `group "${groupId}" has no consumer "${name}": create it with POST /consumers/{group}`;
-    return new HttpFailure('UNKNOWN_CONSUMER', message);
   }
 }
 

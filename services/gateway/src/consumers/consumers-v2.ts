@@ -7,6 +7,7 @@ import type { GatewayContext } from '../context.ts';
 import { emptyReply, jsonReply } from '../http/exchange.ts';
 import type { GatewayReply, GatewayRequest } from '../http/exchange.ts';
 import { HttpFailure, invalidBody } from '../http/failure.ts';
+import type { Route } from '../route.ts';
 import { parseOffsets, parsePartitions, parsePositions, parseSubscription } from './consumer-bodies.ts';
 import { parseNewConsumer } from './consumer-settings.ts';
 import type { HttpConsumer, HttpConsumerName } from './http-consumer.ts';
@@ -15,11 +16,11 @@ import { pollV2 } from './poll-v2.ts';
 /* Consumers in the dialect of the Strimzi bridge. */
 
 /** POST /consumers/{group} */
-export function createConsumerV2(context: GatewayContext, request: GatewayRequest): GatewayReply {
+export async function createConsumerV2(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
   request.query.allow([]);
   const groupId = groupOf(request);
   const { name = newName(context), settings } = parseNewConsumer(request.body);
-  context.consumers.create({ groupId, name }, settings);
+  await context.consumerPlaces.create({ groupId, name }, settings);
   const path = `/consumers/${encodeURIComponent(groupId)}/instances/${encodeURIComponent(name)}`;
   return jsonReply(200, { instance_id: name, base_uri: `${originOf(request)}${path}` });
 }
@@ -27,13 +28,15 @@ export function createConsumerV2(context: GatewayContext, request: GatewayReques
 /** DELETE /consumers/{group}/instances/{instance} */
 export async function deleteConsumerV2(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
   request.query.allow([]);
-  await context.consumers.delete(nameOf(request));
+  await context.consumerPlaces.delete(nameOf(request));
   return emptyReply(204);
 }
 
 /** POST …/subscription */
-export function subscribeV2(context: GatewayContext, request: GatewayRequest): GatewayReply {
-  calledConsumer(context, request).subscribe(parseSubscription(request.body));
+export async function subscribeV2(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
+  const consumer = calledConsumer(context, request);
+  consumer.subscribe(parseSubscription(request.body));
+  await context.consumerPlaces.save(consumer);
   return emptyReply(204);
 }
 
@@ -52,7 +55,9 @@ export function subscriptionV2(context: GatewayContext, request: GatewayRequest)
 
 /** DELETE …/subscription */
 export async function unsubscribeV2(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
-  await calledConsumer(context, request).unsubscribe();
+  const consumer = calledConsumer(context, request);
+  await consumer.unsubscribe();
+  await context.consumerPlaces.save(consumer);
   return emptyReply(204);
 }
 
@@ -65,6 +70,7 @@ export async function assignV2(context: GatewayContext, request: GatewayRequest)
   await Promise.all([...topics].map((topic) => knownTopic(context, { topic })));
   for (const { topic, partition } of places) knownPartition(context.client.topic(topic)!, String(partition));
   await consumer.assign(places);
+  await context.consumerPlaces.save(consumer);
   return emptyReply(204);
 }
 
@@ -149,6 +155,16 @@ function placesAsked(request: GatewayRequest, consumer: HttpConsumer): readonly 
 function calledConsumer(context: GatewayContext, request: GatewayRequest): HttpConsumer {
   request.query.allow([]);
   return context.consumers.find(nameOf(request));
+}
+
+/** Has a consumer's request answered by the gateway that has the consumer. */
+export function whereItIs(handle: Route['handle'], suffix: string): Route['handle'] {
+  return (context, request) => {
+    const { groupId, name } = nameOf(request);
+    const path = `/consumers/${encodeURIComponent(groupId)}/instances/${encodeURIComponent(name)}${suffix}`;
+    const here = (): ReturnType<Route['handle']> => handle(context, request);
+    return context.consumerPlaces.serve({ groupId, name }, request, `${path}${request.query.sent}`, here);
+  };
 }
 
 function nameOf(request: GatewayRequest): HttpConsumerName {

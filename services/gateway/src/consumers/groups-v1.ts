@@ -14,7 +14,7 @@ import { recordJson } from '../json/record-json.ts';
 import { waitMs } from '../rest/read-parameters.ts';
 import { groupOf } from './consumers-v2.ts';
 import type { HttpConsumerSettings } from './consumer-settings.ts';
-import type { HttpConsumer, HttpConsumerName } from './http-consumer.ts';
+import type { HttpConsumerName } from './http-consumer.ts';
 
 /* Groups in /v1. */
 
@@ -100,7 +100,17 @@ export async function resetGroup(context: GatewayContext, request: GatewayReques
  */
 export async function readGroup(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
   request.query.allow(['topics', 'limit', 'wait', 'from']);
-  const consumer = memberOf(context, request);
+  await ensureMember(context, request);
+  return whereItIs(context, request, '/records', () => readHere(context, request));
+}
+
+async function readHere(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
+  const consumer = context.consumers.find(memberName(request));
+  const topics = topicsOf(request);
+  if (topics.length > 0 && consumer.subscribedTopics().join() !== topics.join()) {
+    consumer.subscribe(topics);
+    await context.consumerPlaces.save(consumer);
+  }
   const limit = request.query.integer('limit', { min: 1, max: READ_RECORDS_MAX }) ?? READ_RECORDS_DEFAULT;
   const wait = waitMs(request.query.text('wait'));
   if (context.budget.isSpent) {
@@ -123,21 +133,33 @@ export async function readGroup(context: GatewayContext, request: GatewayRequest
 }
 
 /** POST /v1/groups/{group}/commit: what was handed out is done. */
-export async function commitGroup(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
+export function commitGroup(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
   request.query.allow([]);
-  await context.consumers.find(memberName(request)).commit();
-  return emptyReply(204);
+  return whereItIs(context, request, '/commit', async () => {
+    await context.consumers.find(memberName(request)).commit();
+    return emptyReply(204);
+  });
 }
 
-/** The consumer behind a group's reads; it reads what the call says. */
-function memberOf(context: GatewayContext, request: GatewayRequest): HttpConsumer {
-  const topics =
-    request.query
-      .text('topics')
-      ?.split(',')
-      .filter((topic) => topic !== '') ?? [];
+function whereItIs(
+  context: GatewayContext,
+  request: GatewayRequest,
+  suffix: string,
+  here: () => Promise<GatewayReply>,
+): Promise<GatewayReply> {
+  const who = memberName(request);
+  const path = `/v1/groups/${encodeURIComponent(who.groupId)}${suffix}${request.query.sent}`;
+  return context.consumerPlaces.serve(who, request, path, here);
+}
+
+/** Makes the consumer behind a group's reads, unless some gateway has it. */
+async function ensureMember(context: GatewayContext, request: GatewayRequest): Promise<void> {
   const from = request.query.choice('from', ['earliest', 'latest']) ?? 'earliest';
   const who = memberName(request);
+  if (await context.consumerPlaces.has(who)) return;
+  if (topicsOf(request).length === 0) {
+    throw new HttpFailure('INVALID_REQUEST', 'topics= is missing: say which topics the group reads, as topics=a,b');
+  }
   const settings: HttpConsumerSettings = {
     format: 'json',
     offsetReset: from,
@@ -145,14 +167,16 @@ function memberOf(context: GatewayContext, request: GatewayRequest): HttpConsume
     minBytes: 1,
     waitMs: 0,
   };
-  const known = context.consumers.has(who) ? context.consumers.find(who) : undefined;
-  if (known === undefined && topics.length === 0) {
-    throw new HttpFailure('INVALID_REQUEST', 'topics= is missing: say which topics the group reads, as topics=a,b');
+  try {
+    await context.consumerPlaces.create(who, settings);
+  } catch (error) {
+    // Another call was faster: then that one's is it.
+    if (!(error instanceof HttpFailure) || error.code !== 'CONSUMER_EXISTS') throw error;
   }
-  const consumer = known ?? context.consumers.create(who, settings);
-  const names = [...new Set(topics)];
-  if (names.length > 0 && consumer.subscribedTopics().join() !== names.join()) consumer.subscribe(names);
-  return consumer;
+}
+
+function topicsOf({ query }: GatewayRequest): readonly string[] {
+  return [...new Set((query.text('topics') ?? '').split(',').filter((topic) => topic !== ''))];
 }
 
 function memberName(request: GatewayRequest): HttpConsumerName {

@@ -9,6 +9,7 @@ import type { CommittedGroupOffset, GroupOffset } from '@weir/client/group/group
 import type { TopicsWanted } from '@weir/client/group/subscribed-topics.ts';
 import type { GatewayClient, GatewayConsumer } from '../gateway-client.ts';
 import { HttpFailure } from '../http/failure.ts';
+import type { StoredReads } from './consumer-nodes.ts';
 import type { HttpConsumerSettings } from './consumer-settings.ts';
 
 /** Why a group does not take a commit of what is another member's now, or may be. */
@@ -53,6 +54,31 @@ export class HttpConsumer implements HttpConsumerName {
     this.name = who.name;
     this.settings = settings;
     this.#client = client;
+  }
+
+  /** What it reads, as it is stored. */
+  get reads(): StoredReads {
+    const reading = this.#reading;
+    switch (reading.kind) {
+      case 'nothing':
+        return { kind: 'nothing' };
+      case 'partitions':
+        return { kind: 'partitions', partitions: reading.partitions };
+      case 'topics':
+      case 'pattern': {
+        const { wanted } = reading;
+        return wanted instanceof RegExp
+          ? { kind: 'pattern', pattern: wanted.source }
+          : { kind: 'topics', topics: wanted };
+      }
+    }
+  }
+
+  /** Reads what was stored of it. */
+  async restore(reads: StoredReads): Promise<void> {
+    if (reads.kind === 'topics') this.subscribe(reads.topics);
+    if (reads.kind === 'pattern') this.subscribe(new RegExp(reads.pattern, 'u'));
+    if (reads.kind === 'partitions') await this.assign(reads.partitions);
   }
 
   /** Whether a read waits. */

@@ -24,6 +24,7 @@ const HTTP_ERRORS = {
   CONSUMER_EXPIRED: 404,
   CONSUMER_EXISTS: 409,
   CONSUMER_STATE: 409,
+  CONSUMER_MOVED: 503,
   MAX_BYTES_EXCEEDED: 422,
 } as const satisfies Record<string, number>;
 
