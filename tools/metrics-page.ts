@@ -33,7 +33,9 @@ export function registeredMetrics(): Record<'coordinator' | 'broker' | 'gateway'
       replicationMetrics(registry, {} as ReplicationGauges);
       groupMetrics(registry, {} as GroupGauges);
     }),
-    gateway: registered((registry) => new GatewayMetrics(registry, { streams: nothing, inFlightBytes: nothing })),
+    gateway: registered(
+      (registry) => new GatewayMetrics(registry, { streams: nothing, consumers: nothing, inFlightBytes: nothing }),
+    ),
     process: registered((registry) => registerProcessMetrics(registry, { version: VERSION, service: 'broker' })),
   };
 }

@@ -23,7 +23,15 @@ const schema = JSON.parse(readFileSync(`${CHART}/values.schema.json`, 'utf8')) a
 
 /** What the chart decides: addresses, places on the volume, and who a pod is. */
 const CHARTS = ['id', 'coordinators', 'grpc-listen', 'grpc-advertise', 'http-listen', 'ops-listen', 'insecure'];
-CHARTS.push('kafka-listen', 'kafka-advertise', 'replication-listen', 'replication-advertise', 'store', 'data-dir');
+CHARTS.push(
+  'peer-advertise',
+  'kafka-listen',
+  'kafka-advertise',
+  'replication-listen',
+  'replication-advertise',
+  'store',
+  'data-dir',
+);
 // Those of the store, which has values of its own: etcd.external.
 CHARTS.push('etcd-prefix', 'etcd-ca', 'etcd-certificate', 'etcd-key', 'etcd-user', 'etcd-password-file');
 /** One value for all brokers would put them into the same rack. */

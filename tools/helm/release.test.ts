@@ -63,6 +63,7 @@ describe.skipIf(noHelm)('a release', () => {
     });
     expect(valuesOf('gateway')).toMatchObject({
       id: 'weir-gateway-7',
+      'peer-advertise': '10.0.0.7:8080',
       'allowed-origins': 'https://app.example.com,https://admin.example.com',
       coordinators: [0, 1, 2]
         .map((index) => `weir-coordinator-${index}.weir-coordinator.streams.svc.cluster.local:7070`)
@@ -235,6 +236,7 @@ function environmentOf(env: NonNullable<IContainer['env']>, component: string): 
     'metadata.name': `weir-${component}-7`,
     'metadata.namespace': 'streams',
     'spec.nodeName': 'node-1',
+    'status.podIP': '10.0.0.7',
     "metadata.labels['apps.kubernetes.io/pod-index']": '7',
   };
   const environment: Record<string, string> = {};

@@ -1,7 +1,7 @@
 /** Limits of consumer groups; all others are in limits.ts. */
 
 import { assert } from './assert.ts';
-import { PARTITIONS_PER_REQUEST_MAX } from './limits.ts';
+import { PARTITIONS_PER_REQUEST_MAX, READ_WAIT_MS_MAX, SESSION_TIMEOUT_MS } from './limits.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -68,6 +68,39 @@ export const CONSUMER_POLL_RECORDS_MAX = 500;
 /** A consumer that is closed commits and leaves within this. */
 export const CONSUMER_CLOSE_MS_MAX = 5_000;
 
+// Consumers over HTTP.
+/** Of one gateway; fewer where it has little memory. */
+export const HTTP_CONSUMERS_MAX = 1_000;
+/** And as few. */
+export const HTTP_CONSUMERS_MIN = 16;
+/** A pattern of topics' names, and what may be repeated in it. */
+export const HTTP_CONSUMER_PATTERN_CHARS_MAX = 249;
+export const HTTP_CONSUMER_PATTERN_REPEATS_MAX = 3;
+/** What one reads ahead, as it is stored; of each partition CONSUMER_PARTITION_AHEAD_BYTES_MIN in any case. */
+export const HTTP_CONSUMER_AHEAD_BYTES = 512 * KIB;
+/** One that nobody calls for so long is closed. */
+export const HTTP_CONSUMER_IDLE_MS = 5 * 60_000;
+/** How often that is looked at. */
+export const HTTP_CONSUMER_CHECK_MS = 1_000;
+/** So long it is told that it has expired, and not that there is none. */
+export const HTTP_CONSUMER_EXPIRED_MS = 10 * 60_000;
+/** So many that have expired are remembered. */
+export const HTTP_CONSUMERS_EXPIRED_MAX = 10_000;
+/** A request waits so long for a consumer whose gateway cannot be reached: until that one's session is over, and a moment. */
+export const HTTP_CONSUMER_MOVE_MS = SESSION_TIMEOUT_MS + 4_000;
+export const HTTP_CONSUMER_MOVE_RETRY_MS = 200;
+/** How often a gateway looks for consumers whose gateways are gone, and that nobody calls. */
+export const HTTP_CONSUMER_SWEEP_MS = 60_000;
+/** A gateway that answers a request for another one with more, or says nothing for so long, is given up. */
+export const HTTP_FORWARD_BYTES_MAX = 64 * MIB;
+export const HTTP_FORWARD_IDLE_MS = READ_WAIT_MS_MAX + 15_000;
+/** How long a read waits that does not say: Confluent's `consumer.request.timeout.ms`. */
+export const HTTP_CONSUMER_WAIT_MS = 1_000;
+/** Of a group's id and of a consumer's name in a path. */
+export const HTTP_CONSUMER_NAME_CHARS_MAX = 255;
+/** Partitions in one call about a consumer. */
+export const HTTP_CONSUMER_PLACES_MAX = 10_000;
+
 // Offsets.
 /** What a client may store with an offset: Kafka's `offset.metadata.max.bytes`. */
 export const OFFSET_METADATA_BYTES_MAX = 4 * KIB;
@@ -96,6 +129,7 @@ export const METRIC_GROUPS_MAX = 1_000;
 /** Of a group's id, in metrics: one that is longer is not named there. */
 export const METRIC_GROUP_ID_CHARS_MAX = 249;
 
+assert(HTTP_CONSUMER_IDLE_MS <= CONSUMER_POLL_INTERVAL_MS_MAX, 'a consumer over HTTP is not out of its group first');
 assert(GROUP_LAG_CALL_MS < GROUP_LAG_INTERVAL_MS, 'a leader has answered or not before it is asked again');
 assert(
   2 * METRIC_GROUP_PARTITIONS_MAX <= PARTITIONS_PER_REQUEST_MAX,

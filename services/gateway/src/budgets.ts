@@ -1,3 +1,4 @@
+import { HTTP_CONSUMER_AHEAD_BYTES, HTTP_CONSUMERS_MAX, HTTP_CONSUMERS_MIN } from '@weir/base/group-limits.ts';
 import {
   GATEWAY_PROCESS_BYTES,
   HTTP_BODY_BYTES_MAX,
@@ -15,11 +16,13 @@ export interface Budgets {
   readonly producerBufferBytes: number;
   /** What one read brings at most, but for its last record. */
   readonly readBytes: number;
+  /** Consumers at a time: what they read ahead is an eighth. */
+  readonly consumersMax: number;
 }
 
 /**
- * The budgets under a memory limit: a quarter each of what the process itself leaves of it. The other half is for what
- * bytes take beside themselves: sockets' chunks, text in two forms, and what the collector has not come to yet.
+ * The budgets under a memory limit: a quarter each of what the process itself leaves of it. The rest is for what
+ * consumers read ahead, and for what bytes take beside themselves: sockets' chunks, text in two forms, and what the collector has not come to yet.
  */
 export function budgetsFor(memoryLimitBytes: number): Budgets {
   const share = Math.floor(Math.max(0, memoryLimitBytes - GATEWAY_PROCESS_BYTES) / 4);
@@ -29,5 +32,9 @@ export function budgetsFor(memoryLimitBytes: number): Budgets {
     inFlightBytes,
     producerBufferBytes: Math.min(PRODUCER_BUFFER_BYTES_MAX, Math.max(HTTP_BODY_BYTES_MAX, share)),
     readBytes: Math.min(READ_BYTES_MAX, Math.max(READ_BYTES_MIN, Math.floor(inFlightBytes / 16))),
+    consumersMax: Math.min(
+      HTTP_CONSUMERS_MAX,
+      Math.max(HTTP_CONSUMERS_MIN, Math.floor(share / 2 / HTTP_CONSUMER_AHEAD_BYTES)),
+    ),
   };
 }

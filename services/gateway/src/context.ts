@@ -3,7 +3,10 @@ import type { Clock } from '@weir/base/clock.ts';
 import { WeirError } from '@weir/base/errors.ts';
 import { topicNameProblem } from '@weir/base/ids.ts';
 import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
+import type { Random } from '@weir/base/random.ts';
 import type { Logger, Registry, Tracer } from '@weir/runtime/world.ts';
+import type { ConsumerPlaces } from './consumers/consumer-places.ts';
+import type { ConsumerTable } from './consumers/consumer-table.ts';
 import type { GatewayClient } from './gateway-client.ts';
 import type { ByteBudget } from './http/byte-budget.ts';
 import { HttpFailure } from './http/failure.ts';
@@ -13,6 +16,7 @@ import type { GatewayMetrics } from './metrics.ts';
 export interface GatewayContext {
   readonly client: GatewayClient;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   readonly tracer: Tracer;
   readonly registry: Registry;
@@ -23,6 +27,10 @@ export interface GatewayContext {
   readonly readBytes: number;
   /** What the producer may hold. */
   readonly producerBufferBytes: number;
+  /** Consumers over HTTP that this gateway has. */
+  readonly consumers: ConsumerTable;
+  /** And where all of them are. */
+  readonly consumerPlaces: ConsumerPlaces;
   /** Streamed answers, of both directions, that are under way. */
   readonly streams: StreamCount;
   /** Aborts when the gateway stops, so that nobody waits any longer. */

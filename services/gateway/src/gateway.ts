@@ -4,10 +4,14 @@ import { isLoopbackHost, listenProblem } from '@weir/runtime/listen-rule.ts';
 import { VERSION } from '@weir/runtime/run-service.ts';
 import type { Service, World } from '@weir/runtime/world.ts';
 import { budgetsFor } from './budgets.ts';
+import { ConsumerNodes } from './consumers/consumer-nodes.ts';
+import { ConsumerPlaces } from './consumers/consumer-places.ts';
+import { ConsumerTable } from './consumers/consumer-table.ts';
 import { StreamCount } from './context.ts';
 import type { GatewayContext } from './context.ts';
 import type { GatewayClient } from './gateway-client.ts';
 import { ByteBudget } from './http/byte-budget.ts';
+import { Forwarder } from './http/forward.node.ts';
 import { startHttpServer } from './http/http-server.node.ts';
 import { GatewayMetrics } from './metrics.ts';
 import type { GatewayOptions } from './options.ts';
@@ -22,6 +26,22 @@ export async function startGateway(options: GatewayOptions, world: World, client
   const budgets = budgetsFor(options['memory-limit'] ?? world.memoryLimitBytes);
   const budget = new ByteBudget(budgets.inFlightBytes);
   const streams = new StreamCount(STREAMS_MAX);
+  const consumers = new ConsumerTable(client, world, budgets.consumersMax);
+  // The real port is known once it listens.
+  let peerAddress = options['peer-advertise'] ?? listen;
+  const forwarder = new Forwarder(options.id);
+  let registration: GatewayRegistration | undefined;
+  const consumerPlaces = new ConsumerPlaces({
+    table: consumers,
+    nodes: new ConsumerNodes(client.namespace),
+    world,
+    forward: forwarder.forward,
+    self: () => {
+      const shown = registration?.shown;
+      return shown === undefined ? undefined : { ...shown, http: peerAddress };
+    },
+  });
+  consumers.onExpired = (consumer) => consumerPlaces.expired(consumer);
   const stopping = new AbortController();
   const notReady = (): string | undefined => {
     if (stopping.signal.aborted) return 'stopping';
@@ -29,12 +49,14 @@ export async function startGateway(options: GatewayOptions, world: World, client
   };
   const metrics = new GatewayMetrics(world.registry, {
     streams: () => streams.count,
+    consumers: () => consumers.count,
     inFlightBytes: () => budget.used,
   });
-  const { clock, logger, tracer, registry } = world;
+  const { clock, random, logger, tracer, registry } = world;
   const context: GatewayContext = {
     client,
     clock,
+    random,
     logger,
     tracer,
     registry,
@@ -42,6 +64,8 @@ export async function startGateway(options: GatewayOptions, world: World, client
     budget,
     producerBufferBytes: budgets.producerBufferBytes,
     readBytes: budgets.readBytes,
+    consumers,
+    consumerPlaces,
     streams,
     stopping: stopping.signal,
     notReady,
@@ -57,18 +81,23 @@ export async function startGateway(options: GatewayOptions, world: World, client
       allowedOrigins: new Set(options['allowed-origins']?.split(',') ?? []),
     },
   });
+  peerAddress = options['peer-advertise'] ?? server.address;
   const httpAddress = options['http-advertise'] ?? server.address;
-  const registration = new GatewayRegistration(client.namespace, { id: options.id, httpAddress }, world);
+  registration = new GatewayRegistration(client.namespace, { id: options.id, httpAddress }, world);
   return {
     addresses: { http: httpAddress },
     notReady,
     async stop() {
       stopping.abort();
-      registration.stop();
+      registration?.stop();
+      consumerPlaces.stop();
+      // Others take them over from here on; who waits for records gets none.
+      await consumers.close();
       await server.drain(options['drain-time-ms']);
       // One grace for requests and for records that are still on their way: whoever waits for a stop knows of one.
       const deadlineMs = clock.monotonicMs() + STOP_GRACE_MS;
       await server.stop(STOP_GRACE_MS);
+      forwarder.close();
       await client.close(Math.max(0, deadlineMs - clock.monotonicMs()));
     },
   };

@@ -4,6 +4,7 @@ import type { Counter, Histogram, Registry } from '@weir/runtime/world.ts';
 /** What is asked when somebody looks at the metrics. */
 export interface MeasuredNow {
   streams(): number;
+  consumers(): number;
   inFlightBytes(): number;
 }
 
@@ -19,6 +20,7 @@ export class GatewayMetrics {
   readonly bytesOut: Counter;
   readonly recordsIn: Counter;
   readonly recordsOut: Counter;
+  readonly consumerRecords: Counter;
   readonly #requests: Counter<'route' | 'method' | 'status'>;
   readonly #duration: Histogram<'route'>;
 
@@ -41,6 +43,15 @@ export class GatewayMetrics {
       help: 'Records acknowledged by brokers.',
     });
     this.recordsOut = counter(registry, { name: 'weir_gateway_records_out_total', help: 'Records handed out.' });
+    this.consumerRecords = counter(registry, {
+      name: 'weir_gateway_consumer_records_total',
+      help: 'Records handed out to consumers over HTTP; they are in weir_gateway_records_out_total as well.',
+    });
+    gauge(registry, {
+      name: 'weir_gateway_consumers',
+      help: 'Consumers over HTTP that this gateway has.',
+      collect: (self) => self.set(now.consumers()),
+    });
     gauge(registry, {
       name: 'weir_gateway_streams',
       help: 'Streams under way, of both directions.',

@@ -26,6 +26,14 @@ export const gatewayOptions = declareOptions({
     description: 'What clients reach it by, where that differs from http-listen',
     check: addressProblem,
   },
+  'peer-advertise': {
+    type: 'string',
+    optional: true,
+    placeholder: 'HOST:PORT',
+    description:
+      'What other gateways reach it by, for consumers that one of them has, where that differs from http-listen',
+    check: addressProblem,
+  },
   'ops-listen': {
     type: 'string',
     default: '127.0.0.1:8081',

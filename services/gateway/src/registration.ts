@@ -25,6 +25,13 @@ export class GatewayRegistration {
     this.#open();
   }
 
+  /** What it is shown by, while it is. */
+  get shown(): { readonly gateway: string; readonly session: number } | undefined {
+    const session = this.#session;
+    if (this.#stopped || session === undefined || session.signal.aborted) return undefined;
+    return { gateway: this.#gateway.id, session: session.owner };
+  }
+
   /** It is not shown any more, from now on: others send it nothing new while it drains. */
   stop(): void {
     this.#stopped = true;

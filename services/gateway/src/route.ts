@@ -16,12 +16,14 @@ export interface Route {
 /** A route for people and generators. */
 export interface Operation {
   readonly id: string;
-  readonly tag: 'records' | 'topics' | 'tree' | 'v2' | 'operation';
+  readonly tag: 'records' | 'topics' | 'groups' | 'tree' | 'v2' | 'consumers' | 'operation';
   readonly summary: string;
   readonly description?: string;
   readonly parameters?: readonly Parameter[];
   /** The body's schema by media type. */
   readonly request?: Readonly<Record<string, Schema>>;
+  /** Whether it means something without a body. */
+  readonly bodyMayBeAbsent?: true;
   /** By status. Errors are the same everywhere and left out. */
   readonly responses: Readonly<Record<number, Response>>;
 }

@@ -10,13 +10,15 @@ import {
 import { createTopicV2 } from './rest/topics.ts';
 import type { Operation, Route } from './route.ts';
 
-const V2 = 'application/vnd.kafka.v2+json';
+/** What the dialect calls its JSON, records apart. */
+export const V2 = 'application/vnd.kafka.v2+json';
 
 /** Clients of the bridge ask for its media type, and get it; all others get application/json. */
-function v2(handle: Route['handle']): Route['handle'] {
+export function v2(handle: Route['handle']): Route['handle'] {
   return async (context, request) => {
     const reply = await handle(context, request);
-    if (reply.kind !== 'whole' || !String(request.headers['accept']).includes(V2)) return reply;
+    if (reply.kind !== 'whole' || !reply.type.startsWith('application/json')) return reply;
+    if (!String(request.headers['accept']).includes(V2)) return reply;
     return { ...reply, type: V2 };
   };
 }

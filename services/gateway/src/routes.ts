@@ -3,13 +3,22 @@ import { openApiDocument } from './openapi/document.ts';
 import { ref } from './openapi/schemas.ts';
 import { healthy, info, metrics, ready } from './rest/info.ts';
 import type { Operation, Route } from './route.ts';
+import { routesConsumers } from './routes-consumers.ts';
+import { routesGroups } from './routes-groups.ts';
 import { routesTree } from './routes-tree.ts';
 import { routesV1 } from './routes-v1.ts';
 import { routesV2 } from './routes-v2.ts';
 
 /** Every route of the gateway, in the order in which the OpenAPI document shows them. */
 export function allRoutes(version: string): readonly Route[] {
-  const routes: Route[] = [...routesV1, ...routesTree, ...routesV2, ...operationRoutes(version)];
+  const routes: Route[] = [
+    ...routesV1,
+    ...routesGroups,
+    ...routesTree,
+    ...routesV2,
+    ...routesConsumers,
+    ...operationRoutes(version),
+  ];
   let text: string | undefined;
   const handle = (): ReturnType<Route['handle']> =>
     rawJsonReply(200, (text ??= `${JSON.stringify(openApiDocument(routes, version))}\n`));

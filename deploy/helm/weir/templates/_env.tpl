@@ -64,6 +64,13 @@
 {{- define "weir.env.gateway" }}
 - name: WEIR_GATEWAY_ID
   value: $(POD_NAME)
+# Where the other gateways reach this one: each of them serves the consumers of all.
+- name: POD_IP
+  valueFrom:
+    fieldRef:
+      fieldPath: status.podIP
+- name: WEIR_GATEWAY_PEER_ADVERTISE
+  value: $(POD_IP):{{ (include "weir.ports" . | fromYaml).gateway.http }}
 {{- end -}}
 
 {{/* OpenTelemetry's own variables. Takes {root, component}. */}}

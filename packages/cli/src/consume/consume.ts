@@ -2,13 +2,13 @@ import { TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
 import type { Client } from '@weir/client/client.ts';
 import { clientOptions, clientShorts } from '../client-options.ts';
 import { defineCommand, EXIT, UsageError } from '../command.ts';
-import { placeAfter } from '../group/seek-target.ts';
+import { placeAfter } from '@weir/client/group/seek-target.ts';
 import { partitionsOf, topicOf, withClient } from '../with-client.ts';
 import { printAsMember } from './print-as-member.ts';
 import { Printer } from './printer.ts';
 import { jsonLines, textLines } from './record-text.ts';
-import { parseStartAt, startAtProblem } from './start-at.ts';
-import type { StartAt } from './start-at.ts';
+import { parseStartAt, startAtProblem } from '@weir/client/group/start-at.ts';
+import type { StartAt } from '@weir/client/group/start-at.ts';
 import { tailPartition } from './tail-partition.ts';
 
 /** `weir consume` */

@@ -1,21 +1,13 @@
-import { WeirError } from '@weir/base/errors.ts';
 import { TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
 import type { Client } from '@weir/client/client.ts';
 import { clientOptions, clientShorts } from '../client-options.ts';
 import { defineCommand, EXIT, UsageError } from '../command.ts';
-import { parseStartAt, startAtProblem } from '../consume/start-at.ts';
+import { parseStartAt, startAtProblem } from '@weir/client/group/start-at.ts';
 import { counted, table } from '../table.ts';
 import { partitionsOf, refusedInWords, topicOf, withClient } from '../with-client.ts';
-import { placeAfter } from './seek-target.ts';
-import type { SeekTarget } from './seek-target.ts';
-
-/** Where a group reads on in a partition, before and after. */
-interface Move {
-  readonly partition: number;
-  /** Null: nothing was committed. */
-  readonly from: number | null;
-  readonly to: number;
-}
+import { planMoves } from '@weir/client/group/move-group.ts';
+import type { GroupMove } from '@weir/client/group/move-group.ts';
+import type { SeekTarget } from '@weir/client/group/seek-target.ts';
 
 /** `weir group seek` */
 export const groupSeek = defineCommand({
@@ -64,14 +56,7 @@ export const groupSeek = defineCommand({
       const topic = topicOf(client, name);
       const isOffset = target.kind === 'offset';
       const partitions = partitionsOf(topic, options.partition, isOffset ? `--to ${target.offset}` : undefined);
-      const before = await refusedInWords(emptyGroupOffsets(client, group));
-      const moves = await Promise.all(
-        partitions.map(async (partition): Promise<Move> => {
-          const from = before.find((one) => one.topic === name && one.partition === partition)?.offset ?? null;
-          const to = await refusedInWords(placeAfter(client, { topic: name, partition, from }, target));
-          return { partition, from, to };
-        }),
-      );
+      const moves = await refusedInWords(planMoves(client, { groupId: group, topic: name, partitions }, target));
       if (!options['dry-run']) await move(client, group, name, moves);
       if (options.output === 'json') {
         terminal.out(`${JSON.stringify({ group, topic: name, dryRun: options['dry-run'], partitions: moves })}\n`);
@@ -97,23 +82,7 @@ function targetOf({ to, by }: { readonly to?: string | undefined; readonly by?: 
   throw new UsageError('say where to: --to earliest, latest, OFFSET or @TIME, or --by RECORDS');
 }
 
-/** @throws WeirError (as a rejection) NON_EMPTY_GROUP: somebody is in it */
-async function emptyGroupOffsets(
-  client: Client,
-  group: string,
-): Promise<readonly { readonly topic: string; readonly partition: number; readonly offset: number }[]> {
-  const { members } = await client.groups.describe(group).catch((error: unknown) => {
-    if (error instanceof WeirError && error.code === 'GROUP_ID_NOT_FOUND') return { members: [] };
-    throw error;
-  });
-  if (members.length > 0) {
-    const message = `${counted(members.length, 'member')} in group ${group}: they have to leave first`;
-    throw new WeirError('NON_EMPTY_GROUP', message);
-  }
-  return client.groups.offsets(group);
-}
-
-async function move(client: Client, group: string, topic: string, moves: readonly Move[]): Promise<void> {
+async function move(client: Client, group: string, topic: string, moves: readonly GroupMove[]): Promise<void> {
   const offsets = moves.map(({ partition, to }) => ({ topic, partition, offset: to }));
   const outcomes = await refusedInWords(client.groups.commit(group, offsets));
   const refusals = outcomes.flatMap((outcome) => outcome ?? []);

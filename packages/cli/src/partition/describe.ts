@@ -3,7 +3,7 @@ import type { PartitionInfo } from '@weir/client/metadata/cluster-image.ts';
 import { clientOptions, clientShorts } from '../client-options.ts';
 import { defineCommand, EXIT, UsageError } from '../command.ts';
 import { counted, table } from '../table.ts';
-import { offsetRanges } from '../topic/offset-ranges.ts';
+import { offsetRanges } from '@weir/client/group/offset-ranges.ts';
 import { topicOf, withClient } from '../with-client.ts';
 import { leaderCell, partitionRow } from './partition-rows.ts';
 import { STATE_IN_WORDS } from './partition-state.ts';

@@ -6,7 +6,7 @@ import { brokersCell, leaderCell, partitionRows } from '../partition/partition-r
 import { STATE_IN_WORDS } from '../partition/partition-state.ts';
 import { table } from '../table.ts';
 import { topicOf, withClient } from '../with-client.ts';
-import { offsetRanges } from './offset-ranges.ts';
+import { offsetRanges } from '@weir/client/group/offset-ranges.ts';
 import { topicJson } from './topic-json.ts';
 
 /** `weir topic describe` */

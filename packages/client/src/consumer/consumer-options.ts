@@ -1,5 +1,6 @@
 import { WeirError } from '@weir/base/errors.ts';
 import {
+  CONSUMER_AHEAD_BYTES_MAX,
   CONSUMER_COMMIT_INTERVAL_MS,
   CONSUMER_POLL_INTERVAL_MS_MAX,
   CONSUMER_SESSION_TIMEOUT_MS,
@@ -19,7 +20,12 @@ const ASSIGNORS: Readonly<Record<AssignorName, Assignor>> = {
 export interface ConsumerOptions {
   readonly groupId: string;
   /** Names of topics, or a pattern that they match: those that come later too. */
-  readonly topics: TopicsWanted;
+  readonly topics?: TopicsWanted;
+  /**
+   * Instead of topics: it reads these and nothing else, whoever else does, and is no member of its group. Its commits are taken
+   * while the group has no members.
+   */
+  readonly partitions?: readonly TopicPartition[];
   /** What its member ids begin with; the client's name when absent. */
   readonly clientId?: string;
   /** Makes it a static member: it keeps its partitions while it is away for less than the session timeout. */
@@ -37,6 +43,8 @@ export interface ConsumerOptions {
   readonly commitIntervalMs?: number | 'manual';
   /** Where a group begins that has committed nothing; `latest` when absent, as in Kafka. */
   readonly offsetReset?: OffsetReset;
+  /** Of what is stored, read ahead over all its partitions. CONSUMER_AHEAD_BYTES_MAX when absent. */
+  readonly aheadBytes?: number;
   readonly events?: ConsumerEvents;
 }
 
@@ -53,14 +61,21 @@ export interface ConsumerEvents {
 /** The options with their defaults. */
 export interface ConsumerSettings {
   readonly groupId: string;
+  readonly reads: ConsumerReads;
   readonly instanceId: string | undefined;
   readonly assignors: readonly Assignor[];
   readonly sessionTimeoutMs: number;
   readonly pollIntervalMs: number;
   readonly commitIntervalMs: number | 'manual';
   readonly offsetReset: OffsetReset;
+  readonly aheadBytes: number;
   readonly events: ConsumerEvents;
 }
+
+/** What a consumer reads: its share of what its group subscribes to, or what it is told. */
+export type ConsumerReads =
+  | { readonly kind: 'share'; readonly topics: TopicsWanted }
+  | { readonly kind: 'partitions'; readonly partitions: readonly TopicPartition[] };
 
 /** @throws WeirError INVALID_REQUEST for options that nothing can be done with */
 export function settingsOf(options: ConsumerOptions): ConsumerSettings {
@@ -68,18 +83,34 @@ export function settingsOf(options: ConsumerOptions): ConsumerSettings {
   const {
     groupId,
     topics,
+    partitions,
     instanceId,
     sessionTimeoutMs = CONSUMER_SESSION_TIMEOUT_MS,
     pollIntervalMs = CONSUMER_POLL_INTERVAL_MS_MAX,
     commitIntervalMs = CONSUMER_COMMIT_INTERVAL_MS,
     offsetReset = 'latest',
+    aheadBytes = CONSUMER_AHEAD_BYTES_MAX,
     events = {},
   } = options;
   const problem =
     (groupId === '' && 'a consumer names its group') ||
+    ((topics === undefined) === (partitions === undefined) && 'a consumer reads either topics or partitions') ||
     (Array.isArray(topics) && topics.length === 0 && 'a consumer reads at least one topic') ||
     (assignors.length === 0 && 'a consumer offers at least one way to assign') ||
     (pollIntervalMs < sessionTimeoutMs && 'the poll interval is at least the session timeout');
   if (typeof problem === 'string') throw new WeirError('INVALID_REQUEST', problem);
-  return { groupId, instanceId, assignors, sessionTimeoutMs, pollIntervalMs, commitIntervalMs, offsetReset, events };
+  const reads: ConsumerReads =
+    topics === undefined ? { kind: 'partitions', partitions: partitions! } : { kind: 'share', topics };
+  return {
+    groupId,
+    reads,
+    instanceId,
+    assignors,
+    sessionTimeoutMs,
+    pollIntervalMs,
+    commitIntervalMs,
+    offsetReset,
+    aheadBytes,
+    events,
+  };
 }

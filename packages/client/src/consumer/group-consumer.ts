@@ -2,7 +2,6 @@ import type { Cancel } from '@weir/base/clock.ts';
 import { ERRORS, WeirError } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import {
-  CONSUMER_AHEAD_BYTES_MAX,
   CONSUMER_COMMITS_WAITING_MAX,
   CONSUMER_PARTITION_AHEAD_BYTES_MAX,
   CONSUMER_PARTITION_AHEAD_BYTES_MIN,
@@ -13,7 +12,9 @@ import type { RecordView } from '@weir/records/read-records.ts';
 import { placeOf } from '../group/assignor.ts';
 import type { TopicPartition } from '../group/assignor.ts';
 import type { GroupCalls } from '../group/group-calls.ts';
+import { AssignedMember } from '../group/assigned-member.ts';
 import { GroupMember } from '../group/group-member.ts';
+import type { MemberOwner, Membership } from '../group/group-member.ts';
 import { commitOffsets, fetchOffsets } from '../group/group-offsets.ts';
 import type { CommittedGroupOffset, CommitterIdentity, GroupOffset } from '../group/group-offsets.ts';
 import type { TopicsWanted } from '../group/subscribed-topics.ts';
@@ -21,13 +22,26 @@ import type { LeaderCallParts } from '../leader-calls.ts';
 import { settingsOf } from './consumer-options.ts';
 import type { ConsumerOptions, ConsumerSettings } from './consumer-options.ts';
 import type { Fetcher } from './fetcher.ts';
-import { PartitionFeed } from './partition-feed.ts';
+import { bytesOf, PartitionFeed } from './partition-feed.ts';
 import { placeFeeds, resetFeeds } from './place-feeds.ts';
 import type { PlacingParts } from './place-feeds.ts';
 
 /** A record that a consumer was given. */
 export interface ConsumedRecord extends TopicPartition {
   readonly record: RecordView;
+}
+
+/** What a poll is to bring. */
+export interface PollOptions {
+  readonly maxRecords?: number;
+  /** Of keys and values; the first record counts as fitting. */
+  readonly maxBytes?: number;
+  /** It waits for so many bytes, as they are stored. */
+  readonly minBytes?: number;
+  /** Without it, until there is something or the consumer is closed. */
+  readonly waitMs?: number;
+  /** Ends the wait. */
+  readonly signal?: AbortSignal;
 }
 
 /** What a consumer needs. */
@@ -47,7 +61,7 @@ export interface ConsumerParts extends LeaderCallParts {
 export class GroupConsumer {
   readonly #settings: ConsumerSettings;
   readonly #parts: ConsumerParts;
-  readonly #member: GroupMember;
+  readonly #member: Membership;
   readonly #feeds = new Map<string, PartitionFeed>();
   /** Those that may have records, in the order in which they are to be taken. */
   readonly #ready = new Set<PartitionFeed>();
@@ -75,13 +89,19 @@ export class GroupConsumer {
     const { commitIntervalMs } = settings;
     this.#cancelCommits =
       commitIntervalMs === 'manual' ? () => {} : clock.every(commitIntervalMs, () => void this.#commitNow());
-    this.#member = new GroupMember({ ...settings, clientId: options.clientId ?? parts.name }, options.topics, parts, {
+    const owner: MemberOwner = {
       assigned: (places) => this.#assigned(places),
       revoked: (places) => this.#revoked(places),
       lost: (places) => this.#lost(places),
       takenMs: () => (this.#waiting.size > 0 ? clock.monotonicMs() : this.#takenMs),
       failed: (error) => this.#fail(error),
-    });
+    };
+    const member = { ...settings, clientId: options.clientId ?? parts.name };
+    const { reads } = settings;
+    this.#member =
+      reads.kind === 'share'
+        ? new GroupMember(member, reads.topics, parts, owner)
+        : new AssignedMember(reads.partitions, owner);
   }
 
   get groupId(): string {
@@ -105,16 +125,14 @@ export class GroupConsumer {
   }
 
   /**
-   * Records that have come; it waits only when there are none, for `waitMs` at most (without it, until there are some or the
-   * consumer is closed). Who asks is done with those that it was given before.
+   * Records that have come; it waits only while there are none, or fewer than `minBytes`, for `waitMs` at most. Who asks is done
+   * with those that it was given before.
    *
    * @throws WeirError (as a rejection): why it cannot go on, and with the code of the group's, or of a partition's refusal. What an
    *   event's handler threw comes out here, too
    */
-  async poll({
-    maxRecords = CONSUMER_POLL_RECORDS_MAX,
-    waitMs,
-  }: { readonly maxRecords?: number; readonly waitMs?: number } = {}): Promise<readonly ConsumedRecord[]> {
+  async poll(options: PollOptions = {}): Promise<readonly ConsumedRecord[]> {
+    const { minBytes = 1, waitMs, signal } = options;
     for (const feed of this.#given) feed.confirm();
     this.#given.clear();
     const { clock } = this.#parts.world;
@@ -124,25 +142,29 @@ export class GroupConsumer {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure.error;
       if (this.#closing !== undefined) return [];
-      const records = this.#take(maxRecords);
+      isOver ||= signal?.aborted === true;
+      const records = isOver || this.#aheadBytes(minBytes) >= minBytes ? this.#take(options) : [];
       if (records.length > 0 || isOver) return records;
       await new Promise<void>((resolve) => {
         const wake = (): void => {
           this.#waiting.delete(wake);
+          signal?.removeEventListener('abort', wake);
           cancel();
           resolve();
         };
         this.#waiting.add(wake);
+        signal?.addEventListener('abort', wake);
         const cancel = waitMs === undefined ? (): void => {} : clock.after(waitMs, () => ((isOver = true), wake()));
       });
       this.#takenMs = clock.monotonicMs();
     }
   }
 
-  /** Reads other topics from the group's next generation on. */
+  /** Reads other topics from the group's next generation on. @throws WeirError INVALID_REQUEST: it is told what it reads */
   subscribe(topics: TopicsWanted): void {
     settingsOf({ groupId: this.groupId, topics });
-    this.#member.subscribe(topics);
+    if (this.#member instanceof GroupMember) return this.#member.subscribe(topics);
+    throw new WeirError('INVALID_REQUEST', 'this consumer reads the partitions that it was told');
   }
 
   /** Whether its group has given it something to read, or nothing, since it joined: else it is still to come. */
@@ -165,6 +187,14 @@ export class GroupConsumer {
     const feed = this.#feed(place);
     this.#given.delete(feed);
     feed.seek(offset);
+  }
+
+  /**
+   * Gives records from an offset on once more, of those that were given last and have not got to whom they were for: its owner is not
+   * done with those before by that. Nothing happens where it does not read the partition any more.
+   */
+  putBack(place: TopicPartition, offset: number): void {
+    this.#feeds.get(placeOf(place))?.putBack(offset);
   }
 
   /** Gives nothing of these until they are resumed, or given away. @throws WeirError INVALID_REQUEST */
@@ -215,20 +245,37 @@ export class GroupConsumer {
     this.#parts.closed(this);
   }
 
-  #take(maxRecords: number): ConsumedRecord[] {
+  /** How much has come, counted up to `enough`. */
+  #aheadBytes(enough: number): number {
+    let bytes = 0;
+    for (const feed of this.#ready) {
+      bytes += feed.aheadBytes;
+      if (bytes >= enough) break;
+    }
+    return bytes;
+  }
+
+  #take({
+    maxRecords = CONSUMER_POLL_RECORDS_MAX,
+    maxBytes = Number.POSITIVE_INFINITY,
+  }: PollOptions): ConsumedRecord[] {
     const taken: ConsumedRecord[] = [];
+    let bytes = 0;
+    const more: PartitionFeed[] = [];
     for (const feed of this.#ready) {
       while (taken.length < maxRecords) {
-        const record = feed.take();
+        const record = feed.take(taken.length === 0 ? Number.POSITIVE_INFINITY : maxBytes - bytes);
         if (record === undefined) break;
+        bytes += bytesOf(record);
         taken.push({ ...feed.place, record });
         this.#given.add(feed);
       }
-      // It is last next time, so that a large partition does not keep the others waiting.
       this.#ready.delete(feed);
-      if (feed.hasRecords) this.#ready.add(feed);
-      if (taken.length >= maxRecords) break;
+      if (feed.hasRecords) more.push(feed);
+      if (taken.length >= maxRecords || bytes >= maxBytes) break;
     }
+    // They are last next time, so that a large partition does not keep the others waiting.
+    for (const feed of more) this.#ready.add(feed);
     return taken;
   }
 
@@ -240,7 +287,7 @@ export class GroupConsumer {
   }
 
   async #assigned(places: readonly TopicPartition[]): Promise<void> {
-    const share = CONSUMER_AHEAD_BYTES_MAX / Math.max(1, this.#feeds.size + places.length);
+    const share = this.#settings.aheadBytes / Math.max(1, this.#feeds.size + places.length);
     const creditBytes = Math.min(
       CONSUMER_PARTITION_AHEAD_BYTES_MAX,
       Math.max(CONSUMER_PARTITION_AHEAD_BYTES_MIN, Math.floor(share)),
@@ -370,7 +417,8 @@ export class GroupConsumer {
   }
 
   async #commitOnce(identity: CommitterIdentity, offsets: readonly GroupOffset[]): Promise<void> {
-    if (identity.generation < 0) throw new WeirError('UNKNOWN_MEMBER_ID', 'the consumer is not in its group now');
+    const isOut = identity.generation < 0 && this.#member instanceof GroupMember;
+    if (isOut) throw new WeirError('UNKNOWN_MEMBER_ID', 'the consumer is not in its group now');
     const { groupId } = this;
     const outcomes = await commitOffsets(this.#parts.calls, { groupId, identity }, offsets);
     for (const [i, place] of offsets.entries()) {

@@ -82,6 +82,14 @@ export class PartitionFeed {
     this.#read();
   }
 
+  /** Reads from an offset on, of which the owner is not done with what is before. */
+  putBack(offset: number): void {
+    if (this.#isClosed) return;
+    this.#drop();
+    this.#position = offset;
+    this.#read();
+  }
+
   /** Begins where the group has come to. */
   begin(committed: number): void {
     this.committed = committed;
@@ -110,13 +118,26 @@ export class PartitionFeed {
     if (this.hasRecords) this.#parts.ready(this);
   }
 
-  /** The next record that was read ahead. @throws WeirError CORRUPT_MESSAGE, UNSUPPORTED_COMPRESSION_TYPE */
-  take(): RecordView | undefined {
+  /** Of what may be taken, as it is stored. */
+  get aheadBytes(): number {
+    if (!this.hasRecords) return 0;
+    const begun = this.#current?.frame.batches.length ?? 0;
+    return this.#frames.reduce((sum, { batches }) => sum + batches.length, begun);
+  }
+
+  /**
+   * The next record that was read ahead, unless its key and value are larger.
+   *
+   * @throws WeirError CORRUPT_MESSAGE, UNSUPPORTED_COMPRESSION_TYPE
+   */
+  take(maxBytes = Number.POSITIVE_INFINITY): RecordView | undefined {
     while (this.hasRecords) {
       this.#current ??= this.#open(this.#frames.shift()!);
       const { records, frame } = this.#current;
-      const record = records[this.#current.next++];
+      const record = records[this.#current.next];
       if (record !== undefined) {
+        if (bytesOf(record) > maxBytes) return undefined;
+        this.#current.next++;
         this.#position = record.offset + 1;
         return record;
       }
@@ -170,4 +191,9 @@ export class PartitionFeed {
     this.#frames = [];
     this.#current = undefined;
   }
+}
+
+/** What a record's key and value take. */
+export function bytesOf({ key, value }: RecordView): number {
+  return (key?.length ?? 0) + (value?.length ?? 0);
 }

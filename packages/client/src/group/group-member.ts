@@ -32,6 +32,7 @@ import {
 } from './consumer-messages.ts';
 import { refusalOf, thrownRefusal } from './group-calls.ts';
 import type { GroupCalls } from './group-calls.ts';
+import type { CommitterIdentity } from './group-offsets.ts';
 import { extentOf, topicNames } from './subscribed-topics.ts';
 import type { TopicsWanted } from './subscribed-topics.ts';
 
@@ -76,6 +77,18 @@ export interface MemberOwner {
   failed(error: unknown): void;
 }
 
+/** What a consumer has to do with its group. */
+export interface Membership {
+  /** Who it is, for its commits. */
+  readonly identity: CommitterIdentity;
+  /** Its owner takes records again. */
+  taken(): void;
+  /** Another call, made in some generation, was answered with this. */
+  told(why: Refusal, generation: number): void;
+  /** Gives away what it owns, and is no part of the group any more. */
+  close(): Promise<void>;
+}
+
 /** Why the member does not go on as it is; those further down count more. */
 type Disturbance =
   /** There is a new generation, or what it subscribes to has changed. */
@@ -105,7 +118,7 @@ const FINAL: ReadonlySet<ErrorCode> = new Set([
  *
  * Invariant: what it owns it got in the generation that it is in, or it has kept it from the one before (cooperative members).
  */
-export class GroupMember {
+export class GroupMember implements Membership {
   readonly #options: MemberOptions;
   readonly #parts: MemberParts;
   readonly #owner: MemberOwner;
@@ -148,7 +161,7 @@ export class GroupMember {
   }
 
   /** Who it is, for its commits. A generation of -1: it is in none. */
-  get identity(): { readonly memberId: string; readonly instanceId: string; readonly generation: number } {
+  get identity(): CommitterIdentity {
     const { instanceId = '' } = this.#options;
     return { memberId: this.#memberId, instanceId, generation: this.#generation };
   }

@@ -20,10 +20,22 @@ const HTTP_ERRORS = {
   OVERLOADED: 503,
   NOT_READY: 503,
   CLIENT_GONE: 499,
+  UNKNOWN_CONSUMER: 404,
+  CONSUMER_EXPIRED: 404,
+  CONSUMER_EXISTS: 409,
+  CONSUMER_STATE: 409,
+  CONSUMER_MOVED: 503,
+  MAX_BYTES_EXCEEDED: 422,
 } as const satisfies Record<string, number>;
 
 /** The name of an error that only HTTP has. */
 export type HttpErrorCode = keyof typeof HTTP_ERRORS;
+
+/** Where clients of REST v2 know a number of its own instead of the HTTP status. */
+const ERROR_CODES: Partial<Record<HttpErrorCode | ErrorCode, number>> = {
+  UNKNOWN_CONSUMER: 40_403,
+  CONSUMER_EXPIRED: 40_410,
+};
 
 /** What a failure may carry besides its code and message. */
 export interface FailureDetails {
@@ -64,11 +76,11 @@ export function failureOf(error: unknown): HttpFailure | undefined {
   return undefined;
 }
 
-/** A body's JSON for a failure. `error_code` is the HTTP status, as v2 has it; `code` tells those of one status apart. */
+/** A body's JSON for a failure. `error_code` is the HTTP status, as v2 mostly has it; `code` tells those of one status apart. */
 export function failureBody(failure: HttpFailure): Record<string, unknown> {
   const { validationErrors, operation } = failure.details;
   return {
-    error_code: failure.status,
+    error_code: ERROR_CODES[failure.code] ?? failure.status,
     code: failure.code,
     message: failure.message,
     ...(validationErrors === undefined ? {} : { validation_errors: validationErrors }),

@@ -58,7 +58,7 @@ test.each([
   ['//v1/topics', 404, 'UNKNOWN_ROUTE'],
   ['/V1/topics', 404, 'UNKNOWN_ROUTE'],
   ['/v1/topics/orders/records?%zz', 400, 'INVALID_REQUEST'],
-  ['/consumers/group', 404, 'UNKNOWN_ROUTE'],
+  ['/consumers', 404, 'UNKNOWN_ROUTE'],
 ])('GET %s is answered with %i %s', async (path, status, code) => {
   const answer = await raw(`GET ${path} HTTP/1.1\r\n${HEAD}\r\n`);
   expect(answer).toContain(`HTTP/1.1 ${status} `);

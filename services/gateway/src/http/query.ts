@@ -27,6 +27,11 @@ export class Query {
     }
   }
 
+  /** As it is sent on, with its "?"; empty when there is none. */
+  get sent(): string {
+    return this.#values === undefined ? '' : `?${this.#values.toString()}`;
+  }
+
   text(name: string): string | undefined {
     return this.#values?.get(name) ?? undefined;
   }

@@ -29,23 +29,14 @@ export type BodyValues<Shape extends BodyShape> = {
  * @throws HttpFailure MALFORMED_JSON, or INVALID_BODY with all problems
  */
 export function parseBody<const Shape extends BodyShape>(body: Buffer, shape: Shape): BodyValues<Shape> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body.toString('utf8'));
-  } catch (error) {
-    const why = body.length === 0 ? 'the body is empty' : (error as Error).message;
-    throw new HttpFailure('MALFORMED_JSON', `${why}: expected a JSON object with ${Object.keys(shape).join(', ')}`);
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw invalidBody([`the body is not an object with ${Object.keys(shape).join(', ')}`]);
-  }
+  const parsed = parseObject(body, Object.keys(shape));
   const problems: string[] = [];
   for (const name of Object.keys(parsed)) {
     if (!Object.hasOwn(shape, name)) problems.push(`"${name}" is unknown: expected ${Object.keys(shape).join(', ')}`);
   }
   const values: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(shape)) {
-    const value = Object.hasOwn(parsed, name) ? (parsed as Record<string, unknown>)[name] : undefined;
+    const value = Object.hasOwn(parsed, name) ? parsed[name] : undefined;
     if (value === undefined || value === null) {
       if (field.required === true) problems.push(`"${name}" is missing`);
     } else {
@@ -56,6 +47,26 @@ export function parseBody<const Shape extends BodyShape>(body: Buffer, shape: Sh
   }
   if (problems.length > 0) throw invalidBody(problems);
   return values as BodyValues<Shape>;
+}
+
+/**
+ * A body that is a JSON object, with fields of whatever type.
+ *
+ * @param fields those that it may have, for the message
+ * @throws HttpFailure MALFORMED_JSON, INVALID_BODY
+ */
+export function parseObject(body: Buffer, fields: readonly string[]): Readonly<Record<string, unknown>> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body.toString('utf8'));
+  } catch (error) {
+    const why = body.length === 0 ? 'the body is empty' : (error as Error).message;
+    throw new HttpFailure('MALFORMED_JSON', `${why}: expected a JSON object with ${fields.join(', ')}`);
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw invalidBody([`the body is not an object with ${fields.join(', ')}`]);
+  }
+  return parsed as Readonly<Record<string, unknown>>;
 }
 
 function fieldProblem(field: FieldShape, value: unknown): string | undefined {

@@ -1,6 +1,8 @@
+import { HTTP_CONSUMER_NAME_CHARS_MAX } from '@weir/base/group-limits.ts';
 import { NODE_PATH_BYTES_MAX } from '@weir/base/limits.ts';
 import type { Route } from '../route.ts';
 import { ref, SCHEMAS } from './schemas.ts';
+import type { SchemaName } from './schemas.ts';
 
 /** The OpenAPI 3.1 document of a route table: routes and document cannot differ, for one is made from the other. */
 export function openApiDocument(routes: readonly Route[], version: string): Record<string, unknown> {
@@ -23,8 +25,10 @@ export function openApiDocument(routes: readonly Route[], version: string): Reco
     tags: [
       { name: 'records', description: 'Produce, read and follow.' },
       { name: 'topics', description: 'Topics and the cluster.' },
+      { name: 'groups', description: 'Consumer groups, their lag, and their records in one call.' },
       { name: 'tree', description: 'The namespace: a tree of small nodes, with versions, sessions and watches.' },
       { name: 'v2', description: 'The dialect of the Strimzi Kafka bridge.' },
+      { name: 'consumers', description: 'Consumers of groups, in the dialect of the Strimzi Kafka bridge.' },
       { name: 'operation', description: 'Probes, metrics and this document.' },
     ],
     paths,
@@ -65,7 +69,7 @@ function operationOf({ path, operation }: Route): Record<string, unknown> {
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(operation.request === undefined
       ? {}
-      : { requestBody: { required: true, content: mediaTypes(operation.request) } }),
+      : { requestBody: { required: operation.bodyMayBeAbsent !== true, content: mediaTypes(operation.request) } }),
     responses,
   };
 }
@@ -73,6 +77,8 @@ function operationOf({ path, operation }: Route): Record<string, unknown> {
 const PATH_PARAMETERS: Readonly<Record<string, object>> = {
   topic: { schema: { type: 'string', maxLength: 249 } },
   partition: { schema: { type: 'integer', minimum: 0 } },
+  group: { schema: { type: 'string', maxLength: HTTP_CONSUMER_NAME_CHARS_MAX } },
+  instance: { schema: { type: 'string', maxLength: HTTP_CONSUMER_NAME_CHARS_MAX } },
   path: {
     description: 'The node, as a/b: "/" stands between names, and a name\'s own characters are percent-encoded.',
     schema: { type: 'string', maxLength: NODE_PATH_BYTES_MAX },
@@ -83,6 +89,6 @@ function mediaTypes(content: Readonly<Record<string, unknown>>): Record<string, 
   return Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }]));
 }
 
-function json(name: keyof typeof SCHEMAS): Record<string, { schema: unknown }> {
+function json(name: SchemaName): Record<string, { schema: unknown }> {
   return { 'application/json': { schema: ref(name) } };
 }

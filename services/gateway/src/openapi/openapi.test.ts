@@ -36,6 +36,26 @@ const CALLS: readonly [string, string, string?][] = [
   ['POST', '/topics/orders/partitions/0', '{"records":[{"value":1,"headers":[{"key":"a","value":"/w=="}]}]}'],
   ['GET', '/topics/orders/partitions/0/offsets'],
   ['POST', '/admin/topics', '{"topic_name":"made-too"}'],
+  ['POST', '/v1/groups/h/offsets', '{"topic":"orders","to":"latest"}'],
+  ['GET', '/v1/groups/h/records?topics=orders,many&wait=0&limit=10'],
+  ['POST', '/v1/groups/h/commit'],
+  ['GET', '/v1/groups'],
+  ['GET', '/v1/groups/h'],
+  ['DELETE', '/v1/groups/h'],
+  ['POST', '/consumers/g', '{"name":"c","auto.offset.reset":"earliest","format":"json"}'],
+  ['POST', '/consumers/g/instances/c/assignments', '{"partitions":[{"topic":"orders","partition":0}]}'],
+  ['GET', '/consumers/g/instances/c/assignments'],
+  ['DELETE', '/consumers/g/instances/c/subscription'],
+  ['POST', '/consumers/g/instances/c/subscription', '{"topics":["orders","many"]}'],
+  ['GET', '/consumers/g/instances/c/subscription'],
+  ['GET', '/consumers/g/instances/c/records?timeout=0&max_bytes=100000'],
+  ['POST', '/consumers/g/instances/c/offsets', '{"offsets":[{"topic":"orders","partition":0,"offset":1}]}'],
+  ['GET', '/consumers/g/instances/c/offsets'],
+  ['POST', '/consumers/g/instances/c/offsets/committed', '{"partitions":[{"topic":"orders","partition":0}]}'],
+  ['POST', '/consumers/g/instances/c/positions', '{"offsets":[{"topic":"orders","partition":0,"offset":0}]}'],
+  ['POST', '/consumers/g/instances/c/positions/beginning', '{"partitions":[{"topic":"orders","partition":0}]}'],
+  ['POST', '/consumers/g/instances/c/positions/end', '{"partitions":[{"topic":"orders","partition":0}]}'],
+  ['DELETE', '/consumers/g/instances/c'],
   ['GET', '/openapi'],
   ['GET', '/openapi.json'],
   ['GET', '/healthy'],
@@ -66,6 +86,9 @@ function templateOf(path: string): string {
   return path
     .split('?', 1)[0]!
     .replace(/(topics\/)(orders|many|gone)/, '$1{topic}')
+    .replace(/(groups\/)h/, '$1{group}')
+    .replace(/(consumers\/)g/, '$1{group}')
+    .replace(/(instances\/)c/, '$1{instance}')
     .replace(/(partitions\/)0/, '$1{partition}')
     .replace(/(tree\/).+/, '$1{path}');
 }

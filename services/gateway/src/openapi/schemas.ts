@@ -1,8 +1,11 @@
 /** A JSON Schema (2020-12), as OpenAPI 3.1 has them. */
 export type Schema = Readonly<Record<string, unknown>>;
 
+/** Of a schema below. */
+export type SchemaName = keyof typeof SCHEMAS;
+
 /** Names a schema below. */
-export function ref(name: keyof typeof SCHEMAS): Schema {
+export function ref(name: SchemaName): Schema {
   return { $ref: `#/components/schemas/${name}` };
 }
 
@@ -34,10 +37,12 @@ const here = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` }
 /** The bodies that routes take and give. */
 export const SCHEMAS = {
   Error: {
-    description: 'error_code is the HTTP status; code tells those of one status apart.',
+    description:
+      'error_code is the HTTP status, but 40403 for a consumer that there is not and 40410 for one that has expired; ' +
+      'code tells those of one status apart.',
     ...closed(
       {
-        error_code: { type: 'integer', minimum: 400, maximum: 599 },
+        error_code: { type: 'integer', minimum: 400, maximum: 40_410 },
         code: { type: 'string', examples: ['UNKNOWN_TOPIC_OR_PARTITION'] },
         message: { type: 'string', description: 'What was wrong, what was expected and what to do.' },
         validation_errors: list({ type: 'string' }),
@@ -117,6 +122,70 @@ export const SCHEMAS = {
         state: { enum: ['active', 'fenced'] },
       }),
     ),
+  }),
+  Groups: closed({
+    groups: list(
+      closed({
+        group: { type: 'string' },
+        state: { type: 'string', examples: ['Stable', 'Empty'] },
+        protocol_type: { type: 'string' },
+        members: { type: 'integer', minimum: 0 },
+      }),
+    ),
+    incomplete: { description: 'Why there may be others.', ...list({ type: 'string' }) },
+  }),
+  Group: closed({
+    group: { type: 'string' },
+    state: { type: 'string' },
+    protocol_type: { type: 'string' },
+    protocol: { type: 'string' },
+    generation: { type: 'integer' },
+    members: list(
+      closed({
+        member_id: { type: 'string' },
+        instance_id: { type: ['string', 'null'] },
+        client_id: { type: 'string' },
+        host: { type: 'string' },
+        topics: list({ type: 'string' }),
+        assignment: list(closed({ topic: { type: 'string' }, partition: PARTITION })),
+      }),
+    ),
+    partitions: list(
+      closed({
+        topic: { type: 'string' },
+        partition: PARTITION,
+        offset: { type: ['integer', 'null'], format: 'int64', description: 'Null: nothing is committed.' },
+        end: { type: ['integer', 'null'], format: 'int64', description: 'Null where the leader did not say.' },
+        lag: { type: ['integer', 'null'], format: 'int64' },
+        member_id: { type: ['string', 'null'] },
+      }),
+    ),
+    lag: { type: 'integer', format: 'int64', description: 'Of all partitions of which it is known.' },
+  }),
+  GroupReset: closed(
+    {
+      topic: { type: 'string' },
+      partition: PARTITION,
+      to: { type: 'string', examples: ['earliest', 'latest', '7', '@2026-01-31T12:00:00Z'] },
+      by: { type: 'integer', description: 'So many records on, or back, no further than there are any.' },
+    },
+    ['partition', 'to', 'by'],
+  ),
+  GroupMoved: closed({
+    group: { type: 'string' },
+    topic: { type: 'string' },
+    dry_run: { type: 'boolean' },
+    partitions: list(
+      closed({ partition: PARTITION, from: { type: ['integer', 'null'], format: 'int64' }, to: OFFSET }),
+    ),
+  }),
+  GroupRecords: closed({
+    records: list({
+      description: 'As Record, with its topic.',
+      type: 'object',
+      properties: { topic: { type: 'string' }, partition: PARTITION, offset: OFFSET, value: {} },
+      required: ['topic', 'partition', 'offset', 'value'],
+    }),
   }),
   NodeStat: { description: 'What is known of a node besides its data.', ...closed(STAT) },
   Node: closed(
@@ -203,5 +272,68 @@ export const SCHEMAS = {
   ReplicaV2: closed({ broker: BROKER, leader: { type: 'boolean' }, in_sync: { type: 'boolean' } }),
   PartitionV2: closed({ partition: PARTITION, leader: BROKER, replicas: list(here('ReplicaV2')) }),
   TopicV2: closed({ name: { type: 'string' }, configs: CONFIGS, partitions: list(here('PartitionV2')) }),
+  NewConsumerV2: closed(
+    {
+      name: { type: 'string', minLength: 1 },
+      format: { enum: ['binary', 'json', 'text'], default: 'binary' },
+      'auto.offset.reset': { enum: ['earliest', 'latest', 'none'], default: 'latest' },
+      'enable.auto.commit': { type: ['boolean', 'string'], default: true },
+      'auto.commit.enable': { type: ['boolean', 'string'], description: 'The same, as Confluent has it.' },
+      'fetch.min.bytes': { type: ['integer', 'string'], default: 1 },
+      'consumer.request.timeout.ms': { type: ['integer', 'string'], description: 'How long a read waits.' },
+      'isolation.level': { enum: ['read_committed', 'read_uncommitted'] },
+    },
+    [
+      'name',
+      'format',
+      'auto.offset.reset',
+      'enable.auto.commit',
+      'auto.commit.enable',
+      'fetch.min.bytes',
+      'consumer.request.timeout.ms',
+      'isolation.level',
+    ],
+  ),
+  ConsumerV2: closed({ instance_id: { type: 'string' }, base_uri: { type: 'string' } }),
+  SubscriptionV2: closed(
+    {
+      topics: { ...list({ type: 'string' }), minItems: 1 },
+      topic_pattern: { type: 'string', description: 'Matches whole names; one group, three repetitions at most.' },
+    },
+    ['topics', 'topic_pattern'],
+  ),
+  SubscribedV2: closed({
+    topics: list({ type: 'string' }),
+    partitions: list({ type: 'object', additionalProperties: list(PARTITION) }),
+  }),
+  PlaceV2: closed({ topic: { type: 'string' }, partition: PARTITION }),
+  PlacesV2: closed({ partitions: list(here('PlaceV2')) }),
+  PlaceOffsetV2: closed(
+    { topic: { type: 'string' }, partition: PARTITION, offset: OFFSET, metadata: { type: 'string' } },
+    ['metadata'],
+  ),
+  PlaceOffsetsV2: closed({ offsets: list(here('PlaceOffsetV2')) }),
+  PositionsV2: closed(
+    {
+      offsets: list(here('PlaceOffsetV2')),
+      timestamps: list(
+        closed({
+          topic: { type: 'string' },
+          partition: PARTITION,
+          timestamp: { type: ['string', 'integer'], description: 'Milliseconds, or an ISO date.' },
+        }),
+      ),
+    },
+    ['offsets', 'timestamps'],
+  ),
+  ConsumerRecordV2: closed({
+    topic: { type: 'string' },
+    key: { description: 'JSON, base64 or text, as the format says.' },
+    value: { description: 'JSON, base64 or text, as the format says.' },
+    partition: PARTITION,
+    offset: OFFSET,
+    timestamp: { type: 'integer', format: 'int64' },
+    headers: list(closed({ key: { type: 'string' }, value: { type: ['string', 'null'], contentEncoding: 'base64' } })),
+  }),
   OffsetsSummary: closed({ beginning_offset: OFFSET, end_offset: OFFSET }),
 } as const satisfies Record<string, Schema>;

@@ -74,7 +74,8 @@ function timestampMs(text: string): number {
   );
 }
 
-function waitMs(text: string | undefined): number {
+/** A time to wait, as `5s` or in milliseconds; none when it is left out. @throws HttpFailure */
+export function waitMs(text: string | undefined): number {
   if (text === undefined) return 0;
   const match = /^(\d{1,6})(ms|s)?$/.exec(text);
   const value = match === null ? Number.NaN : Number(match[1]) * (match[2] === 's' ? 1_000 : 1);

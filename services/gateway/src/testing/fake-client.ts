@@ -4,6 +4,9 @@ import type { Refusal } from '@weir/base/errors.ts';
 import { brokerId, offset, topicId } from '@weir/base/ids.ts';
 import { MESSAGE_BYTES_MAX } from '@weir/base/limits.ts';
 import type { CreatedTopic, DeletedTopic, NewTopicSpec } from '@weir/client/client.ts';
+import type { ConsumerOptions } from '@weir/client/consumer/consumer-options.ts';
+import { placeOf } from '@weir/client/group/assignor.ts';
+import type { GroupOffset } from '@weir/client/group/group-offsets.ts';
 import type { OffsetAnswer, OffsetQuery } from '@weir/client/consumer/list-offsets.ts';
 import type { ReadRequest, ReadResult } from '@weir/client/consumer/read.ts';
 import type { SubscribeRequest, Subscription, SubscriptionHandlers } from '@weir/client/consumer/subscription.ts';
@@ -13,6 +16,7 @@ import type { ProducerRecord, SendOptions, SendOutcome } from '@weir/client/prod
 import { BatchBuilder } from '@weir/records/batch-builder.ts';
 import type { RecordView } from '@weir/records/read-records.ts';
 import type { GatewayClient } from '../gateway-client.ts';
+import { FakeConsumer } from './fake-consumer.ts';
 import { FakeNamespace } from './fake-namespace.ts';
 
 /** A topic of the fake. */
@@ -46,6 +50,8 @@ export class FakeClient implements GatewayClient {
   /** What it was given to send the rest. */
   closeGraceMs = Number.NaN;
   readonly followers = new Set<Follower>();
+  readonly consumers: FakeConsumer[] = [];
+  readonly #committed = new Map<string, Map<string, GroupOffset>>();
   readonly #clock: Clock;
   readonly #topics = new Map<string, FakeTopic>();
   #held: (() => void)[] = [];
@@ -184,6 +190,64 @@ export class FakeClient implements GatewayClient {
         }
       }
     });
+  }
+
+  consumer(options: ConsumerOptions): FakeConsumer {
+    const consumer = new FakeConsumer(options, this, this.#clock);
+    this.consumers.push(consumer);
+    return consumer;
+  }
+
+  /** Groups are there while they have committed something; their members are the consumers that are not closed. */
+  readonly groups: GatewayClient['groups'] = {
+    list: () => {
+      const groups = [...this.#committed.keys()].map((groupId) => ({
+        groupId,
+        state: this.#members(groupId).length === 0 ? 'Empty' : 'Stable',
+        protocolType: 'consumer',
+        memberCount: this.#members(groupId).length,
+      }));
+      return Promise.resolve({ groups, refusals: [] });
+    },
+    describe: (groupId) => {
+      if (!this.#committed.has(groupId)) {
+        return Promise.reject(new WeirError('GROUP_ID_NOT_FOUND', `there is no group ${groupId}`));
+      }
+      const members = this.#members(groupId).map((consumer, i) => ({
+        memberId: `member-${i}`,
+        instanceId: undefined,
+        clientId: 'c',
+        clientHost: '/127.0.0.1',
+        topics: [],
+        assignment: consumer.assignment(),
+      }));
+      const state = members.length === 0 ? 'Empty' : 'Stable';
+      return Promise.resolve({ groupId, state, protocolType: 'consumer', protocol: 'range', generation: 3, members });
+    },
+    delete: (groupId) => {
+      const found = this.#committed.delete(groupId);
+      if (found) return Promise.resolve();
+      return Promise.reject(new WeirError('GROUP_ID_NOT_FOUND', `there is no group ${groupId}`));
+    },
+    offsets: (groupId) => {
+      const offsets = [...(this.#committed.get(groupId)?.values() ?? [])];
+      return Promise.resolve(offsets.map((one) => ({ metadata: '', committedMs: 1, ...one })));
+    },
+    commit: (groupId, offsets) => {
+      for (const one of offsets) this.committedOf(groupId).set(placeOf(one), one);
+      return Promise.resolve(offsets.map(() => undefined));
+    },
+  };
+
+  #members(groupId: string): FakeConsumer[] {
+    return this.consumers.filter(({ options, isClosed }) => options.groupId === groupId && !isClosed);
+  }
+
+  /** What a group has committed, by place. */
+  committedOf(groupId: string): Map<string, GroupOffset> {
+    let offsets = this.#committed.get(groupId);
+    if (offsets === undefined) this.#committed.set(groupId, (offsets = new Map()));
+    return offsets;
   }
 
   subscribe(request: SubscribeRequest, handlers: SubscriptionHandlers): Subscription {

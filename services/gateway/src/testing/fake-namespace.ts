@@ -120,7 +120,8 @@ export class FakeNamespace implements GatewayNamespace {
   }
 
   openSession(): Promise<NamespaceSession> {
-    return new Promise(() => {});
+    const session = { id: 'session', owner: 7, signal: new AbortController().signal, close: () => Promise.resolve() };
+    return Promise.resolve(session as unknown as NamespaceSession);
   }
 
   #node(path: string): TreeNode {

@@ -1,6 +1,6 @@
 import { messageOf } from '@weir/base/errors.ts';
-import type { Client } from '@weir/client/client.ts';
-import type { PartitionInfo, TopicInfo } from '@weir/client/metadata/cluster-image.ts';
+import type { Client } from '../client.ts';
+import type { PartitionInfo, TopicInfo } from '../metadata/cluster-image.ts';
 
 /** First and next offset of a partition; null where its leader did not say. */
 export interface OffsetRange {
@@ -10,7 +10,7 @@ export interface OffsetRange {
 
 /** Where partitions begin and end. A leader that is away costs its own partitions' offsets, not the others'. */
 export async function offsetRanges(
-  client: Client,
+  client: Pick<Client, 'listOffsets'>,
   topic: TopicInfo,
   partitions: readonly PartitionInfo[] = topic.partitions,
 ): Promise<{ ranges: readonly OffsetRange[]; problem: string | undefined }> {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseStartAt, startAtProblem } from './start-at.ts';
+import { parseStartAt, startAtProblem } from '@weir/client/group/start-at.ts';
 
 test('a start is a name, an offset or a time', () => {
   expect(parseStartAt('earliest')).toEqual({ kind: 'earliest' });

@@ -1,4 +1,4 @@
-import type { Client } from '@weir/client/client.ts';
+import type { Client } from '../client.ts';
 import { expect, test } from 'vitest';
 import { placeAfter } from './seek-target.ts';
 import type { SeekTarget } from './seek-target.ts';

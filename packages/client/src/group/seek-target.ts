@@ -1,6 +1,6 @@
 import { WeirError } from '@weir/base/errors.ts';
-import type { Client } from '@weir/client/client.ts';
-import type { StartAt } from '../consume/start-at.ts';
+import type { Client } from '../client.ts';
+import type { StartAt } from './start-at.ts';
 
 /** Where a group is to read on. */
 export type SeekTarget = StartAt | { readonly kind: 'by'; readonly records: number };

@@ -1,0 +1,119 @@
+import { HTTP_CONSUMER_PLACES_MAX, OFFSET_METADATA_BYTES_MAX } from '@weir/base/group-limits.ts';
+import { parseTimestamp } from '@weir/base/timestamp.ts';
+import type { TopicPartition } from '@weir/client/group/assignor.ts';
+import type { GroupOffset } from '@weir/client/group/group-offsets.ts';
+import type { TopicsWanted } from '@weir/client/group/subscribed-topics.ts';
+import { HttpFailure, invalidBody } from '../http/failure.ts';
+import { parseObject } from '../json/body-shape.ts';
+import { topicPattern } from './topic-pattern.ts';
+
+/** A place by time. */
+export interface PlaceAtTime extends TopicPartition {
+  readonly timestampMs: number;
+}
+
+/** `{"topics":["a"]}` or `{"topic_pattern":"a.*"}`. @throws HttpFailure */
+export function parseSubscription(body: Buffer): TopicsWanted {
+  const fields = parseObject(body, ['topics', 'topic_pattern']);
+  noOthers(fields, ['topics', 'topic_pattern']);
+  const { topics, topic_pattern: pattern } = fields;
+  if (topics !== undefined && pattern !== undefined) {
+    throw new HttpFailure('CONSUMER_STATE', '"topics" and "topic_pattern" exclude each other: send one of them');
+  }
+  if (pattern !== undefined) {
+    const found = typeof pattern === 'string' ? topicPattern(pattern) : 'is not a string';
+    if (typeof found === 'string') throw invalidBody([`"topic_pattern" ${found}`]);
+    return found;
+  }
+  if (!Array.isArray(topics) || topics.length === 0 || topics.some((topic) => typeof topic !== 'string')) {
+    throw invalidBody(['"topics" is not an array of one name or more, and there is no "topic_pattern"']);
+  }
+  if (topics.length > HTTP_CONSUMER_PLACES_MAX) throw tooMany('topics');
+  return topics as string[];
+}
+
+/** `{"partitions":[{"topic":"a","partition":0}]}`. @throws HttpFailure */
+export function parsePartitions(body: Buffer): readonly TopicPartition[] {
+  const fields = parseObject(body, ['partitions']);
+  noOthers(fields, ['partitions']);
+  return placesOf('partitions', fields['partitions'], (place) => place);
+}
+
+/** `{"offsets":[{"topic":"a","partition":0,"offset":7,"metadata":"m"}]}`. @throws HttpFailure */
+export function parseOffsets(body: Buffer): readonly GroupOffset[] {
+  const fields = parseObject(body, ['offsets']);
+  noOthers(fields, ['offsets']);
+  return offsetsOf(fields['offsets']);
+}
+
+/** Positions by offset, by time, or both. @throws HttpFailure */
+export function parsePositions(body: Buffer): {
+  readonly offsets: readonly GroupOffset[];
+  readonly timestamps: readonly PlaceAtTime[];
+} {
+  const fields = parseObject(body, ['offsets', 'timestamps']);
+  noOthers(fields, ['offsets', 'timestamps']);
+  const { offsets, timestamps } = fields;
+  if (offsets === undefined && timestamps === undefined) throw invalidBody(['"offsets" is missing']);
+  return {
+    offsets: offsets === undefined ? [] : offsetsOf(offsets),
+    timestamps:
+      timestamps === undefined
+        ? []
+        : placesOf('timestamps', timestamps, (place, item) => {
+            const timestampMs = parseTimestamp(String(item['timestamp']));
+            return timestampMs === undefined
+              ? '"timestamp" is neither milliseconds since 1970 nor an ISO date'
+              : { ...place, timestampMs };
+          }),
+  };
+}
+
+function offsetsOf(list: unknown): readonly GroupOffset[] {
+  return placesOf('offsets', list, (place, { offset, metadata = '' }) => {
+    if (!Number.isSafeInteger(offset) || (offset as number) < 0) return '"offset" is not a whole number from 0';
+    if (metadata === null) return { ...place, offset: offset as number };
+    if (typeof metadata !== 'string' || Buffer.byteLength(metadata) > OFFSET_METADATA_BYTES_MAX) {
+      return `"metadata" is not a string of at most ${OFFSET_METADATA_BYTES_MAX} bytes`;
+    }
+    return { ...place, offset: offset as number, metadata };
+  });
+}
+
+function placesOf<Place>(
+  name: string,
+  list: unknown,
+  read: (place: TopicPartition, item: Readonly<Record<string, unknown>>) => Place | string,
+): readonly Place[] {
+  if (!Array.isArray(list)) throw invalidBody([`"${name}" is missing or not an array`]);
+  if (list.length > HTTP_CONSUMER_PLACES_MAX) throw tooMany(name);
+  const places: Place[] = [];
+  const problems: string[] = [];
+  for (const [i, item] of (list as unknown[]).entries()) {
+    const place = placeIn(item);
+    const found = typeof place === 'string' ? place : read(place, item as Readonly<Record<string, unknown>>);
+    if (typeof found === 'string') problems.push(`${name}[${i}]: ${found}`);
+    else places.push(found);
+  }
+  if (problems.length > 0) throw invalidBody(problems.slice(0, 20));
+  return places;
+}
+
+function placeIn(item: unknown): TopicPartition | string {
+  if (typeof item !== 'object' || item === null) return 'is not an object';
+  const { topic, partition } = item as Readonly<Record<string, unknown>>;
+  if (typeof topic !== 'string') return '"topic" is not a string';
+  if (!Number.isInteger(partition) || (partition as number) < 0) return '"partition" is not a whole number from 0';
+  return { topic, partition: partition as number };
+}
+
+function noOthers(fields: Readonly<Record<string, unknown>>, known: readonly string[]): void {
+  const problems = Object.keys(fields)
+    .filter((name) => !known.includes(name))
+    .map((name) => `"${name}" is unknown: expected ${known.join(', ')}`);
+  if (problems.length > 0) throw invalidBody(problems);
+}
+
+function tooMany(name: string): HttpFailure {
+  return invalidBody([`"${name}" has more than ${HTTP_CONSUMER_PLACES_MAX}`]);
+}

@@ -1,0 +1,214 @@
+import {
+  HTTP_CONSUMER_CHECK_MS,
+  HTTP_CONSUMER_EXPIRED_MS,
+  HTTP_CONSUMER_IDLE_MS,
+  HTTP_CONSUMER_MOVE_MS,
+  HTTP_CONSUMER_SWEEP_MS,
+} from '@weir/base/group-limits.ts';
+import { ManualClock } from '@weir/client/test-kit/manual-clock.ts';
+import { testWorld } from '@weir/runtime/test-world.ts';
+import { expect, test } from 'vitest';
+import { emptyReply } from '../http/exchange.ts';
+import type { GatewayReply, GatewayRequest } from '../http/exchange.ts';
+import { Query } from '../http/query.ts';
+import { FakeClient } from '../testing/fake-client.ts';
+import { FakeNamespace } from '../testing/fake-namespace.ts';
+import { ConsumerNodes } from './consumer-nodes.ts';
+import type { ConsumerOwner } from './consumer-nodes.ts';
+import { ConsumerPlaces, FORWARDED_HEADER } from './consumer-places.ts';
+import { ConsumerTable } from './consumer-table.ts';
+import type { HttpConsumerSettings } from './consumer-settings.ts';
+
+const who = { groupId: 'g', name: 'c' };
+const settings: HttpConsumerSettings = {
+  format: 'json',
+  offsetReset: 'earliest',
+  autoCommit: true,
+  minBytes: 1,
+  waitMs: 0,
+};
+
+function request(headers: GatewayRequest['headers'] = {}): GatewayRequest {
+  return {
+    method: 'GET',
+    params: {},
+    query: new Query(''),
+    headers,
+    mediaType: undefined,
+    body: Buffer.alloc(0),
+    upload: undefined,
+    traceparent: undefined,
+    signal: new AbortController().signal,
+  };
+}
+
+/** Gateways of one cluster in memory, with one clock. Their sessions are 0: so the fake namespace has the nodes that show them. */
+class Gateways {
+  readonly clock = new ManualClock();
+  readonly namespace = new FakeNamespace();
+  readonly #all = new Map<string, Gateway>();
+
+  async add(name: string): Promise<Gateway> {
+    await this.namespace.create(`/gateways/ids/${name}`, '');
+    const gateway = new Gateway({ gateway: name, http: name, session: 0 }, this);
+    this.#all.set(name, gateway);
+    return gateway;
+  }
+
+  of(name: string): Gateway {
+    return this.#all.get(name)!;
+  }
+}
+
+class Gateway {
+  readonly table: ConsumerTable;
+  readonly places: ConsumerPlaces;
+  readonly client: FakeClient;
+  readonly #name: string;
+  readonly #gateways: Gateways;
+  isReached = true;
+
+  constructor(self: ConsumerOwner, gateways: Gateways) {
+    const { clock } = gateways;
+    this.#name = self.gateway;
+    this.#gateways = gateways;
+    this.client = new FakeClient(clock);
+    this.client.addTopic('orders', 2);
+    const world = testWorld({ clock });
+    this.table = new ConsumerTable(this.client, world, 10);
+    this.places = new ConsumerPlaces({
+      table: this.table,
+      nodes: new ConsumerNodes(gateways.namespace),
+      world,
+      self: () => self,
+      forward: async (owner) => {
+        const other = gateways.of(owner.gateway);
+        return other.isReached ? other.ask({ [FORWARDED_HEADER]: this.#name }) : 'unreached';
+      },
+    });
+    this.table.onExpired = (consumer) => this.places.expired(consumer);
+  }
+
+  /** As a process that is killed: its session ends. */
+  async die(): Promise<void> {
+    this.isReached = false;
+    await this.#gateways.namespace.delete(`/gateways/ids/${this.#name}`);
+  }
+
+  /** A request about the consumer; answered with the status that the name's length makes. */
+  ask(headers: GatewayRequest['headers'] = {}): Promise<GatewayReply> {
+    return this.places.serve(who, request(headers), '/', () => emptyReply(200 + this.#name.length));
+  }
+
+  async code(): Promise<string> {
+    return this.ask().then(
+      ({ status }) => String(status),
+      (error: { code: string }) => error.code,
+    );
+  }
+}
+
+test('a request is answered by the gateway that has the consumer', async () => {
+  const gateways = new Gateways();
+  const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
+  await one.places.create(who, settings);
+  expect([await one.code(), await other.code()]).toEqual(['201', '201']);
+  await expect(other.places.create(who, settings)).rejects.toMatchObject({ code: 'CONSUMER_EXISTS' });
+  expect([one.table.count, other.table.count]).toEqual([1, 0]);
+  await one.places.delete(who);
+  expect([await one.code(), await other.code()]).toEqual(['UNKNOWN_CONSUMER', 'UNKNOWN_CONSUMER']);
+});
+
+test.each([
+  [{ kind: 'topics', topics: ['orders'] }],
+  [{ kind: 'pattern', pattern: '^(?:o.*)$' }],
+  [{ kind: 'partitions', partitions: [{ topic: 'orders', partition: 1 }] }],
+  [{ kind: 'nothing' }],
+] as const)('a consumer of a gateway that is gone is taken over with what it reads: %o', async (reads) => {
+  const gateways = new Gateways();
+  const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
+  const consumer = await one.places.create(who, settings);
+  await consumer.restore(reads);
+  await one.places.save(consumer);
+  await one.die();
+  expect(await other.code()).toBe('202');
+  expect(other.table.find(who).reads).toEqual(reads);
+  expect(other.table.find(who).settings).toEqual(settings);
+});
+
+test('a gateway that others took for dead lets go of what they have taken over', async () => {
+  const gateways = new Gateways();
+  const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
+  const consumer = await one.places.create(who, settings);
+  consumer.subscribe(['orders']);
+  await one.die();
+  await other.ask();
+  await expect(one.places.save(consumer)).rejects.toMatchObject({ code: 'CONSUMER_MOVED' });
+  expect([one.table.count, one.client.consumers[0]!.isClosed]).toEqual([0, true]);
+  expect(await one.code()).toBe('202');
+});
+
+test('while a gateway cannot be reached and still counts as alive, its consumers are waited for', async () => {
+  const gateways = new Gateways();
+  const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
+  await one.places.create(who, settings);
+  one.isReached = false;
+  const waiting = other.code();
+  await gateways.clock.advance(HTTP_CONSUMER_MOVE_MS / 2);
+  await one.die();
+  await gateways.clock.advance(1_000);
+  expect(await waiting).toBe('202');
+});
+
+test('it is not waited for without an end, and what was passed on is not passed on again', async () => {
+  const gateways = new Gateways();
+  const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
+  await one.places.create(who, settings);
+  one.isReached = false;
+  const waiting = other.code();
+  await gateways.clock.advance(HTTP_CONSUMER_MOVE_MS + 1_000);
+  expect(await waiting).toBe('CONSUMER_MOVED');
+  await expect(other.ask({ [FORWARDED_HEADER]: 'c' })).rejects.toMatchObject({ code: 'CONSUMER_MOVED' });
+});
+
+test('every gateway knows that a consumer has expired, for a while', async () => {
+  const gateways = new Gateways();
+  const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
+  await one.places.create(who, settings);
+  await gateways.clock.advance(HTTP_CONSUMER_IDLE_MS + HTTP_CONSUMER_CHECK_MS);
+  expect([await one.code(), await other.code()]).toEqual(['CONSUMER_EXPIRED', 'CONSUMER_EXPIRED']);
+  await gateways.clock.advance(HTTP_CONSUMER_EXPIRED_MS + 3 * HTTP_CONSUMER_SWEEP_MS);
+  expect([await one.code(), await other.code()]).toEqual(['UNKNOWN_CONSUMER', 'UNKNOWN_CONSUMER']);
+});
+
+test('one that has expired is created anew, on any gateway', async () => {
+  const gateways = new Gateways();
+  const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
+  await one.places.create(who, settings);
+  await gateways.clock.advance(HTTP_CONSUMER_IDLE_MS + HTTP_CONSUMER_CHECK_MS);
+  await other.places.create(who, settings);
+  expect([await one.code(), await other.code()]).toEqual(['202', '202']);
+});
+
+test('a consumer of a gateway that is gone, which nobody calls, expires and is forgotten', async () => {
+  const gateways = new Gateways();
+  const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
+  await one.places.create(who, settings);
+  one.places.stop();
+  await one.table.close();
+  await one.die();
+  await gateways.clock.advance(HTTP_CONSUMER_IDLE_MS + 3 * HTTP_CONSUMER_SWEEP_MS);
+  expect(await other.code()).toBe('CONSUMER_EXPIRED');
+  await gateways.clock.advance(HTTP_CONSUMER_EXPIRED_MS + 3 * HTTP_CONSUMER_SWEEP_MS);
+  expect(await other.code()).toBe('UNKNOWN_CONSUMER');
+});
+
+test('a call about a consumer that is being made waits for that', async () => {
+  const one = await new Gateways().add('a');
+  const making = one.places.create(who, settings);
+  expect(await one.places.has(who)).toBe(true);
+  expect([await one.code(), (await making).name]).toEqual(['201', 'c']);
+  const again = one.places.create(who, settings);
+  await expect(again).rejects.toMatchObject({ code: 'CONSUMER_EXISTS' });
+  expect(await one.code()).toBe('201');
+});
