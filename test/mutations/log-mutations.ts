@@ -291,7 +291,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'the tail cache keeps batches that were cut',
-    file: 'packages/log/src/log.ts',
+    file: 'packages/log/src/log-reads.ts',
     find: '    this.#window.truncate(end);\n',
     replace: '',
     tests: ['packages/log/src/log-replica.test.ts'],
@@ -305,9 +305,9 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a search finds what was cut under it',
-    file: 'packages/log/src/log.ts',
-    find: 'if (from !== this.#startOffset || cuts !== this.#cuts) return',
-    replace: 'if (from !== this.#startOffset) return',
+    file: 'packages/log/src/log-reads.ts',
+    find: 'if (from !== log.startOffset || changes !== this.#changes) return',
+    replace: 'if (from !== log.startOffset) return',
     tests: ['packages/log/src/log-replica.test.ts'],
   },
   {
