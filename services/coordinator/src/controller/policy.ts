@@ -8,7 +8,7 @@ export interface Policy {
   readonly defaultPartitions: number;
   /** Undefined: REPLICATION_FACTOR_DEFAULT, or as many as there are brokers when these are fewer. */
   readonly defaultReplicationFactor?: number | undefined;
-  /** What `__consumer_offsets` is created with; replicas undefined: as any topic. */
+  /** What `__consumer_offsets` is created with; replicas undefined: as many as other topics have. */
   readonly offsetsTopic?: { readonly partitions: number; readonly replicationFactor?: number | undefined };
 }
 
