@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { findCoordinator } from '@weir/kafka/apis/find-coordinator.ts';
 import { heartbeat } from '@weir/kafka/apis/heartbeat.ts';
 import { joinGroup } from '@weir/kafka/apis/join-group.ts';
@@ -9,6 +10,9 @@ import { KafkaConnection } from './kafka-connection.ts';
 
 /** A new member has to come again, with the id that it is given. */
 const MEMBER_ID_REQUIRED = 79;
+/** The first group of all waits for the topic of their offsets. */
+const FIND_MS_MAX = 60_000;
+const AGAIN_MS = 100;
 
 /** Where a group is coordinated, by whoever is asked; undefined while that one knows nobody. */
 export async function findGroup(
@@ -42,6 +46,8 @@ export class GroupMember {
   generation = -1;
   /** It has what the leader of its generation gave it. */
   isAssigned = false;
+  /** Partitions of its topic that it was given. */
+  assigned: readonly number[] = [];
   #members: readonly string[] = [];
   #isLeader = false;
 
@@ -52,6 +58,18 @@ export class GroupMember {
 
   static async connect(address: string, settings: MemberSettings): Promise<GroupMember> {
     return new GroupMember(await KafkaConnection.open(address), settings);
+  }
+
+  /** Waits until somebody coordinates the group. @throws Error (as a rejection) when nobody comes to */
+  static async find(bootstrap: string, settings: MemberSettings): Promise<GroupMember> {
+    const untilMs = performance.now() + FIND_MS_MAX;
+    for (;;) {
+      const found = await findGroup(bootstrap, settings.group);
+      if (found !== undefined) return GroupMember.connect(found.address, settings);
+      if (performance.now() > untilMs)
+        throw new Error(`group ${settings.group} has no coordinator after ${FIND_MS_MAX} ms`);
+      await pause(AGAIN_MS);
+    }
   }
 
   /** Joins, with the id that it has or is given. Returns the error. */
@@ -76,7 +94,8 @@ export class GroupMember {
     this.isAssigned = errorCode === 0;
     if (errorCode !== 0) return { error: errorCode, partitions: 0 };
     const { assignedPartitions } = consumerProtocolAssignment.decode(assignment).value;
-    return { error: 0, partitions: assignedPartitions.reduce((sum, { partitions }) => sum + partitions.length, 0) };
+    this.assigned = assignedPartitions.flatMap(({ partitions }) => partitions);
+    return { error: 0, partitions: this.assigned.length };
   }
 
   async heartbeat(): Promise<number> {
@@ -86,7 +105,12 @@ export class GroupMember {
   }
 
   /** Commits an offset in partitions of its topic. Returns the first error. */
-  async commit(offset: number, partitions: readonly number[] = [0]): Promise<number> {
+  commit(offset: number, partitions: readonly number[] = [0]): Promise<number> {
+    return this.commitEach(new Map(partitions.map((partition) => [partition, offset])));
+  }
+
+  /** Commits an offset for each of some partitions. Returns the first error. */
+  async commitEach(offsets: ReadonlyMap<number, number>): Promise<number> {
     const { group, topic } = this.#settings;
     const { topics } = await this.kafka.ask(offsetCommit, 9, {
       groupId: group,
@@ -96,9 +120,9 @@ export class GroupMember {
       topics: [
         {
           name: topic,
-          partitions: partitions.map((partitionIndex) => ({
+          partitions: [...offsets].map(([partitionIndex, committedOffset]) => ({
             partitionIndex,
-            committedOffset: offset,
+            committedOffset,
             committedLeaderEpoch: -1,
             committedMetadata: null,
           })),
@@ -110,11 +134,23 @@ export class GroupMember {
 
   /** What the group has committed in partition 0: the offset, or minus the error. */
   async committed(): Promise<number> {
+    const { error, offsets } = await this.committedIn([0]);
+    return error === 0 ? offsets.get(0)! : -error;
+  }
+
+  /** What the group has committed in partitions of its topic: -1 for nothing. */
+  async committedIn(
+    partitions: readonly number[],
+  ): Promise<{ readonly error: number; readonly offsets: ReadonlyMap<number, number> }> {
     const { group, topic } = this.#settings;
-    const groups = [{ groupId: group, topics: [{ name: topic, partitionIndexes: [0] }] }];
+    const groups = [{ groupId: group, topics: [{ name: topic, partitionIndexes: [...partitions] }] }];
     const [answered] = (await this.kafka.ask(offsetFetch, 9, { groups, requireStable: true })).groups;
-    const { errorCode, topics } = answered!;
-    return errorCode === 0 ? topics[0]!.partitions[0]!.committedOffset : -errorCode;
+    const { errorCode: error, topics } = answered!;
+    const told = topics[0]?.partitions ?? [];
+    return {
+      error,
+      offsets: new Map(told.map(({ partitionIndex, committedOffset }) => [partitionIndex, committedOffset])),
+    };
   }
 
   close(): void {

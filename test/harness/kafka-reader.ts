@@ -1,26 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { fetch } from '@weir/kafka/apis/fetch.ts';
-import { heartbeat } from '@weir/kafka/apis/heartbeat.ts';
-import { joinGroup } from '@weir/kafka/apis/join-group.ts';
-import { offsetCommit } from '@weir/kafka/apis/offset-commit.ts';
-import { offsetFetch } from '@weir/kafka/apis/offset-fetch.ts';
-import { syncGroup } from '@weir/kafka/apis/sync-group.ts';
-import { consumerProtocolAssignment, consumerProtocolSubscription } from '@weir/kafka/records/consumer-protocol.ts';
 import { readRecords } from '@weir/records/read-records.ts';
-import { findGroup } from './group-member.ts';
+import { GroupMember } from './group-member.ts';
+import type { MemberSettings } from './group-member.ts';
 import { KafkaConnection } from './kafka-connection.ts';
 
-const MEMBER_ID_REQUIRED = 79;
 const ROUND_MS = 50;
 /** Beyond what a member asks for at once in these tests. */
 const PLENTY = 1024 * 1024;
 
 /** What it reads, and how it gets there. */
-export interface KafkaReaderSettings {
-  readonly group: string;
-  readonly topic: string;
-  /** Of the topic: as the leader it gives them to the members in turn. */
-  readonly partitions: number;
+export interface KafkaReaderSettings extends MemberSettings {
   readonly bootstrap: string;
   /** The Kafka address of who leads a partition now. */
   readonly leaderOf: (partition: number) => string;
@@ -34,9 +24,8 @@ export class KafkaReader {
   readonly #settings: KafkaReaderSettings;
   readonly #connections = new Map<string, KafkaConnection>();
   readonly #positions = new Map<number, number>();
-  #coordinator: KafkaConnection | undefined;
-  #memberId = '';
-  #generation = -1;
+  /** At the group's coordinator, once that is found. */
+  #member: GroupMember | undefined;
   #isStopped = false;
   #running: Promise<void>;
 
@@ -50,85 +39,35 @@ export class KafkaReader {
     this.#isStopped = true;
     await this.#running;
     for (const connection of this.#connections.values()) connection.close();
-    this.#coordinator?.close();
+    this.#member?.close();
   }
 
   async #run(): Promise<void> {
     while (!this.#isStopped) {
-      if (!(await this.#enter())) await pause(ROUND_MS);
-      else while (!this.#isStopped && (await this.#round()));
+      const member = await this.#enter();
+      if (member === undefined) await pause(ROUND_MS);
+      else while (!this.#isStopped && (await this.#round(member)));
     }
   }
 
-  /** Whether it is in a generation. */
-  async #enter(): Promise<boolean> {
-    const { group, topic, partitions, bootstrap } = this.#settings;
-    if (this.#coordinator === undefined) {
-      const found = await findGroup(bootstrap, group);
-      if (found === undefined) return false;
-      this.#coordinator = await KafkaConnection.open(found.address);
-    }
-    const metadata = consumerProtocolSubscription.encode({ topics: [topic], userData: null });
-    const joined = await this.#coordinator.ask(joinGroup, 9, {
-      groupId: group,
-      sessionTimeoutMs: 10_000,
-      rebalanceTimeoutMs: 30_000,
-      memberId: this.#memberId,
-      groupInstanceId: null,
-      protocolType: 'consumer',
-      protocols: [{ name: 'range', metadata }],
-      reason: null,
-    });
-    if (joined.errorCode === MEMBER_ID_REQUIRED) this.#memberId = joined.memberId;
-    if (joined.errorCode !== 0) return false;
-    this.#generation = joined.generationId;
-    const isLeader = joined.leader === this.#memberId;
-    const members = isLeader ? joined.members : [];
-    const synced = await this.#coordinator.ask(syncGroup, 5, {
-      groupId: group,
-      generationId: this.#generation,
-      memberId: this.#memberId,
-      groupInstanceId: null,
-      protocolType: 'consumer',
-      protocolName: 'range',
-      assignments: members.map(({ memberId }, n) => {
-        const own = Array.from({ length: partitions }, (_, i) => i).filter((i) => i % members.length === n);
-        const assignedPartitions = [{ topic, partitions: own }];
-        return { memberId, assignment: consumerProtocolAssignment.encode({ assignedPartitions, userData: null }) };
-      }),
-    });
-    if (synced.errorCode !== 0) return false;
-    const { assignedPartitions } = consumerProtocolAssignment.decode(synced.assignment).value;
-    const own = assignedPartitions.flatMap((assigned) => assigned.partitions);
-    this.owned.set(this.#generation, own);
-    await this.#begin(this.#coordinator, own);
-    return true;
-  }
-
-  async #begin(coordinator: KafkaConnection, own: readonly number[]): Promise<void> {
-    const { group, topic } = this.#settings;
-    const groups = [{ groupId: group, topics: [{ name: topic, partitionIndexes: [...own] }] }];
-    const [answered] = (await coordinator.ask(offsetFetch, 9, { groups, requireStable: true })).groups;
+  /** In a generation, with where to read on; undefined: it has to try again. */
+  async #enter(): Promise<GroupMember | undefined> {
+    const member = (this.#member ??= await GroupMember.find(this.#settings.bootstrap, this.#settings));
+    if ((await member.join()) !== 0 || (await member.sync()).error !== 0) return undefined;
+    this.owned.set(member.generation, member.assigned);
+    const { error, offsets } = await member.committedIn(member.assigned);
     this.#positions.clear();
-    for (const { partitionIndex, committedOffset } of answered!.topics[0]?.partitions ?? []) {
-      this.#positions.set(partitionIndex, Math.max(0, committedOffset));
-    }
+    for (const [partition, offset] of offsets) this.#positions.set(partition, Math.max(0, offset));
+    return error === 0 ? member : undefined;
   }
 
   /** Reads what there is, and commits that. False: it has to join again. */
-  async #round(): Promise<boolean> {
-    const { group } = this.#settings;
+  async #round(member: GroupMember): Promise<boolean> {
     let hasRead = false;
     for (const partition of this.#positions.keys()) hasRead = (await this.#read(partition)) || hasRead;
-    if (hasRead) await this.#commit();
+    if (hasRead) await member.commitEach(this.#positions);
     else await pause(ROUND_MS);
-    const { errorCode } = await this.#coordinator!.ask(heartbeat, 4, {
-      groupId: group,
-      generationId: this.#generation,
-      memberId: this.#memberId,
-      groupInstanceId: null,
-    });
-    return errorCode === 0;
+    return (await member.heartbeat()) === 0;
   }
 
   async #read(partition: number): Promise<boolean> {
@@ -156,22 +95,5 @@ export class KafkaReader {
       from,
     );
     return true;
-  }
-
-  async #commit(): Promise<void> {
-    const { group, topic } = this.#settings;
-    const partitions = [...this.#positions].map(([partitionIndex, committedOffset]) => ({
-      partitionIndex,
-      committedOffset,
-      committedLeaderEpoch: -1,
-      committedMetadata: null,
-    }));
-    await this.#coordinator!.ask(offsetCommit, 9, {
-      groupId: group,
-      generationIdOrMemberEpoch: this.#generation,
-      memberId: this.#memberId,
-      groupInstanceId: null,
-      topics: [{ name: topic, partitions }],
-    });
   }
 }

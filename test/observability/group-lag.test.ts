@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { DevCluster } from '../cluster/dev-cluster.ts';
 import type { ServiceEntry } from '../cluster/dev-cluster.ts';
 import { http } from '../cluster/http-client.ts';
-import { GroupMember } from './group-member.ts';
+import { GroupMember } from '../harness/group-member.ts';
 
 /** Only a hang takes so long. */
 const TEST_MS_MAX = 180_000;
@@ -49,8 +49,11 @@ test(
   async () => {
     await http(`${cluster.url}/v1/topics`, { body: { name: 'orders', partitions: 3 } });
     for (const partition of [0, 1, 2]) await write(partition, 10);
-    const member = await GroupMember.join(brokers().get(1)!.kafka!, GROUP, 'orders');
-    await member.commit('orders', new Map([0, 1, 2].map((partition) => [partition, BigInt(partition)])));
+    const settings = { group: GROUP, topic: 'orders', partitions: 3, sessionTimeoutMs: TEST_MS_MAX };
+    const member = await GroupMember.find(brokers().get(1)!.kafka!, settings);
+    expect(await member.join()).toBe(0);
+    expect(await member.sync()).toEqual({ error: 0, partitions: 3 });
+    expect(await member.commitEach(new Map([0, 1, 2].map((partition) => [partition, partition])))).toBe(0);
     member.close();
     const first = await vi.waitFor(() => teller(brokers().values()), PATIENT);
     const lag = (broker: ServiceEntry) => scraped(broker, 'weir_group_lag_records');

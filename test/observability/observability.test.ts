@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { endOffsets } from '../../deploy/helm/weir/scripts/kafka.ts';
 import { DevCluster } from '../cluster/dev-cluster.ts';
 import { http } from '../cluster/http-client.ts';
-import { GroupMember } from './group-member.ts';
+import { GroupMember } from '../harness/group-member.ts';
 import { PrometheusServer } from './prometheus-server.ts';
 import { alertQueries, analyse, panelQueries, substituted, variableQueries } from './queries.ts';
 import { missingProgram } from './rules.ts';
@@ -21,6 +21,8 @@ const OF_THE_MACHINE = [
   'WeirProduceSlow',
 ];
 const DATA_MS_MAX = 25_000;
+/** Longer than the tests take. */
+const LONG_MS = 600_000;
 /** Several scrapes, so that every rate has two samples. */
 const RATE_INTERVAL = '4s';
 
@@ -48,14 +50,22 @@ async function keepBusy(): Promise<void> {
     .catch(() => undefined);
   const { args } = cluster.service('broker');
   const kafka = args[args.indexOf('--kafka-listen') + 1]!;
-  const member = await GroupMember.join(kafka, 'readers', 'seen');
+  // It never beats.
+  const member = await GroupMember.find(kafka, {
+    group: 'readers',
+    topic: 'seen',
+    partitions: 4,
+    sessionTimeoutMs: LONG_MS,
+  });
+  expect([await member.join(), await member.sync()]).toEqual([0, { error: 0, partitions: 4 }]);
   for (let n = 0; !load.over; n++) {
     await http(`${url}/v1/topics/seen/records?keyField=n`, {
       body: Array.from({ length: 20 }, (_, i) => ({ n: n + i })),
     });
     await http(`${url}/v1/topics/seen/records?limit=100`);
     await http(`${url}/v1/topics/missing`);
-    await member.commit('seen', await endOffsets(kafka, 'seen'));
+    const ends = await endOffsets(kafka, 'seen');
+    await member.commitEach(new Map([...ends].map(([partition, end]) => [partition, Number(end)])));
     await http(`${url}/v1/tree/seen`, { method: 'PUT', body: String(n) });
     await pause(20);
   }

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { findGroup, GroupMember } from '../../harness/group-member.ts';
+import { GroupMember } from '../../harness/group-member.ts';
 import { cpuSeconds, residentMiB } from '../measure.ts';
 import type { BrokerName, Cluster } from './cluster.ts';
 import { scaled } from './row.ts';
@@ -12,7 +12,6 @@ const COMMITTERS = 50;
 const PARTITIONS_A_COMMIT = 10;
 const GROUPS = 1_000;
 const QUIET_MS = 5_000;
-const FIND_MS_MAX = 60_000;
 const HEARTBEAT_MS = 100;
 const TOPIC = 'read-by-groups';
 
@@ -82,14 +81,8 @@ function row(
 }
 
 /** A connection to the coordinator of a group, that has not joined. */
-async function member(cluster: Cluster, group: string): Promise<GroupMember> {
-  const untilMs = performance.now() + FIND_MS_MAX;
-  for (;;) {
-    const found = await findGroup(cluster.bootstrap, group);
-    if (found !== undefined) return GroupMember.connect(found.address, { group, topic: TOPIC, partitions: PARTITIONS });
-    if (performance.now() > untilMs) throw new Error(`group ${group} has no coordinator after ${FIND_MS_MAX} ms`);
-    await pause(HEARTBEAT_MS);
-  }
+function member(cluster: Cluster, group: string): Promise<GroupMember> {
+  return GroupMember.find(cluster.bootstrap, { group, topic: TOPIC, partitions: PARTITIONS });
 }
 
 /** Joins and takes its part, again for as long as others come meanwhile. */
