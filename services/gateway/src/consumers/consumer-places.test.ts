@@ -1,3 +1,4 @@
+import { sleep } from '@weir/base/clock.ts';
 import {
   HTTP_CONSUMER_CHECK_MS,
   HTTP_CONSUMER_EXPIRED_MS,
@@ -119,6 +120,20 @@ test('a request is answered by the gateway that has the consumer', async () => {
   expect([await one.code(), await other.code()]).toEqual(['UNKNOWN_CONSUMER', 'UNKNOWN_CONSUMER']);
 });
 
+test('what a consumer reads is stored in the order of the calls, also when they come at once', async () => {
+  const gateways = new Gateways();
+  const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
+  const consumer = await one.places.create(who, settings);
+  consumer.subscribe(['orders']);
+  const first = one.places.save(consumer);
+  consumer.subscribe(['orders', 'bills']);
+  await Promise.all([first, one.places.save(consumer)]);
+  expect([one.table.count, await one.code()]).toEqual([1, '201']);
+  await one.die();
+  await other.ask();
+  expect(other.table.find(who).reads).toEqual({ kind: 'topics', topics: ['orders', 'bills'] });
+});
+
 test.each([
   [{ kind: 'topics', topics: ['orders'] }],
   [{ kind: 'pattern', pattern: '^(?:o.*)$' }],
@@ -211,4 +226,20 @@ test('a call about a consumer that is being made waits for that', async () => {
   const again = one.places.create(who, settings);
   await expect(again).rejects.toMatchObject({ code: 'CONSUMER_EXISTS' });
   expect(await one.code()).toBe('201');
+});
+
+test('of two that make the same consumer one is refused, and calls wait for the other one', async () => {
+  const gateways = new Gateways();
+  const { clock, namespace } = gateways;
+  const one = await gateways.add('a');
+  const stored = namespace.create.bind(namespace);
+  namespace.create = async (...call) => {
+    await sleep(clock, 10);
+    return stored(...call);
+  };
+  const making = one.places.create(who, settings);
+  await expect(one.places.create(who, settings)).rejects.toMatchObject({ code: 'CONSUMER_EXISTS' });
+  const asked = one.code();
+  await clock.advance(50);
+  expect([await asked, (await making).name, one.table.count]).toEqual(['201', 'c', 1]);
 });

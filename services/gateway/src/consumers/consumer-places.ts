@@ -39,6 +39,8 @@ interface Held {
   readonly session: number;
   /** Of its node. */
   version: number;
+  /** Settles when the node has what was to be stored so far: the next write waits for that one's version. */
+  saving: Promise<void>;
 }
 
 /**
@@ -65,17 +67,14 @@ export class ConsumerPlaces {
 
   /** @throws HttpFailure (as a rejection) CONSUMER_EXISTS, OVERLOADED, COORDINATOR_UNAVAILABLE */
   async create(who: HttpConsumerName, settings: HttpConsumerSettings): Promise<HttpConsumer> {
-    const creating = this.#create(who, settings);
     const key = keyOf(who);
-    const settled = creating.then(
-      () => {},
-      () => {},
-    );
-    this.#creating.set(key, settled);
+    if (this.#creating.has(key)) throw exists(who);
+    const creating = this.#create(who, settings);
+    this.#creating.set(key, settled(creating));
     try {
       return await creating;
     } finally {
-      if (this.#creating.get(key) === settled) this.#creating.delete(key);
+      this.#creating.delete(key);
     }
   }
 
@@ -119,12 +118,9 @@ export class ConsumerPlaces {
   async save(consumer: HttpConsumer): Promise<void> {
     const held = this.#held.get(keyOf(consumer));
     if (held === undefined) throw moved(consumer);
-    const version = await this.#parts.nodes.write(consumer, this.#stored(consumer), held.version);
-    if (version !== undefined) held.version = version;
-    else {
-      await this.#letGo(consumer);
-      throw moved(consumer);
-    }
+    const saved = held.saving.then(() => this.#save(consumer, held));
+    held.saving = settled(saved);
+    await saved;
   }
 
   /** Deletes a consumer of this gateway. */
@@ -132,6 +128,7 @@ export class ConsumerPlaces {
     const held = this.#held.get(keyOf(who));
     await this.#parts.table.delete(who);
     this.#held.delete(keyOf(who));
+    await held?.saving;
     if (held !== undefined) await this.#parts.nodes.delete(who, held.version);
   }
 
@@ -163,8 +160,18 @@ export class ConsumerPlaces {
       if (version === undefined) await table.drop(who);
     }
     if (version === undefined) throw exists(who);
-    this.#held.set(keyOf(who), { session: stored.owner.session, version });
+    this.#held.set(keyOf(who), { session: stored.owner.session, version, saving: Promise.resolve() });
     return consumer;
+  }
+
+  async #save(consumer: HttpConsumer, held: Held): Promise<void> {
+    if (this.#held.get(keyOf(consumer)) !== held) throw moved(consumer);
+    const version = await this.#parts.nodes.write(consumer, this.#stored(consumer), held.version);
+    if (version !== undefined) held.version = version;
+    else {
+      await this.#letGo(consumer);
+      throw moved(consumer);
+    }
   }
 
   async #locate(who: HttpConsumerName): Promise<'here' | 'contended' | ConsumerOwner> {
@@ -193,7 +200,7 @@ export class ConsumerPlaces {
     const { table, nodes, world } = this.#parts;
     const version = await nodes.write(who, stored, from);
     if (version === undefined) return false;
-    this.#held.set(keyOf(who), { session: stored.owner.session, version });
+    this.#held.set(keyOf(who), { session: stored.owner.session, version, saving: Promise.resolve() });
     if (!table.has(who)) {
       await table.create(who, stored.settings).restore(stored.reads);
       world.logger.info({ group: who.groupId, consumer: who.name }, 'took a consumer over from a gateway that is gone');
@@ -246,6 +253,10 @@ export class ConsumerPlaces {
     const message = 'this gateway has no session with a coordinator, which consumers over HTTP need: try again';
     throw new HttpFailure('COORDINATOR_UNAVAILABLE', message);
   }
+}
+
+async function settled(call: Promise<unknown>): Promise<void> {
+  await call.catch(() => undefined);
 }
 
 function keyOf({ groupId, name }: HttpConsumerName): string {
