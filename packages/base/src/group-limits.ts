@@ -84,8 +84,6 @@ export const HTTP_CONSUMER_IDLE_MS = 5 * 60_000;
 export const HTTP_CONSUMER_CHECK_MS = 1_000;
 /** So long it is told that it has expired, and not that there is none. */
 export const HTTP_CONSUMER_EXPIRED_MS = 10 * 60_000;
-/** So many that have expired are remembered. */
-export const HTTP_CONSUMERS_EXPIRED_MAX = 10_000;
 /** A request waits so long for a consumer whose gateway cannot be reached: until that one's session is over, and a moment. */
 export const HTTP_CONSUMER_MOVE_MS = SESSION_TIMEOUT_MS + 4_000;
 export const HTTP_CONSUMER_MOVE_RETRY_MS = 200;

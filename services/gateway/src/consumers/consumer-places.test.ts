@@ -1,4 +1,5 @@
 import { sleep } from '@weir/base/clock.ts';
+import { WeirError } from '@weir/base/errors.ts';
 import {
   HTTP_CONSUMER_CHECK_MS,
   HTTP_CONSUMER_EXPIRED_MS,
@@ -20,6 +21,7 @@ import { ConsumerPlaces, FORWARDED_HEADER } from './consumer-places.ts';
 import { ConsumerTable } from './consumer-table.ts';
 import type { HttpConsumerSettings } from './consumer-settings.ts';
 
+const CONSUMERS_MAX = 10;
 const who = { groupId: 'g', name: 'c' };
 const settings: HttpConsumerSettings = {
   format: 'json',
@@ -76,7 +78,7 @@ class Gateway {
     this.client = new FakeClient(clock);
     this.client.addTopic('orders', 2);
     const world = testWorld({ clock });
-    this.table = new ConsumerTable(this.client, world, 10);
+    this.table = new ConsumerTable(this.client, world, CONSUMERS_MAX);
     this.places = new ConsumerPlaces({
       table: this.table,
       nodes: new ConsumerNodes(gateways.namespace),
@@ -203,6 +205,41 @@ test('one that has expired is created anew, on any gateway', async () => {
   await gateways.clock.advance(HTTP_CONSUMER_IDLE_MS + HTTP_CONSUMER_CHECK_MS);
   await other.places.create(who, settings);
   expect([await one.code(), await other.code()]).toEqual(['202', '202']);
+});
+
+test('one that was deleted after it had expired and was created anew is unknown everywhere', async () => {
+  const gateways = new Gateways();
+  const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
+  await one.places.create(who, settings);
+  await gateways.clock.advance(HTTP_CONSUMER_IDLE_MS + HTTP_CONSUMER_CHECK_MS);
+  await other.places.create(who, settings);
+  await other.places.delete(who);
+  expect([await one.code(), await other.code()]).toEqual(['UNKNOWN_CONSUMER', 'UNKNOWN_CONSUMER']);
+});
+
+test('a gateway that has no room for a consumer leaves it to another one', async () => {
+  const gateways = new Gateways();
+  const [one, full, other] = [await gateways.add('a'), await gateways.add('bb'), await gateways.add('ccc')];
+  await one.places.create(who, settings);
+  for (let i = 0; i < CONSUMERS_MAX; i++) await full.places.create({ groupId: 'g', name: `c${i}` }, settings);
+  await one.die();
+  expect(await full.code()).toBe('OVERLOADED');
+  expect([await other.code(), await full.code()]).toEqual(['203', '203']);
+});
+
+test('one of which it was not stored that it expired, or was deleted, is forgotten all the same', async () => {
+  const gateways = new Gateways();
+  const { clock, namespace } = gateways;
+  const one = await gateways.add('a');
+  await one.places.create(who, settings);
+  const stored = namespace.delete.bind(namespace);
+  namespace.delete = () => Promise.reject(new WeirError('COORDINATOR_UNAVAILABLE', 'not now'));
+  await expect(one.places.delete(who)).rejects.toMatchObject({ code: 'COORDINATOR_UNAVAILABLE' });
+  namespace.delete = stored;
+  await clock.advance(HTTP_CONSUMER_IDLE_MS + 3 * HTTP_CONSUMER_SWEEP_MS);
+  expect(await one.code()).toBe('CONSUMER_EXPIRED');
+  await clock.advance(HTTP_CONSUMER_EXPIRED_MS + 3 * HTTP_CONSUMER_SWEEP_MS);
+  expect(await one.code()).toBe('UNKNOWN_CONSUMER');
 });
 
 test('a consumer of a gateway that is gone, which nobody calls, expires and is forgotten', async () => {

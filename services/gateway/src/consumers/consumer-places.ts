@@ -12,6 +12,7 @@ import type { GatewayReply, GatewayRequest } from '../http/exchange.ts';
 import { HttpFailure } from '../http/failure.ts';
 import type { ConsumerNodes, ConsumerOwner, StoredConsumer } from './consumer-nodes.ts';
 import type { HttpConsumerSettings } from './consumer-settings.ts';
+import { exists, keyOf, unknown } from './consumer-table.ts';
 import type { ConsumerTable } from './consumer-table.ts';
 import type { HttpConsumer, HttpConsumerName } from './http-consumer.ts';
 
@@ -184,7 +185,7 @@ export class ConsumerPlaces {
     const found = await nodes.read(who);
     if (found === undefined || found.stored.isExpired) {
       await this.#letGo(who);
-      throw table.missing(who, found !== undefined);
+      throw found === undefined ? unknown(who) : expired(who);
     }
     const { stored, version } = found;
     const isMine = stored.owner.gateway === self?.gateway;
@@ -198,6 +199,8 @@ export class ConsumerPlaces {
   /** False: somebody else was faster. */
   async #takeOver(who: HttpConsumerName, stored: StoredConsumer, from: number): Promise<boolean> {
     const { table, nodes, world } = this.#parts;
+    // Without room here the next gateway that is asked may take it over.
+    if (!table.has(who)) table.requireRoom();
     const version = await nodes.write(who, stored, from);
     if (version === undefined) return false;
     this.#held.set(keyOf(who), { session: stored.owner.session, version, saving: Promise.resolve() });
@@ -226,12 +229,18 @@ export class ConsumerPlaces {
   async #sweep(): Promise<void> {
     const { nodes, world } = this.#parts;
     const seen = new Map<string, number>();
+    // Each gateway is looked for once. Of this one's own, those that it does not have are nobody's.
+    const alive = new Map([[sessionKeyOf(this.#self()), false]]);
     for (const who of await nodes.list()) {
       if (this.#held.has(keyOf(who))) continue;
       const found = await nodes.read(who);
       if (found === undefined) continue;
       const { isExpired, owner } = found.stored;
-      if (!isExpired && (await nodes.isAlive(owner))) continue;
+      if (!isExpired) {
+        const isServed = alive.get(sessionKeyOf(owner)) ?? (await nodes.isAlive(owner));
+        alive.set(sessionKeyOf(owner), isServed);
+        if (isServed) continue;
+      }
       const key = `${keyOf(who)}\0${found.version}`;
       const nowMs = world.clock.monotonicMs();
       const sinceMs = this.#unserved.get(key) ?? nowMs;
@@ -259,13 +268,15 @@ async function settled(call: Promise<unknown>): Promise<void> {
   await call.catch(() => undefined);
 }
 
-function keyOf({ groupId, name }: HttpConsumerName): string {
-  return `${groupId}\0${name}`;
+function sessionKeyOf({ gateway, session }: ConsumerOwner): string {
+  return `${gateway}\0${session}`;
 }
 
-function exists({ groupId, name }: HttpConsumerName): HttpFailure {
-  const message = `group "${groupId}" has a consumer "${name}" already: DELETE it, or choose another name`;
-  return new HttpFailure('CONSUMER_EXISTS', message);
+function expired({ groupId, name }: HttpConsumerName): HttpFailure {
+  const message =
+    `the consumer "${name}" of group "${groupId}" has expired: nobody called it for ` +
+    `${HTTP_CONSUMER_IDLE_MS / 60_000} minutes. Create it anew; it goes on at what was committed`;
+  return new HttpFailure('CONSUMER_EXPIRED', message);
 }
 
 function moved({ groupId, name }: HttpConsumerName): HttpFailure {

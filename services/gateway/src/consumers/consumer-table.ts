@@ -1,10 +1,5 @@
 import type { Cancel } from '@weir/base/clock.ts';
-import {
-  HTTP_CONSUMER_CHECK_MS,
-  HTTP_CONSUMER_EXPIRED_MS,
-  HTTP_CONSUMER_IDLE_MS,
-  HTTP_CONSUMERS_EXPIRED_MAX,
-} from '@weir/base/group-limits.ts';
+import { HTTP_CONSUMER_CHECK_MS, HTTP_CONSUMER_IDLE_MS } from '@weir/base/group-limits.ts';
 import type { World } from '@weir/runtime/world.ts';
 import type { GatewayClient } from '../gateway-client.ts';
 import { HttpFailure } from '../http/failure.ts';
@@ -26,8 +21,6 @@ export class ConsumerTable {
   readonly #world: Pick<World, 'clock' | 'logger'>;
   readonly #limit: number;
   readonly #entries = new Map<string, Entry>();
-  /** When those that expired did so, the oldest first. */
-  readonly #expired = new Map<string, number>();
   readonly #cancel: Cancel;
   /** Told of each that expires. */
   onExpired: (consumer: HttpConsumer) => void = () => {};
@@ -46,33 +39,33 @@ export class ConsumerTable {
   /** @throws HttpFailure CONSUMER_EXISTS, OVERLOADED */
   create(who: HttpConsumerName, settings: HttpConsumerSettings): HttpConsumer {
     const key = keyOf(who);
-    if (this.#entries.has(key)) {
-      const message = `group "${who.groupId}" has a consumer "${who.name}" already: DELETE it, or choose another name`;
-      throw new HttpFailure('CONSUMER_EXISTS', message);
-    }
-    if (this.#entries.size >= this.#limit) {
-      const message = `this gateway has ${this.#limit} consumers, which is its limit: delete some, or try another gateway`;
-      throw new HttpFailure('OVERLOADED', message);
-    }
+    if (this.#entries.has(key)) throw exists(who);
+    this.requireRoom();
     const consumer = new HttpConsumer(who, settings, this.#client);
     this.#entries.set(key, { consumer, usedMs: this.#world.clock.monotonicMs() });
-    this.#expired.delete(key);
     return consumer;
+  }
+
+  /** @throws HttpFailure OVERLOADED: it has as many as it may */
+  requireRoom(): void {
+    if (this.#entries.size < this.#limit) return;
+    const message = `this gateway has ${this.#limit} consumers, which is its limit: delete some, or try another gateway`;
+    throw new HttpFailure('OVERLOADED', message);
   }
 
   has(who: HttpConsumerName): boolean {
     return this.#entries.has(keyOf(who));
   }
 
-  /** A consumer that is called, and is idle from now on. @throws HttpFailure UNKNOWN_CONSUMER, CONSUMER_EXPIRED */
+  /** A consumer that is called, and is idle from now on. @throws HttpFailure UNKNOWN_CONSUMER */
   find(who: HttpConsumerName): HttpConsumer {
     const entry = this.#entries.get(keyOf(who));
-    if (entry === undefined) throw this.missing(who, false);
+    if (entry === undefined) throw unknown(who);
     entry.usedMs = this.#world.clock.monotonicMs();
     return entry.consumer;
   }
 
-  /** @throws HttpFailure (as a rejection) UNKNOWN_CONSUMER, CONSUMER_EXPIRED */
+  /** @throws HttpFailure (as a rejection) UNKNOWN_CONSUMER */
   async delete(who: HttpConsumerName): Promise<void> {
     const consumer = this.find(who);
     this.#entries.delete(keyOf(who));
@@ -94,22 +87,6 @@ export class ConsumerTable {
     await Promise.all(all.map(({ consumer }) => consumer.close({ isDone: false })));
   }
 
-  /** Why there is no such consumer. `hasExpired`: that is known from elsewhere. */
-  missing(who: HttpConsumerName, hasExpired: boolean): HttpFailure {
-    const { groupId, name } = who;
-    if (hasExpired || this.#expired.has(keyOf(who))) {
-      const message =
-        `the consumer "${name}" of group "${groupId}" has expired: nobody called it for ` +
-        `${HTTP_CONSUMER_IDLE_MS / 60_000} minutes. Create it anew; it goes on at what was committed`;
-      return new HttpFailure('CONSUMER_EXPIRED', message);
-    }
-    const message =
-      name === ''
-        ? `nothing was read for group "${groupId}" here, or not for long: GET /v1/groups/{group}/records?topics= does that`
-        : `group "${groupId}" has no consumer "${name}": create it with POST /consumers/{group}`;
-    return new HttpFailure('UNKNOWN_CONSUMER', message);
-  }
-
   #check(): void {
     const nowMs = this.#world.clock.monotonicMs();
     for (const [key, entry] of this.#entries) {
@@ -118,20 +95,30 @@ export class ConsumerTable {
       const { groupId, name } = entry.consumer;
       this.#world.logger.info({ group: groupId, consumer: name }, 'a consumer expired: nobody has called it');
       this.#entries.delete(key);
-      this.#expired.set(key, nowMs);
       this.onExpired(entry.consumer);
       entry.consumer
         .close({ isDone: false })
         .catch((error: unknown) => this.#world.logger.debug({ err: error }, 'an expired consumer did not close'));
     }
-    for (const [key, expiredMs] of this.#expired) {
-      const isRemembered = nowMs - expiredMs < HTTP_CONSUMER_EXPIRED_MS;
-      if (isRemembered && this.#expired.size <= HTTP_CONSUMERS_EXPIRED_MAX) break;
-      this.#expired.delete(key);
-    }
   }
 }
 
-function keyOf({ groupId, name }: HttpConsumerName): string {
+/** A consumer's key in a map. */
+export function keyOf({ groupId, name }: HttpConsumerName): string {
   return `${groupId}\0${name}`;
+}
+
+/** The failure for a consumer that is to be created and is there already. */
+export function exists({ groupId, name }: HttpConsumerName): HttpFailure {
+  const message = `group "${groupId}" has a consumer "${name}" already: DELETE it, or choose another name`;
+  return new HttpFailure('CONSUMER_EXISTS', message);
+}
+
+/** The failure for a consumer that is not there. */
+export function unknown({ groupId, name }: HttpConsumerName): HttpFailure {
+  const message =
+    name === ''
+      ? `nothing was read for group "${groupId}" here, or not for long: GET /v1/groups/{group}/records?topics= does that`
+      : `group "${groupId}" has no consumer "${name}": create it with POST /consumers/{group}`;
+  return new HttpFailure('UNKNOWN_CONSUMER', message);
 }
