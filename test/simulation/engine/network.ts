@@ -74,7 +74,7 @@ export class Network implements WireNetwork {
         this.#silent.delete(address);
         this.#listening.set(address, [...(this.#listening.get(address) ?? []), { process, handlers }]);
         process.whenDead(() => this.#closeListener(address, process));
-        return Promise.resolve({ address, close: async () => this.#closeListener(address, process) });
+        return Promise.resolve({ address, close: () => this.#close(address, process) });
       },
     };
   }
@@ -170,6 +170,12 @@ export class Network implements WireNetwork {
     for (const [address, listening] of this.#listening) {
       if (listening.some((one) => one.process === process)) this.#silent.add(address);
     }
+  }
+
+  /** Whoever waits for it goes on in an event of its own, as with a socket: what was there before that can be looked at. */
+  #close(address: string, process: Process): Promise<void> {
+    this.#closeListener(address, process);
+    return new Promise((resolve) => this.#ground.scheduler.in(0, () => process.deliver(resolve), 'first'));
   }
 
   #closeListener(address: string, process: Process): void {
