@@ -43,13 +43,8 @@ export async function subscribeV2(context: GatewayContext, request: GatewayReque
 /** GET …/subscription */
 export function subscriptionV2(context: GatewayContext, request: GatewayRequest): GatewayReply {
   const consumer = calledConsumer(context, request);
-  const byTopic = new Map<string, number[]>();
-  for (const { topic, partition } of consumer.assignment()) {
-    const known = byTopic.get(topic);
-    if (known === undefined) byTopic.set(topic, [partition]);
-    else known.push(partition);
-  }
-  const partitions = [...byTopic].map(([topic, numbers]) => ({ [topic]: numbers }));
+  const byTopic = Map.groupBy(consumer.assignment(), ({ topic }) => topic);
+  const partitions = [...byTopic].map(([topic, places]) => ({ [topic]: places.map(({ partition }) => partition) }));
   return jsonReply(200, { topics: consumer.subscribedTopics(), partitions });
 }
 

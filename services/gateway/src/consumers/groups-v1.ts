@@ -8,7 +8,7 @@ import { knownPartition, knownTopic } from '../context.ts';
 import type { GatewayContext } from '../context.ts';
 import { emptyReply, jsonReply, rawJsonReply } from '../http/exchange.ts';
 import type { GatewayReply, GatewayRequest } from '../http/exchange.ts';
-import { HttpFailure, invalidBody } from '../http/failure.ts';
+import { HttpFailure, invalidBody, overloaded } from '../http/failure.ts';
 import { parseBody } from '../json/body-shape.ts';
 import { recordJson } from '../json/record-json.ts';
 import { waitMs } from '../rest/read-parameters.ts';
@@ -113,9 +113,7 @@ async function readHere(context: GatewayContext, request: GatewayRequest): Promi
   }
   const limit = request.query.integer('limit', { min: 1, max: READ_RECORDS_MAX }) ?? READ_RECORDS_DEFAULT;
   const wait = waitMs(request.query.text('wait'));
-  if (context.budget.isSpent) {
-    throw new HttpFailure('OVERLOADED', 'this gateway holds as many bytes as it may: try again a little later');
-  }
+  if (context.budget.isSpent) throw overloaded();
   await consumer.commitGiven();
   const signal = AbortSignal.any([request.signal, context.stopping]);
   const records = await consumer.poll({ waitMs: wait, maxBytes: context.readBytes, maxRecords: limit, signal });

@@ -1,13 +1,10 @@
 import type { GatewayContext } from '../context.ts';
-import { rawJsonReply } from '../http/exchange.ts';
+import { textReply } from '../http/exchange.ts';
 import type { GatewayReply, GatewayRequest } from '../http/exchange.ts';
-import { HttpFailure } from '../http/failure.ts';
+import { HttpFailure, overloaded } from '../http/failure.ts';
 import type { RecordFormat } from '../rest/records-v2.ts';
 import type { HttpConsumer } from './http-consumer.ts';
 import { recordJsonV2 } from './record-json-v2.ts';
-
-const overloaded = (): HttpFailure =>
-  new HttpFailure('OVERLOADED', 'this gateway holds as many bytes as it may: try again a little later');
 
 /**
  * Reads records of a consumer, and writes them in its format. Those that do not get to the client are handed out again: where one
@@ -63,7 +60,7 @@ export async function pollV2(
   consumer.putBack(records.slice(written.length));
   context.metrics.recordsOut.inc(written.length);
   context.metrics.consumerRecords.inc(written.length);
-  return { ...rawJsonReply(200, `[${written.join(',')}]`), type } as GatewayReply;
+  return textReply(200, type, `[${written.join(',')}]`);
 }
 
 /** What records come as: the dialect's type of the format, or JSON for who asks for that. @throws HttpFailure NOT_ACCEPTABLE */

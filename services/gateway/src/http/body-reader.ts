@@ -4,7 +4,7 @@ import { HTTP_BODY_BYTES_MAX, HTTP_BODY_BYTES_PER_SECOND_MIN, HTTP_BODY_IDLE_MS 
 import type { ByteBudget } from './byte-budget.ts';
 import type { Upload, UploadHandlers } from './exchange.ts';
 import { received } from '@weir/runtime/scavenge.ts';
-import { HttpFailure } from './failure.ts';
+import { HttpFailure, overloaded } from './failure.ts';
 
 /**
  * Reads a body as a whole. Bytes are taken from the budget as they arrive, so that a sender who only announces many
@@ -57,9 +57,7 @@ export class BodyReader {
     if (this.#over) return;
     if (this.heldBytes + piece.length > HTTP_BODY_BYTES_MAX) return this.fail(tooLarge());
     if (!this.#budget.take(piece.length)) {
-      return this.fail(
-        new HttpFailure('OVERLOADED', 'this gateway holds as many bytes as it may: try again a little later'),
-      );
+      return this.fail(overloaded());
     }
     this.heldBytes += piece.length;
     this.#pieces.push(piece);

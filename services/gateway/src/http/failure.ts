@@ -101,6 +101,11 @@ export function refusalJson(refused: Refusal): string {
   return JSON.stringify({ error_code: statusOf(refused.code), code: refused.code, message: refused.message });
 }
 
+/** The gateway's budget of bytes is spent. */
+export function overloaded(): HttpFailure {
+  return new HttpFailure('OVERLOADED', 'this gateway holds as many bytes as it may: try again a little later');
+}
+
 /** A body that is JSON but not what was expected. */
 export function invalidBody(problems: readonly string[]): HttpFailure {
   const first = problems[0] ?? 'the body does not fit';

@@ -9,7 +9,7 @@ import { accessProblem, crossOriginHeaders } from './access-rule.ts';
 import type { AccessRule } from './access-rule.ts';
 import { BodyReader, RequestUpload, tooSlow } from './body-reader.ts';
 import type { GatewayReply, GatewayRequest, ReplySink, StreamReader } from './exchange.ts';
-import { failureOf, failureReply, HttpFailure } from './failure.ts';
+import { failureOf, failureReply, HttpFailure, overloaded } from './failure.ts';
 import { Query } from './query.ts';
 
 /** What an exchange needs of the route that it goes through. */
@@ -220,9 +220,7 @@ class Exchange implements GatewayRequest {
       const bytes = Buffer.byteLength(reply.body);
       if (!this.#serving.context.budget.take(bytes)) {
         if (reply.status < 400) {
-          return this.#fail(
-            new HttpFailure('OVERLOADED', 'this gateway holds as many bytes as it may: try again a little later'),
-          );
+          return this.#fail(overloaded());
         }
         this.#serving.context.budget.overdraw(bytes);
       }

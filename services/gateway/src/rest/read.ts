@@ -6,7 +6,7 @@ import type { GatewayContext } from '../context.ts';
 import type { ReadResult } from '@weir/client/consumer/read.ts';
 import { rawJsonReply } from '../http/exchange.ts';
 import type { GatewayReply, GatewayRequest } from '../http/exchange.ts';
-import { failureOf, HttpFailure } from '../http/failure.ts';
+import { failureOf, HttpFailure, overloaded } from '../http/failure.ts';
 import { recordJson } from '../json/record-json.ts';
 import { encodeCursor } from '../stream/cursor.ts';
 import { beginPoll } from './poll.ts';
@@ -19,9 +19,7 @@ export async function read(context: GatewayContext, request: GatewayRequest): Pr
   const asLines = acceptsLines(request);
   const topic = await knownTopic(context, request.params);
   const parameters = readParameters(request, topic);
-  if (context.budget.isSpent) {
-    throw new HttpFailure('OVERLOADED', 'this gateway holds as many bytes as it may: try again a little later');
-  }
+  if (context.budget.isSpent) throw overloaded();
   const poll = beginPoll(context, topic.name, request);
   let found: Found | undefined;
   try {
