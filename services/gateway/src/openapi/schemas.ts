@@ -31,6 +31,9 @@ function closed(properties: Readonly<Record<string, Schema>>, optional: readonly
   return { type: 'object', properties, required, additionalProperties: false };
 }
 
+/** One of which no property has to be there. */
+const optional = (properties: Readonly<Record<string, Schema>>): Schema => closed(properties, Object.keys(properties));
+
 const list = (items: Schema): Schema => ({ type: 'array', items });
 const here = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
 
@@ -198,7 +201,7 @@ export const SCHEMAS = {
     },
     ['children'],
   ),
-  NewSession: closed({ name: { type: 'string', description: 'For logs.' } }, ['name']),
+  NewSession: optional({ name: { type: 'string', description: 'For logs.' } }),
   Session: closed(
     {
       session: { type: 'string', description: 'Whoever has it may act for the session.' },
@@ -272,36 +275,21 @@ export const SCHEMAS = {
   ReplicaV2: closed({ broker: BROKER, leader: { type: 'boolean' }, in_sync: { type: 'boolean' } }),
   PartitionV2: closed({ partition: PARTITION, leader: BROKER, replicas: list(here('ReplicaV2')) }),
   TopicV2: closed({ name: { type: 'string' }, configs: CONFIGS, partitions: list(here('PartitionV2')) }),
-  NewConsumerV2: closed(
-    {
-      name: { type: 'string', minLength: 1 },
-      format: { enum: ['binary', 'json', 'text'], default: 'binary' },
-      'auto.offset.reset': { enum: ['earliest', 'latest', 'none'], default: 'latest' },
-      'enable.auto.commit': { type: ['boolean', 'string'], default: true },
-      'auto.commit.enable': { type: ['boolean', 'string'], description: 'The same, as Confluent has it.' },
-      'fetch.min.bytes': { type: ['integer', 'string'], default: 1 },
-      'consumer.request.timeout.ms': { type: ['integer', 'string'], description: 'How long a read waits.' },
-      'isolation.level': { enum: ['read_committed', 'read_uncommitted'] },
-    },
-    [
-      'name',
-      'format',
-      'auto.offset.reset',
-      'enable.auto.commit',
-      'auto.commit.enable',
-      'fetch.min.bytes',
-      'consumer.request.timeout.ms',
-      'isolation.level',
-    ],
-  ),
+  NewConsumerV2: optional({
+    name: { type: 'string', minLength: 1 },
+    format: { enum: ['binary', 'json', 'text'], default: 'binary' },
+    'auto.offset.reset': { enum: ['earliest', 'latest', 'none'], default: 'latest' },
+    'enable.auto.commit': { type: ['boolean', 'string'], default: true },
+    'auto.commit.enable': { type: ['boolean', 'string'], description: 'The same, as Confluent has it.' },
+    'fetch.min.bytes': { type: ['integer', 'string'], default: 1 },
+    'consumer.request.timeout.ms': { type: ['integer', 'string'], description: 'How long a read waits.' },
+    'isolation.level': { enum: ['read_committed', 'read_uncommitted'] },
+  }),
   ConsumerV2: closed({ instance_id: { type: 'string' }, base_uri: { type: 'string' } }),
-  SubscriptionV2: closed(
-    {
-      topics: { ...list({ type: 'string' }), minItems: 1 },
-      topic_pattern: { type: 'string', description: 'Matches whole names; one group, three repetitions at most.' },
-    },
-    ['topics', 'topic_pattern'],
-  ),
+  SubscriptionV2: optional({
+    topics: { ...list({ type: 'string' }), minItems: 1 },
+    topic_pattern: { type: 'string', description: 'Matches whole names; one group, three repetitions at most.' },
+  }),
   SubscribedV2: closed({
     topics: list({ type: 'string' }),
     partitions: list({ type: 'object', additionalProperties: list(PARTITION) }),
@@ -313,19 +301,16 @@ export const SCHEMAS = {
     ['metadata'],
   ),
   PlaceOffsetsV2: closed({ offsets: list(here('PlaceOffsetV2')) }),
-  PositionsV2: closed(
-    {
-      offsets: list(here('PlaceOffsetV2')),
-      timestamps: list(
-        closed({
-          topic: { type: 'string' },
-          partition: PARTITION,
-          timestamp: { type: ['string', 'integer'], description: 'Milliseconds, or an ISO date.' },
-        }),
-      ),
-    },
-    ['offsets', 'timestamps'],
-  ),
+  PositionsV2: optional({
+    offsets: list(here('PlaceOffsetV2')),
+    timestamps: list(
+      closed({
+        topic: { type: 'string' },
+        partition: PARTITION,
+        timestamp: { type: ['string', 'integer'], description: 'Milliseconds, or an ISO date.' },
+      }),
+    ),
+  }),
   ConsumerRecordV2: closed({
     topic: { type: 'string' },
     key: { description: 'JSON, base64 or text, as the format says.' },
