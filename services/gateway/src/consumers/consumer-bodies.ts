@@ -4,7 +4,7 @@ import type { TopicPartition } from '@weir/client/group/assignor.ts';
 import type { GroupOffset } from '@weir/client/group/group-offsets.ts';
 import type { TopicsWanted } from '@weir/client/group/subscribed-topics.ts';
 import { HttpFailure, invalidBody } from '../http/failure.ts';
-import { parseObject } from '../json/body-shape.ts';
+import { parseObject, unknownFields } from '../json/body-shape.ts';
 import { topicPattern } from './topic-pattern.ts';
 
 /** A place by time. */
@@ -14,9 +14,7 @@ export interface PlaceAtTime extends TopicPartition {
 
 /** `{"topics":["a"]}` or `{"topic_pattern":"a.*"}`. @throws HttpFailure */
 export function parseSubscription(body: Buffer): TopicsWanted {
-  const fields = parseObject(body, ['topics', 'topic_pattern']);
-  noOthers(fields, ['topics', 'topic_pattern']);
-  const { topics, topic_pattern: pattern } = fields;
+  const { topics, topic_pattern: pattern } = fieldsOf(body, ['topics', 'topic_pattern']);
   if (topics !== undefined && pattern !== undefined) {
     throw new HttpFailure('CONSUMER_STATE', '"topics" and "topic_pattern" exclude each other: send one of them');
   }
@@ -34,16 +32,14 @@ export function parseSubscription(body: Buffer): TopicsWanted {
 
 /** `{"partitions":[{"topic":"a","partition":0}]}`. @throws HttpFailure */
 export function parsePartitions(body: Buffer): readonly TopicPartition[] {
-  const fields = parseObject(body, ['partitions']);
-  noOthers(fields, ['partitions']);
-  return placesOf('partitions', fields['partitions'], (place) => place);
+  const { partitions } = fieldsOf(body, ['partitions']);
+  return placesOf('partitions', partitions, (place) => place);
 }
 
 /** `{"offsets":[{"topic":"a","partition":0,"offset":7,"metadata":"m"}]}`. @throws HttpFailure */
 export function parseOffsets(body: Buffer): readonly GroupOffset[] {
-  const fields = parseObject(body, ['offsets']);
-  noOthers(fields, ['offsets']);
-  return offsetsOf(fields['offsets']);
+  const { offsets } = fieldsOf(body, ['offsets']);
+  return offsetsOf(offsets);
 }
 
 /** Positions by offset, by time, or both. @throws HttpFailure */
@@ -51,9 +47,7 @@ export function parsePositions(body: Buffer): {
   readonly offsets: readonly GroupOffset[];
   readonly timestamps: readonly PlaceAtTime[];
 } {
-  const fields = parseObject(body, ['offsets', 'timestamps']);
-  noOthers(fields, ['offsets', 'timestamps']);
-  const { offsets, timestamps } = fields;
+  const { offsets, timestamps } = fieldsOf(body, ['offsets', 'timestamps']);
   if (offsets === undefined && timestamps === undefined) throw invalidBody(['"offsets" is missing']);
   return {
     offsets: offsets === undefined ? [] : offsetsOf(offsets),
@@ -107,11 +101,11 @@ function placeIn(item: unknown): TopicPartition | string {
   return { topic, partition: partition as number };
 }
 
-function noOthers(fields: Readonly<Record<string, unknown>>, known: readonly string[]): void {
-  const problems = Object.keys(fields)
-    .filter((name) => !known.includes(name))
-    .map((name) => `"${name}" is unknown: expected ${known.join(', ')}`);
+function fieldsOf(body: Buffer, known: readonly string[]): Readonly<Record<string, unknown>> {
+  const fields = parseObject(body, known);
+  const problems = unknownFields(fields, known);
   if (problems.length > 0) throw invalidBody(problems);
+  return fields;
 }
 
 function tooMany(name: string): HttpFailure {

@@ -30,10 +30,7 @@ export type BodyValues<Shape extends BodyShape> = {
  */
 export function parseBody<const Shape extends BodyShape>(body: Buffer, shape: Shape): BodyValues<Shape> {
   const parsed = parseObject(body, Object.keys(shape));
-  const problems: string[] = [];
-  for (const name of Object.keys(parsed)) {
-    if (!Object.hasOwn(shape, name)) problems.push(`"${name}" is unknown: expected ${Object.keys(shape).join(', ')}`);
-  }
+  const problems = unknownFields(parsed, Object.keys(shape));
   const values: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(shape)) {
     const value = Object.hasOwn(parsed, name) ? parsed[name] : undefined;
@@ -56,17 +53,27 @@ export function parseBody<const Shape extends BodyShape>(body: Buffer, shape: Sh
  * @throws HttpFailure MALFORMED_JSON, INVALID_BODY
  */
 export function parseObject(body: Buffer, fields: readonly string[]): Readonly<Record<string, unknown>> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body.toString('utf8'));
-  } catch (error) {
-    const why = body.length === 0 ? 'the body is empty' : (error as Error).message;
-    throw new HttpFailure('MALFORMED_JSON', `${why}: expected a JSON object with ${fields.join(', ')}`);
-  }
+  const parsed = parseJson(body, `a JSON object with ${fields.join(', ')}`);
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     throw invalidBody([`the body is not an object with ${fields.join(', ')}`]);
   }
   return parsed as Readonly<Record<string, unknown>>;
+}
+
+/** What is told of the fields that a body may not have. */
+export function unknownFields(fields: Readonly<Record<string, unknown>>, known: readonly string[]): string[] {
+  const names = Object.keys(fields).filter((name) => !known.includes(name));
+  return names.map((name) => `"${name}" is unknown: expected ${known.join(', ')}`);
+}
+
+/** @param expected for the message @throws HttpFailure MALFORMED_JSON */
+export function parseJson(body: Buffer, expected: string): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch (error) {
+    const why = body.length === 0 ? 'the body is empty' : (error as Error).message;
+    throw new HttpFailure('MALFORMED_JSON', `${why}: expected ${expected}`);
+  }
 }
 
 function fieldProblem(field: FieldShape, value: unknown): string | undefined {

@@ -6,6 +6,7 @@ import type { GatewayContext } from '../context.ts';
 import { jsonReply } from '../http/exchange.ts';
 import type { GatewayReply, GatewayRequest } from '../http/exchange.ts';
 import { HttpFailure, invalidBody } from '../http/failure.ts';
+import { parseJson } from '../json/body-shape.ts';
 import { sessionOf } from './sessions.ts';
 
 /** POST /v1/tree: all of some operations or none, in one transaction. */
@@ -34,14 +35,7 @@ function writtenJson({ path, node }: TreeWritten): object {
 
 /** @throws HttpFailure MALFORMED_JSON, or INVALID_BODY with all problems */
 function operationsOf(body: Buffer): readonly TreeOperation[] {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body.toString('utf8'));
-  } catch (error) {
-    const why = body.length === 0 ? 'the body is empty' : (error as Error).message;
-    throw new HttpFailure('MALFORMED_JSON', `${why}: expected a JSON array of operations`);
-  }
-  const found = operationsFromJson(parsed);
+  const found = operationsFromJson(parseJson(body, 'a JSON array of operations'));
   if ('problems' in found) throw invalidBody(found.problems);
   return found.operations;
 }
