@@ -28,7 +28,7 @@ export type WriteOutcome = { readonly kind: 'committed' } | { readonly kind: 're
 /** What a log of groups tells whoever has it. */
 export interface GroupLogEvents {
   /** While it loads: a record, in the log's order. Its bytes are good until this returns. */
-  loaded(record: Pick<RecordView, 'key' | 'value' | 'timestampMs'>): void;
+  loaded(record: Pick<RecordView, 'key' | 'value'>): void;
   /** All that was there has been loaded. From now on records can be written. */
   ready(): void;
   /** It is not led here any more, or nobody knows what became of a record: what is still to be told will not be. */
@@ -160,7 +160,7 @@ export class GroupLog implements AppendWaiter, TailReader {
         batch.push(write);
       } else {
         const message = `what is to be stored of the group does not fit ${messageBytesMax} bytes, the largest batch of ${this.#partition.topic.name}`;
-        write.done({ kind: 'refused', refusal: refusal('MESSAGE_TOO_LARGE', message) });
+        this.#refuse([write], refusal('MESSAGE_TOO_LARGE', message));
         // What does not fit may be in the builder in part, and it was alone there.
         builder = new BatchBuilder({ maxBytes: messageBytesMax });
       }
@@ -181,6 +181,12 @@ export class GroupLog implements AppendWaiter, TailReader {
     const why = this.#partition.append(builder.build(), this.#epoch, this, slot, 'all');
     if (why === undefined) return;
     this.#onTheirWay.delete(slot);
+    this.#refuse(writes, why);
+  }
+
+  /** What was not appended. When the partition broke over it, it has ended by now, and nothing is told any more. */
+  #refuse(writes: readonly Write[], why: Refusal): void {
+    if (this.#phase.kind === 'over') return;
     for (const { done } of writes) done({ kind: 'refused', refusal: why });
   }
 

@@ -19,7 +19,7 @@ import { produce } from '@weir/kafka/apis/produce.ts';
 import { encodeGroupMetadataKey } from '@weir/kafka/records/keys.ts';
 import { BatchBuilder } from '@weir/records/batch-builder.ts';
 import { ChangeSchema } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Partition } from '../partition/partition.ts';
 import { batchOf, changesOf, TOPIC_ID_BYTES } from '../test-broker.ts';
 import { doorOfGroups, leadGroups, offsetOf, TestConsumer } from './group-test-kit.ts';
@@ -192,6 +192,24 @@ test('what waits when the partition is led elsewhere is told to look for the coo
   leadGroups(door, 1, 2);
   await door.settle();
   expect([second.joined(), consumer.committed()]).toEqual([NOT_COORDINATOR, NOT_COORDINATOR]);
+});
+
+test('what is under way when the log breaks is answered once', async () => {
+  const door = await doorOfGroups();
+  const partition = door.broker.partitions.serving(OTHER_ID_BYTES, 0, -1);
+  assert(partition instanceof Partition, 'it is led');
+  const [consumer, lonely] = [new TestConsumer(door), new TestConsumer(door, { group: 'other' })];
+  consumer.sendJoin();
+  await door.settle();
+  expect(consumer.joined()).toBe(79);
+  vi.spyOn(partition.log!, 'append').mockImplementation(() => {
+    throw new Error('broken');
+  });
+  consumer.sendJoin();
+  lonely.sendCommit(3);
+  await door.settle();
+  expect([consumer.joined(), lonely.committed()]).toEqual([NOT_COORDINATOR, NOT_COORDINATOR]);
+  expect(door.logged.filter((line) => line.startsWith('error'))).toEqual([]);
 });
 
 test('a member that is silent is removed, and the others go on', async () => {
