@@ -76,7 +76,7 @@ export function parseNewConsumer(body: Buffer): NewHttpConsumer {
   const name = value('name');
   if (name !== undefined && (typeof name !== 'string' || name === '' || name.length > HTTP_CONSUMER_NAME_CHARS_MAX)) {
     problems.push(`"name" is not a string of 1 to ${HTTP_CONSUMER_NAME_CHARS_MAX} characters`);
-  }
+  } else if (name?.isWellFormed() === false) problems.push('"name" has half a character, which no path can have');
   choice('isolation.level', ['read_committed', 'read_uncommitted'], 'read_uncommitted');
   const settings: HttpConsumerSettings = {
     format: choice('format', FORMATS, 'binary'),

@@ -212,6 +212,8 @@ test('what a consumer is told is checked', async () => {
   const wrong = await call('POST', '/consumers/g', { format: 'avro', 'enable.auto.commit': 7, 'fetch.min.bytes': -1 });
   expect(wrong).toMatchObject({ status: 422 });
   expect(wrong.body.validation_errors).toHaveLength(3);
+  const half = await call('POST', '/consumers/g', { name: 'a\ud800' });
+  expect(half).toMatchObject({ status: 422, body: { message: '"name" has half a character, which no path can have' } });
   const named = await call('POST', '/consumers/g');
   expect(named.body.instance_id).toMatch(/^weir-[0-9a-f]{24}$/);
   await consumer();
