@@ -16,13 +16,14 @@ export interface Budgets {
   readonly producerBufferBytes: number;
   /** What one read brings at most, but for its last record. */
   readonly readBytes: number;
-  /** Consumers at a time: what they read ahead is an eighth. */
+  /** Consumers at a time: what they read ahead is an eighth, unless they have many partitions each. */
   readonly consumersMax: number;
 }
 
 /**
  * The budgets under a memory limit: a quarter each of what the process itself leaves of it. The rest is for what
- * consumers read ahead, and for what bytes take beside themselves: sockets' chunks, text in two forms, and what the collector has not come to yet.
+ * consumers read ahead, and for what bytes take beside themselves: sockets' chunks, text in two forms, and what the
+ * collector has not come to yet.
  */
 export function budgetsFor(memoryLimitBytes: number): Budgets {
   const share = Math.floor(Math.max(0, memoryLimitBytes - GATEWAY_PROCESS_BYTES) / 4);
