@@ -1,6 +1,5 @@
-import { endOnTheSpot } from '../end-on-the-spot.ts';
+import { deleteAtOnce, endOnTheSpot } from '../end-on-the-spot.ts';
 import { underSteadyLoad } from '../loads.ts';
-import type { Release } from '../release.ts';
 import type { Step, StepContext } from '../step.ts';
 
 /** What the chart's defaults give a topic. */
@@ -76,8 +75,4 @@ export async function restored({ release, client }: Pick<StepContext, 'release' 
 
 function checkSilence({ report }: StepContext, silentMs: number, when: string): void {
   report.check(silentMs < SILENT_MS_MAX, `${when}: acknowledgements go on`, `after ${silentMs} ms at most`);
-}
-
-function deleteAtOnce(pod: string, release: Release): void {
-  release.kubectl('delete', 'pod', pod, '--grace-period=0', '--force', '--wait=false');
 }

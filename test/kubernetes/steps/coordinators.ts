@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { endOnTheSpot } from '../end-on-the-spot.ts';
+import { deleteAtOnce, endOnTheSpot } from '../end-on-the-spot.ts';
 import { underSteadyLoad } from '../loads.ts';
 import type { Release } from '../release.ts';
 import type { Step } from '../step.ts';
@@ -16,10 +16,7 @@ export const coordinatorKilled: Step = {
     const { release, client, report } = context;
     const ways = [
       ['its process ended on the spot', endOnTheSpot],
-      [
-        'its pod was deleted',
-        (pod: string) => release.kubectl('delete', 'pod', pod, '--grace-period=0', '--force', '--wait=false'),
-      ],
+      ['its pod was deleted', deleteAtOnce],
     ] as const;
     for (const [what, kill] of ways) {
       const pod = activeCoordinators(release)[0]!;

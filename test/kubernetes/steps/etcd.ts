@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type { ClientPod } from '../client-pod.ts';
+import { deleteAtOnce } from '../end-on-the-spot.ts';
 import { etcdTools } from '../etcd-image.ts';
 import { underSteadyLoad } from '../loads.ts';
 import { OperationsDesk } from '../operations.ts';
@@ -17,7 +18,7 @@ export const etcdDeleted: Step = {
     for (const pod of [leader, follower]) {
       await underSteadyLoad(context, async () => {
         const startMs = performance.now();
-        release.kubectl('delete', 'pod', pod, '--grace-period=0', '--force', '--wait=false');
+        deleteAtOnce(pod, release);
         client.createTopicOverHttp(`after-${pod}-${Math.round(startMs)}`);
         report.check(true, `a topic was created after ${pod} was deleted`, since(startMs));
         await release.ready();
@@ -61,7 +62,7 @@ export const etcdLost: Step = {
     });
     report.verdict(client.judge(), 'after the member was replaced');
     // It counts again: without another one, two of three still decide.
-    release.kubectl('delete', 'pod', other, '--grace-period=0', '--force', '--wait=false');
+    deleteAtOnce(other, release);
     client.createTopicOverHttp('with-the-new-member');
     report.check(true, 'with the new member, another one may be away');
     await release.ready();
