@@ -91,8 +91,10 @@ describe.skipIf(etcdProgram === undefined)(`several coordinators on etcd${unless
 
       const paused = (await all.active())!;
       took.paused.push(await measured(paused, all, () => paused.child.signal('SIGSTOP')));
+      // The next round has somebody to take over once it stands by again.
+      const stoodBy = timesStoodBy(paused);
       paused.child.signal('SIGCONT');
-      await sleep(500);
+      await paused.child.ready(() => timesStoodBy(paused) > stoodBy || undefined, TROUBLE_MS_MAX);
     }
     console.log(
       `takeovers, ms: ${JSON.stringify(took, (_key, value) => (typeof value === 'number' ? Math.round(value) : value))}`,
@@ -195,3 +197,7 @@ describe.skipIf(etcdProgram === undefined)(`several coordinators on etcd${unless
     expect(await broken(load, { takeOvers: 'some' })).toEqual([]);
   }, 120_000);
 });
+
+function timesStoodBy({ child }: CoordinatorProcess): number {
+  return child.output.split('stands by for').length;
+}
