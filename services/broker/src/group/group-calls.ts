@@ -1,7 +1,7 @@
-import { groupIdProblem, textProblem } from './group-id.ts';
+import { groupIdProblem, isTooLong, textProblem } from './group-id.ts';
 import type { GroupCoordinator } from './group-coordinator.ts';
 import type { GroupError } from './group-error.ts';
-import { joinRefused, syncRefused } from './group-messages.ts';
+import { joinRefused, newMemberId, syncRefused } from './group-messages.ts';
 import type {
   HeartbeatRequest,
   JoinRequest,
@@ -22,11 +22,18 @@ export function askToJoin(
   request: JoinRequest,
   answer: (response: JoinResponse) => void,
 ): void {
-  const shard = groupIdProblem(groupId) ?? groups.shardFor(groupId);
+  const shard = groupIdProblem(groupId) ?? memberProblem(request) ?? groups.shardFor(groupId);
   if (typeof shard === 'string') return answer(joinRefused(shard, request.memberId));
   shard.ask(groupId, (group, now) =>
     group.join(request, (answered) => answered.kind === 'joined' && answer(answered.response), now),
   );
+}
+
+/** What cannot be stored of a member is refused before it is one: no generation with it could be. */
+function memberProblem(request: JoinRequest): GroupError | undefined {
+  const { clientId, protocolType, protocols } = request;
+  const stored = [newMemberId(request), clientId, protocolType, ...protocols.map(({ name }) => name)];
+  return stored.some(isTooLong) ? 'UNKNOWN_SERVER_ERROR' : undefined;
 }
 
 /** SyncGroup: answered once what the leader has assigned is stored. */

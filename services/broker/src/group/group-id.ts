@@ -10,5 +10,10 @@ export function groupIdProblem(groupId: string): GroupError | undefined {
 
 /** Offsets alone are kept for a group without a name as well: old clients have such. */
 export function textProblem(groupId: string): GroupError | undefined {
-  return Buffer.byteLength(groupId) > TEXT_BYTES_MAX ? 'INVALID_GROUP_ID' : undefined;
+  return isTooLong(groupId) ? 'INVALID_GROUP_ID' : undefined;
+}
+
+/** Whether a record cannot hold a text. */
+export function isTooLong(text: string): boolean {
+  return Buffer.byteLength(text) > TEXT_BYTES_MAX;
 }

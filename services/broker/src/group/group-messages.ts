@@ -110,6 +110,11 @@ export type GroupEffect<Token> =
   | { readonly kind: 'store'; readonly record: GroupRecord | null }
   | { readonly kind: 'happened'; readonly what: GroupHappening; readonly text: string };
 
+/** The id that a new member gets, or a static one that has come back. */
+export function newMemberId({ clientId, instanceId, uuid }: JoinRequest): string {
+  return `${instanceId ?? clientId}-${uuid}`;
+}
+
 /** The answer to a JoinGroup that failed. */
 export function joinRefused(error: GroupError, memberId: string): JoinResponse {
   return {

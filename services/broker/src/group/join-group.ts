@@ -8,7 +8,7 @@ import { termsOf } from './group-core.ts';
 import type { GroupCore } from './group-core.ts';
 import type { GroupMember } from './group-members.ts';
 import type { GroupError } from './group-error.ts';
-import { joinRefused, NOTHING, syncRefused } from './group-messages.ts';
+import { joinRefused, newMemberId, NOTHING, syncRefused } from './group-messages.ts';
 import type { GroupTime, JoinRequest } from './group-messages.ts';
 import { prepareRebalance, rebalance } from './rebalance.ts';
 
@@ -72,7 +72,7 @@ function isConsistent<Token>(core: GroupCore<Token>, { protocolType, protocols }
 
 function joinNew<Token>(core: GroupCore<Token>, joining: Joining<Token>): void {
   const { request, now } = joining;
-  const id = `${request.clientId}-${request.uuid}`;
+  const id = newMemberId(request);
   const { pending } = core.members;
   if (!request.needsMemberId) {
     addMember(core, joining, { id, isIdKnown: false });
@@ -88,7 +88,7 @@ function joinNew<Token>(core: GroupCore<Token>, joining: Joining<Token>): void {
 
 function joinStatic<Token>(core: GroupCore<Token>, joining: Joining<Token>, instanceId: string): void {
   const { request, token, now } = joining;
-  const id = `${instanceId}-${request.uuid}`;
+  const id = newMemberId(request);
   const old = core.members.ofInstance(instanceId);
   if (old === undefined) {
     addMember(core, joining, { id, isIdKnown: false });

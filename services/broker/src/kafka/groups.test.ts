@@ -11,6 +11,7 @@ import { WeirError } from '@weir/base/errors.ts';
 import { deleteGroups } from '@weir/kafka/apis/delete-groups.ts';
 import { describeGroups } from '@weir/kafka/apis/describe-groups.ts';
 import { findCoordinator } from '@weir/kafka/apis/find-coordinator.ts';
+import { joinGroup } from '@weir/kafka/apis/join-group.ts';
 import { listGroups } from '@weir/kafka/apis/list-groups.ts';
 import { offsetCommit } from '@weir/kafka/apis/offset-commit.ts';
 import { offsetDelete } from '@weir/kafka/apis/offset-delete.ts';
@@ -22,7 +23,7 @@ import { ChangeSchema } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js'
 import { expect, test, vi } from 'vitest';
 import { Partition } from '../partition/partition.ts';
 import { batchOf, changesOf, TOPIC_ID_BYTES } from '../test-broker.ts';
-import { doorOfGroups, leadGroups, offsetOf, TestConsumer } from './group-test-kit.ts';
+import { doorOfGroups, leadGroups, offsetOf, subscriptionTo, TestConsumer } from './group-test-kit.ts';
 import { OTHER_ID_BYTES, TestDoor, topicData } from './test-door.ts';
 
 const [NOT_COORDINATOR, UNKNOWN_MEMBER, ILLEGAL_GENERATION, REBALANCES] = [16, 25, 22, 27];
@@ -210,6 +211,31 @@ test('what is under way when the log breaks is answered once', async () => {
   await door.settle();
   expect([consumer.joined(), lonely.committed()]).toEqual([NOT_COORDINATOR, NOT_COORDINATOR]);
   expect(door.logged.filter((line) => line.startsWith('error'))).toEqual([]);
+});
+
+test('a member whose id could not be stored is refused, and the group is there for others', async () => {
+  const door = await doorOfGroups();
+  const { client } = new TestConsumer(door);
+  const request = {
+    groupId: 'g',
+    sessionTimeoutMs: 10_000,
+    rebalanceTimeoutMs: 60_000,
+    memberId: '',
+    groupInstanceId: null,
+    protocolType: 'consumer',
+    protocols: [{ name: 'range', metadata: subscriptionTo(['orders']) }],
+    reason: null,
+  };
+  const long = 'x'.repeat(32_767);
+  const tooMuch = [
+    { groupInstanceId: long },
+    { protocolType: `${long}x` },
+    { protocols: [{ name: `${long}x`, metadata: Buffer.alloc(0) }] },
+  ];
+  for (const one of tooMuch) {
+    expect(await client.ask(joinGroup, 9, { ...request, ...one })).toMatchObject({ errorCode: -1 });
+  }
+  expect(await new TestConsumer(door).join(door)).toBe(0);
 });
 
 test('a member that is silent is removed, and the others go on', async () => {

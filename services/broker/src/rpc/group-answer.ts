@@ -17,7 +17,7 @@ export interface WireOutcome {
 /** Where a refusal is about the group alone. */
 const MESSAGES: Partial<Record<ErrorCode, string>> = {
   NONE: '',
-  UNKNOWN_SERVER_ERROR: 'what the group has to store is larger than a batch of the topic may be',
+  UNKNOWN_SERVER_ERROR: 'what the group has to store is larger than a record, or a batch of the topic, may be',
   OFFSET_METADATA_TOO_LARGE: `what is stored with an offset has at most ${OFFSET_METADATA_BYTES_MAX} bytes`,
   COORDINATOR_LOAD_IN_PROGRESS: 'this broker is reading what is stored of the group; try again in a moment',
   COORDINATOR_NOT_AVAILABLE: 'what the group has to store is not stored; look for its coordinator, and try again',
