@@ -11,11 +11,11 @@ export function expireOffsets(shard: GroupShard, nowMs: number, retentionMs: num
     for (const { topic, partition, committed } of group.offsets) {
       if (isExpired(group, topic, { committed, nowMs, retentionMs })) expired.push({ topic, partition });
     }
-    forget(shard, group, expired);
     const isLeft =
       group.classic.state === 'Empty' && group.offsets.size === expired.length && group.committing.size === 0;
-    // Whether it is stored by then, and what comes in between, is the group's matter.
+    // It takes its offsets with it.
     if (isLeft && !group.classic.isSimple) shard.ask(group.id, (classic, now) => classic.delete(() => {}, now));
+    else forget(shard, group, expired);
   }
 }
 
