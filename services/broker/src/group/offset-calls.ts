@@ -3,7 +3,6 @@ import { OFFSET_METADATA_BYTES_MAX } from '@weir/base/group-limits.ts';
 import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import type { CommittedOffset, TopicPartition } from './committed-offsets.ts';
 import { CONSUMER_PROTOCOL_TYPE } from './group-core.ts';
-import { findGroup } from './group-calls.ts';
 import type { GroupCoordinator } from './group-coordinator.ts';
 import type { GroupError } from './group-error.ts';
 import { groupIdProblem, textProblem } from './group-id.ts';
@@ -82,8 +81,8 @@ export function deleteOffsets(
   const refuse = (error: GroupError): void => answer({ error, results: [] });
   const shard = groupIdProblem(groupId) ?? groups.shardOf(groupId);
   if (typeof shard === 'string') return refuse(shard);
-  const group = findGroup(groups, groupId);
-  if (typeof group === 'string') return refuse(group);
+  const group = shard.find(groupId);
+  if (group === undefined) return refuse('GROUP_ID_NOT_FOUND');
   const { state, protocolType } = group.classic;
   if (state !== 'Empty' && protocolType !== CONSUMER_PROTOCOL_TYPE) return refuse('NON_EMPTY_GROUP');
   const gone: (TopicPartition & { readonly committed: null })[] = [];

@@ -3,10 +3,9 @@ import type { ErrorCode } from '@weir/base/errors.ts';
 import type { offsetCommit, OffsetCommitRequest } from '@weir/kafka/apis/offset-commit.ts';
 import type { offsetDelete } from '@weir/kafka/apis/offset-delete.ts';
 import type { offsetFetch, OffsetFetchResponse } from '@weir/kafka/apis/offset-fetch.ts';
-import type { CommittedOffset } from '../group/committed-offsets.ts';
+import type { CommittedOffset, CommittedOffsets } from '../group/committed-offsets.ts';
 import type { GroupCoordinator } from '../group/group-coordinator.ts';
 import { textProblem } from '../group/group-id.ts';
-import type { GroupShard } from '../group/group-shard.ts';
 import { commitOffsets, deleteOffsets } from '../group/offset-calls.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber } from './error-number.ts';
@@ -146,8 +145,9 @@ interface GroupOffsets {
 function offsetsOf(parts: GroupOffsetsParts, { groupId, topics, version }: OffsetQuestion): GroupOffsets {
   const shard = textProblem(groupId) ?? parts.groups.shardOf(groupId);
   if (typeof shard === 'string') return { groupId, topics: [], errorCode: errorNumber(shard) };
-  const found = topics === null ? allOffsets(parts, shard, groupId) : undefined;
-  const answers = (found ?? topics ?? []).map(({ name, topicId, partitionIndexes }) => {
+  const offsets = shard.find(groupId)?.offsets;
+  const asked = topics ?? allOffsets(parts, offsets);
+  const answers = asked.map(({ name, topicId, partitionIndexes }) => {
     const topic = version >= IDS_FROM ? findTopic(parts.cluster.image, { name: '', id: topicId }) : undefined;
     const isUnknown = version >= IDS_FROM && topic === undefined;
     return {
@@ -157,7 +157,7 @@ function offsetsOf(parts: GroupOffsetsParts, { groupId, topics, version }: Offse
         if (isUnknown) {
           return { ...NOTHING_COMMITTED, partitionIndex, errorCode: errorNumber('UNKNOWN_TOPIC_ID') };
         }
-        const committed = shard.find(groupId)?.offsets.get({ topic: topic?.name ?? name, partition: partitionIndex });
+        const committed = offsets?.get({ topic: topic?.name ?? name, partition: partitionIndex });
         if (committed === undefined) return { ...NOTHING_COMMITTED, partitionIndex };
         const { offset: committedOffset, leaderEpoch: committedLeaderEpoch, metadata } = committed;
         return { partitionIndex, committedOffset, committedLeaderEpoch, metadata, errorCode: 0 };
@@ -169,19 +169,12 @@ function offsetsOf(parts: GroupOffsetsParts, { groupId, topics, version }: Offse
 
 function allOffsets(
   { cluster }: GroupOffsetsParts,
-  shard: GroupShard,
-  groupId: string,
+  offsets: CommittedOffsets | undefined,
 ): NonNullable<OffsetQuestion['topics']> {
-  const byTopic = new Map<string, number[]>();
-  for (const { topic, partition } of shard.find(groupId)?.offsets ?? []) {
-    const indexes = byTopic.get(topic);
-    if (indexes === undefined) byTopic.set(topic, [partition]);
-    else indexes.push(partition);
-  }
-  return [...byTopic].map(([name, partitionIndexes]) => ({
+  return [...Map.groupBy(offsets ?? [], ({ topic }) => topic)].map(([name, places]) => ({
     name,
     topicId: cluster.image.topic(name)?.idBytes ?? NO_TOPIC_ID,
-    partitionIndexes,
+    partitionIndexes: places.map(({ partition }) => partition),
   }));
 }
 
