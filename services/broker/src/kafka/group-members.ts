@@ -60,7 +60,7 @@ export function answerSyncGroup(groups: GroupCoordinator, exchange: Exchange<typ
     instanceId: request.groupInstanceId ?? undefined,
     protocolType: protocolType ?? undefined,
     protocol: protocolName ?? undefined,
-    // The request's memory is somebody else's once it is answered.
+    // Copies: they are kept as long as members are, and a view would keep the whole request.
     assignments: request.assignments.map((of) => ({
       memberId: of.memberId,
       assignment: Uint8Array.from(of.assignment),
@@ -111,7 +111,7 @@ function joinOf(request: JoinGroupRequest, version: number, caller: Caller, uuid
     // As Java writes an address.
     clientHost: `/${caller.peer.slice(0, caller.peer.lastIndexOf(':'))}`,
     protocolType: request.protocolType,
-    // The request's memory is somebody else's once it is answered.
+    // Copies, as with what is assigned.
     protocols: request.protocols.map(({ name, metadata }) => ({ name, metadata: Uint8Array.from(metadata) })),
     sessionTimeoutMs: request.sessionTimeoutMs,
     rebalanceTimeoutMs: request.rebalanceTimeoutMs,
