@@ -18,6 +18,7 @@ import { offsetDelete } from '@weir/kafka/apis/offset-delete.ts';
 import { offsetFetch } from '@weir/kafka/apis/offset-fetch.ts';
 import { produce } from '@weir/kafka/apis/produce.ts';
 import { encodeGroupMetadataKey } from '@weir/kafka/records/keys.ts';
+import { Log } from '@weir/log/log.ts';
 import { BatchBuilder } from '@weir/records/batch-builder.ts';
 import { ChangeSchema } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import { expect, test, vi } from 'vitest';
@@ -197,13 +198,11 @@ test('what waits when the partition is led elsewhere is told to look for the coo
 
 test('what is under way when the log breaks is answered once', async () => {
   const door = await doorOfGroups();
-  const partition = door.broker.partitions.serving(OTHER_ID_BYTES, 0, -1);
-  assert(partition instanceof Partition, 'it is led');
   const [consumer, lonely] = [new TestConsumer(door), new TestConsumer(door, { group: 'other' })];
   consumer.sendJoin();
   await door.settle();
   expect(consumer.joined()).toBe(79);
-  vi.spyOn(partition.log!, 'append').mockImplementation(() => {
+  vi.spyOn(Log.prototype, 'append').mockImplementationOnce(() => {
     throw new Error('broken');
   });
   consumer.sendJoin();
