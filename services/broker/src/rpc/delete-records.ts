@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { sleep } from '@weir/base/clock.ts';
 import type { Clock } from '@weir/base/clock.ts';
-import { ERRORS, WeirError } from '@weir/base/errors.ts';
+import { ERRORS } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { APPLY_SLICE_MS, PARTITIONS_PER_REQUEST_MAX } from '@weir/base/limits.ts';
 import { onCall } from '@weir/base/transport.ts';
@@ -20,6 +20,7 @@ import type {
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { Partition } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partitions.ts';
+import { checkCount } from './check-count.ts';
 
 /** Deletes the oldest records of the partitions that this broker leads. */
 export function deleteRecordsHandler(partitions: Partitions, clock: Clock): Handler {
@@ -39,10 +40,7 @@ export async function deleteRecords(
   request: DeleteRecordsRequest,
 ): Promise<DeleteRecordsResponse> {
   const asked = request.partitions;
-  if (asked.length > PARTITIONS_PER_REQUEST_MAX) {
-    const message = `a request has at most ${PARTITIONS_PER_REQUEST_MAX} partitions, this one has ${asked.length}`;
-    throw new WeirError('INVALID_REQUEST', message);
-  }
+  checkCount(asked.length, PARTITIONS_PER_REQUEST_MAX, 'partitions');
   const results: DeleteRecordsResult[] = [];
   let until = clock.monotonicMs() + APPLY_SLICE_MS;
   for (const one of asked) {

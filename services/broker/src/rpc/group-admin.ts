@@ -18,7 +18,8 @@ import type {
 import { deleteGroups as deleteAll, findGroup, listGroups as listAll } from '../group/group-calls.ts';
 import type { GroupCoordinator } from '../group/group-coordinator.ts';
 import type { GroupError } from '../group/group-error.ts';
-import { checkCount, outcomeOf } from './group-answer.ts';
+import { checkCount } from './check-count.ts';
+import { outcomeOf } from './group-answer.ts';
 
 /** DescribeGroups. @throws WeirError INVALID_REQUEST */
 export function describeGroups(groups: GroupCoordinator, { groupIds }: DescribeGroupsRequest): DescribeGroupsResponse {

@@ -1,4 +1,3 @@
-import { WeirError } from '@weir/base/errors.ts';
 import type { ErrorCode } from '@weir/base/errors.ts';
 import {
   GROUP_MEMBERS_MAX,
@@ -43,12 +42,6 @@ const MESSAGES: Partial<Record<ErrorCode, string>> = {
 /** What a group has told, with words for people. */
 export function outcomeOf(code: ErrorCode): WireOutcome {
   return { code, message: MESSAGES[code] ?? code };
-}
-
-/** @throws WeirError INVALID_REQUEST when a request has more of something than it may */
-export function checkCount(count: number, max: number, what: string): void {
-  if (count <= max) return;
-  throw new WeirError('INVALID_REQUEST', `a request has at most ${max} ${what}, this one has ${count}`);
 }
 
 /** On this wire an empty text stands for none. */

@@ -21,7 +21,8 @@ import type {
 import { askToJoin, askToLeave, askToSync, heartbeatOf } from '../group/group-calls.ts';
 import type { GroupCoordinator } from '../group/group-coordinator.ts';
 import type { JoinResponse, LeaveResponse, SyncResponse } from '../group/group-messages.ts';
-import { checkCount, optional, outcomeOf } from './group-answer.ts';
+import { checkCount } from './check-count.ts';
+import { optional, outcomeOf } from './group-answer.ts';
 
 /** JoinGroup: answered once the generation that the member joins is stored. @throws WeirError INVALID_REQUEST */
 export async function joinGroup(

@@ -21,7 +21,8 @@ import { findGroup } from '../group/group-calls.ts';
 import type { GroupCoordinator } from '../group/group-coordinator.ts';
 import { commitOffsets as commitAll, deleteOffsets as deleteAll } from '../group/offset-calls.ts';
 import type { DeletedOffsets } from '../group/offset-calls.ts';
-import { checkCount, optional, outcomeOf } from './group-answer.ts';
+import { checkCount } from './check-count.ts';
+import { optional, outcomeOf } from './group-answer.ts';
 
 /** What offsets need. */
 export interface GroupOffsetsParts {

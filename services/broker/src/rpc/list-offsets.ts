@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { ERRORS, refusal, WeirError } from '@weir/base/errors.ts';
+import { ERRORS, refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { PARTITIONS_PER_REQUEST_MAX } from '@weir/base/limits.ts';
 import { onCall } from '@weir/base/transport.ts';
@@ -19,6 +19,7 @@ import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { Partition } from '../partition/partition.ts';
 import { endUnknown } from '../partition/refusals.ts';
 import type { Partitions } from '../partition/partitions.ts';
+import { checkCount } from './check-count.ts';
 
 /** Stands for the high watermark where a timestamp is asked for, as in Kafka. */
 const LATEST = -1n;
@@ -32,10 +33,7 @@ export function listOffsetsHandler(partitions: Partitions): Handler {
 
 async function listOffsets(partitions: Partitions, request: ListOffsetsRequest): Promise<ListOffsetsResponse> {
   const asked = request.partitions;
-  if (asked.length > PARTITIONS_PER_REQUEST_MAX) {
-    const message = `a request has at most ${PARTITIONS_PER_REQUEST_MAX} partitions, this one has ${asked.length}`;
-    throw new WeirError('INVALID_REQUEST', message);
-  }
+  checkCount(asked.length, PARTITIONS_PER_REQUEST_MAX, 'partitions');
   const results: ListOffsetsResult[] = [];
   // One after the other: a look-up by timestamp may read from disk, and one request is not to fill its queue.
   for (const question of asked) results.push(await listOne(partitions, question));
