@@ -141,11 +141,6 @@ export class ClassicGroup<Token> {
     return 'NONE';
   }
 
-  /** OffsetFetch: whether there is anything to read. */
-  get fetchError(): GroupError {
-    return this.state === 'Dead' ? 'GROUP_ID_NOT_FOUND' : 'NONE';
-  }
-
   /** OffsetDelete: whether the offsets of a topic may be deleted. */
   offsetDeleteError(topic: string): GroupError {
     const { state, protocolType } = this.#core;

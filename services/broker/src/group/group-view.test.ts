@@ -77,7 +77,6 @@ test('only an empty group can be deleted, and nothing is committed to it meanwhi
   expect(group.deleted(second)).toBe('NONE');
   group.isManual = false;
   expect(group.group.state).toBe('Dead');
-  expect(group.group.fetchError).toBe('GROUP_ID_NOT_FOUND');
   expect(group.group.offsetDeleteError('topic')).toBe('GROUP_ID_NOT_FOUND');
   expect(group.deleted(group.delete())).toBe('GROUP_ID_NOT_FOUND');
   expect(group.joined(group.join({}))!.error).toBe('COORDINATOR_NOT_AVAILABLE');
@@ -97,7 +96,6 @@ test('offsets of a topic can be deleted while no consumer reads it', () => {
     'GROUP_SUBSCRIBED_TO_TOPIC',
     'NONE',
   ]);
-  expect(group.group.fetchError).toBe('NONE');
   group.reload();
   expect([errorOf('c'), errorOf('d')]).toEqual(['GROUP_SUBSCRIBED_TO_TOPIC', 'NONE']);
   group.leave(leader!, other!);
