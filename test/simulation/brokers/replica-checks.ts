@@ -118,7 +118,7 @@ export class ReplicaChecks {
         if (lost !== undefined && lost.lastOffset >= partition.logStartOffset)
           this.#wrong('R13', machine, partition, `what was durable and committed is gone: ${show(lost)}`);
       }
-      if (removed.length > 0) this.#sometimes.saw('a recovery cut a torn tail');
+      if (wasCut(machine, partition)) this.#sometimes.saw('a recovery cut a torn tail');
       now.set(folder, stateOf(partition, log));
       const stored = this.#stored(partition);
       if (stored !== undefined) this.#candidates(folder, stored);
@@ -462,6 +462,11 @@ function stateOf(partition: Partition, log: ReplicaLog): Known {
     leaderEpoch: -1,
     comparedEnd: logStartOffset,
   };
+}
+
+/** Whether a start has cut something off where a log ends: it is kept aside. What was not synced may be gone without that. */
+function wasCut({ disk }: BrokerMachine, { folder, endOffset }: Partition): boolean {
+  return disk.namesIn(`partitions/${folder}`).includes(`${String(endOffset).padStart(20, '0')}.torn`);
 }
 
 function partitionOf(machine: BrokerMachine, folder: string): Partition | undefined {
