@@ -41,6 +41,8 @@ export class PartitionFeed {
   #isClosed = false;
   #subscription: Subscription | undefined;
   #frames: Frame[] = [];
+  /** Of `#frames` and of the current one, as they are stored. */
+  #bytes = 0;
   #current: { readonly records: readonly RecordView[]; next: number; readonly frame: Frame } | undefined;
 
   constructor(place: TopicPartition, parts: PartitionFeedParts) {
@@ -120,9 +122,7 @@ export class PartitionFeed {
 
   /** Of what may be taken, as it is stored. */
   get aheadBytes(): number {
-    if (!this.hasRecords) return 0;
-    const begun = this.#current?.frame.batches.length ?? 0;
-    return this.#frames.reduce((sum, { batches }) => sum + batches.length, begun);
+    return this.hasRecords ? this.#bytes : 0;
   }
 
   /**
@@ -143,6 +143,7 @@ export class PartitionFeed {
       }
       this.#position = frame.nextOffset;
       this.#current = undefined;
+      this.#bytes -= frame.batches.length;
       this.#subscription?.credit(frame.batches.length);
     }
     return undefined;
@@ -173,6 +174,7 @@ export class PartitionFeed {
       {
         batches: (batches, { fromOffset, nextOffset }) => {
           this.#frames.push({ batches, fromOffset, nextOffset });
+          this.#bytes += batches.length;
           if (this.hasRecords) ready(this);
         },
         caughtUp: () => {},
@@ -189,6 +191,7 @@ export class PartitionFeed {
     this.#subscription?.close();
     this.#subscription = undefined;
     this.#frames = [];
+    this.#bytes = 0;
     this.#current = undefined;
   }
 }
