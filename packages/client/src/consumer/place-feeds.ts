@@ -37,55 +37,47 @@ export async function placeFeeds(parts: PlacingParts, feeds: readonly PartitionF
       const committed = byPlace.get(placeOf(feed.place));
       if (committed !== undefined && feed.isLost) feed.begin(committed);
     }
-    return true;
   });
   await resetFeeds(parts, feeds);
 }
 
 /** Lets each feed that is lost begin where the policy says. Rejects as `placeFeeds` does. */
 export async function resetFeeds(parts: PlacingParts, feeds: readonly PartitionFeed[]): Promise<void> {
-  const byTopic = new Map<string, PartitionFeed[]>();
-  for (const feed of feeds) {
-    if (!feed.isLost) continue;
-    if (parts.offsetReset === 'none') {
-      const { topic, partition } = feed.place;
-      const message = `group ${parts.groupId} has no offset to begin at in partition ${partition} of ${topic}; seek one`;
-      throw new WeirError('OFFSET_OUT_OF_RANGE', message);
-    }
-    const known = byTopic.get(feed.place.topic);
-    if (known === undefined) byTopic.set(feed.place.topic, [feed]);
-    else known.push(feed);
+  const { groupId, offsetReset } = parts;
+  const waiting = feeds.filter(({ isLost }) => isLost);
+  const [first] = waiting;
+  if (first === undefined) return;
+  if (offsetReset === 'none') {
+    const { topic, partition } = first.place;
+    const message = `group ${groupId} has no offset to begin at in partition ${partition} of ${topic}; seek one`;
+    throw new WeirError('OFFSET_OUT_OF_RANGE', message);
   }
+  const reset = async (topic: string, lost: readonly PartitionFeed[]): Promise<void> => {
+    const queries = lost.map(({ place: { partition } }) => ({ partition, timestamp: offsetReset }));
+    const answers = await listOffsets(parts, topic, queries);
+    for (const [i, { offset }] of answers.entries()) if (lost[i]!.isLost) lost[i]!.seek(offset);
+  };
   // A partition without a leader keeps only itself waiting: then each is asked about alone.
   await Promise.all(
-    [...byTopic.values()].map(async (all) => {
-      const together = await reset(parts, all).catch(() => false);
-      if (!together) await Promise.all(all.map((feed) => again(parts, [feed], (lost) => reset(parts, lost))));
+    [...Map.groupBy(waiting, ({ place }) => place.topic)].map(async ([topic, all]) => {
+      await reset(topic, all).catch(() =>
+        Promise.all(all.map((feed) => again(parts, [feed], (lost) => reset(topic, lost)))),
+      );
     }),
   );
-}
-
-async function reset(parts: PlacingParts, feeds: readonly PartitionFeed[]): Promise<boolean> {
-  const [first] = feeds;
-  if (first === undefined || parts.offsetReset === 'none') return true;
-  const timestamp = parts.offsetReset;
-  const queries = feeds.map(({ place: { partition } }) => ({ partition, timestamp }));
-  const answers = await listOffsets(parts, first.place.topic, queries);
-  for (const [i, { offset }] of answers.entries()) if (feeds[i]!.isLost) feeds[i]!.seek(offset);
-  return true;
 }
 
 /** Tries until it is done, or nobody waits. */
 async function again(
   { world }: PlacingParts,
   feeds: readonly PartitionFeed[],
-  act: (lost: readonly PartitionFeed[]) => Promise<boolean>,
+  act: (lost: readonly PartitionFeed[]) => Promise<void>,
 ): Promise<void> {
   for (let tries = 1; ; tries++) {
     const lost = feeds.filter(({ isLost }) => isLost);
     if (lost.length === 0) return;
     try {
-      if (await act(lost)) return;
+      return await act(lost);
     } catch (error) {
       const { code, message } = thrownRefusal(error);
       if (!ERRORS[code].retriable) throw error;
