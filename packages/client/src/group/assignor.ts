@@ -33,6 +33,12 @@ export interface Assignor {
 /** Those that there are. */
 export type AssignorName = 'range' | 'cooperative-sticky';
 
+/** By topic, then by partition. */
+export function comparePlaces(one: TopicPartition, other: TopicPartition): number {
+  if (one.topic === other.topic) return one.partition - other.partition;
+  return one.topic < other.topic ? -1 : 1;
+}
+
 /** A name for a partition, to be a key of maps. */
 export function placeOf({ topic, partition }: TopicPartition): string {
   return `${topic}\0${partition}`;

@@ -12,9 +12,10 @@ import {
 } from '@weir/proto/weir/broker/v1/groups_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import type { LeaderCallParts } from '../leader-calls.ts';
+import { comparePlaces } from './assignor.ts';
 import type { TopicPartition } from './assignor.ts';
 import { CONSUMER_PROTOCOL_TYPE, readAssignmentOr, readSubscription } from './consumer-messages.ts';
-import { refusalOf } from './group-calls.ts';
+import { refusalOf, throwIfRefused } from './group-calls.ts';
 import type { GroupCalls } from './group-calls.ts';
 import { commitOffsets, deleteOffsets, fetchOffsets, NOBODY } from './group-offsets.ts';
 import type { CommittedGroupOffset, GroupOffset } from './group-offsets.ts';
@@ -116,7 +117,7 @@ export class GroupAdmin {
     const { groups } = await this.#calls.ask(groupId, DESCRIBE, request, { outcomeOf: (answer) => answer.groups[0] });
     const group = groups[0];
     if (group === undefined) throw new WeirError('UNKNOWN_SERVER_ERROR', 'the broker left the group out');
-    throwIfRefused(refusalOf(group));
+    throwIfRefused(group);
     const { state, protocolType, protocol, generation } = group;
     const areConsumers = protocolType === CONSUMER_PROTOCOL_TYPE && protocol !== '';
     const members = group.members.map((member): GroupMemberDescription => {
@@ -138,13 +139,13 @@ export class GroupAdmin {
   async delete(groupId: string): Promise<void> {
     const request = create(DeleteGroupsRequestSchema, { groupIds: [groupId] });
     const { results } = await this.#calls.ask(groupId, DELETE, request, { outcomeOf: (answer) => answer.results[0] });
-    throwIfRefused(refusalOf(results[0]));
+    throwIfRefused(results[0]);
   }
 
   /** What a group has committed, by topic and partition. @throws WeirError (as a rejection) */
   async offsets(groupId: string): Promise<readonly CommittedGroupOffset[]> {
     const found = await fetchOffsets(this.#calls, groupId);
-    return found.toSorted((a, b) => compare(a.topic, b.topic) || a.partition - b.partition);
+    return found.toSorted(comparePlaces);
   }
 
   /**
@@ -171,12 +172,4 @@ export class GroupAdmin {
   deleteOffsets(groupId: string, places: readonly TopicPartition[]): Promise<readonly (Refusal | undefined)[]> {
     return deleteOffsets(this.#calls, groupId, places);
   }
-}
-
-function throwIfRefused(refused: Refusal | undefined): void {
-  if (refused !== undefined) throw new WeirError(refused.code, refused.message);
-}
-
-function compare(one: string, other: string): number {
-  return one < other ? -1 : Number(one > other);
 }

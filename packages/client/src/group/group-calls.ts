@@ -142,6 +142,12 @@ export function refusalOf(outcome: WireOutcome | undefined): Refusal | undefined
   return { code: isErrorCode(code) ? code : 'UNKNOWN_SERVER_ERROR', message: message === '' ? code : message };
 }
 
+/** @throws WeirError for an outcome that is a refusal */
+export function throwIfRefused(outcome: WireOutcome | undefined): void {
+  const refused = refusalOf(outcome);
+  if (refused !== undefined) throw new WeirError(refused.code, refused.message);
+}
+
 /** What was thrown, as a refusal. */
 export function thrownRefusal(error: unknown): Refusal {
   return error instanceof WeirError ? error : { code: 'UNKNOWN_SERVER_ERROR', message: messageOf(error) };

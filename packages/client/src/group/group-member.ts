@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { sleep } from '@weir/base/clock.ts';
 import type { Cancel } from '@weir/base/clock.ts';
-import { ERRORS, refusal, WeirError } from '@weir/base/errors.ts';
+import { ERRORS, WeirError } from '@weir/base/errors.ts';
 import type { ErrorCode, Refusal } from '@weir/base/errors.ts';
 import {
   CONSUMER_CLOSE_MS_MAX,
@@ -348,9 +348,11 @@ export class GroupMember implements Membership {
   async #takeOver(assignment: readonly TopicPartition[]): Promise<void> {
     const next = new Set(assignment.map(placeOf));
     const gone = this.#owned.filter((place) => !next.has(placeOf(place)));
-    if (gone.length > 0) await this.#revoke(gone);
-    // Somebody else gets it in the next one.
-    if (gone.length > 0) this.#disturb({ kind: 'rejoin', reason: 'it has given away what it is to give away' });
+    if (gone.length > 0) {
+      await this.#revoke(gone);
+      // Somebody else gets it in the next one.
+      this.#disturb({ kind: 'rejoin', reason: 'it has given away what it is to give away' });
+    }
     const before = new Set(this.#owned.map(placeOf));
     const added = assignment.filter((place) => !before.has(placeOf(place)));
     this.#owned = assignment;
@@ -456,9 +458,8 @@ export class GroupMember implements Membership {
   /** @throws WeirError (as a rejection) SHUTTING_DOWN as soon as it is closed */
   #unlessClosed<T>(asked: Promise<T>): Promise<T> {
     const { signal } = this.#closed;
-    const why = refusal('SHUTTING_DOWN', 'the consumer is closed');
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => reject(new WeirError(why.code, why.message));
+      const onAbort = (): void => reject(new WeirError('SHUTTING_DOWN', 'the consumer is closed'));
       if (signal.aborted) onAbort();
       signal.addEventListener('abort', onAbort, { once: true });
       asked.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));

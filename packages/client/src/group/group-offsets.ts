@@ -1,5 +1,4 @@
 import { create } from '@bufbuild/protobuf';
-import { WeirError } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { PARTITIONS_PER_REQUEST_MAX } from '@weir/base/limits.ts';
 import {
@@ -10,7 +9,7 @@ import {
 } from '@weir/proto/weir/broker/v1/groups_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import type { TopicPartition } from './assignor.ts';
-import { refusalOf } from './group-calls.ts';
+import { refusalOf, throwIfRefused } from './group-calls.ts';
 import type { GroupCalls } from './group-calls.ts';
 
 const COMMIT = protobufMethod(GroupService.method.commitOffsets);
@@ -90,8 +89,7 @@ export async function fetchOffsets(
       partitions: partitions.map(({ topic, partition }) => ({ topic, partition })),
     });
     const response = await calls.ask(groupId, FETCH, request, { outcomeOf: (told) => told });
-    const refused = refusalOf(response);
-    if (refused !== undefined) throw new WeirError(refused.code, refused.message);
+    throwIfRefused(response);
     for (const { topic, partition, offset, metadata, committedMs } of response.offsets) {
       found.push({ topic, partition, offset: Number(offset), metadata, committedMs: Number(committedMs) });
     }
@@ -115,8 +113,7 @@ export async function deleteOffsets(
     const partitions = part.map(({ topic, partition }) => ({ topic, partition }));
     const request = create(DeleteOffsetsRequestSchema, { groupId, partitions });
     const response = await calls.ask(groupId, DELETE, request, { outcomeOf: (told) => told });
-    const refused = refusalOf(response);
-    if (refused !== undefined) throw new WeirError(refused.code, refused.message);
+    throwIfRefused(response);
     outcomes.push(...response.results.map(refusalOf));
   }
   return outcomes;

@@ -1,7 +1,7 @@
 import type { Client } from '../client.ts';
 import type { GroupAdmin, GroupDescription } from './group-admin.ts';
 import { offsetRanges } from './offset-ranges.ts';
-import { placeOf } from './assignor.ts';
+import { comparePlaces, placeOf } from './assignor.ts';
 
 /** How far a group is in a partition. */
 export interface PartitionProgress {
@@ -48,5 +48,5 @@ export async function groupProgress(
       const lag = end === null || row.offset === null ? null : Math.max(0, end - row.offset);
       return { ...row, end, lag };
     })
-    .toSorted((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1));
+    .toSorted(comparePlaces);
 }
