@@ -1,4 +1,5 @@
 import { messageOf, WeirError } from '@weir/base/errors.ts';
+import type { Refusal } from '@weir/base/errors.ts';
 import { Client } from '@weir/client/client.ts';
 import { NamespaceClient } from '@weir/client/namespace/namespace-client.ts';
 import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
@@ -58,6 +59,11 @@ export async function refusedInWords<T>(asked: Promise<T>): Promise<T> {
   } catch (error) {
     throw inWords(error);
   }
+}
+
+/** Why it was refused, each reason once. */
+export function reasonsOf(refusals: readonly Refusal[]): string {
+  return [...new Set(refusals.map(({ code, message }) => `${message} (${code})`))].join('; ');
 }
 
 function inWords(error: unknown): unknown {

@@ -4,12 +4,15 @@ import { UsageError } from '../command.ts';
 import { table } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 
+/** Where a broker stands. */
+export type BrokerStateWord = 'active' | 'draining' | 'away';
+
 /** A broker and what it holds, as `-o json` shows it. */
 export interface BrokerRow {
   readonly id: number;
   readonly grpc: string;
   readonly rack: string;
-  readonly state: 'active' | 'draining' | 'away';
+  readonly state: BrokerStateWord;
   readonly replicas: number;
   readonly leads: number;
 }
@@ -37,16 +40,22 @@ export function brokerOf(client: Client, id: number): BrokerInfo {
   throw new Error(`there is no broker ${id} (${known})`);
 }
 
+/** Where a broker stands, in one word. */
+export function brokerStateOf({ active, draining }: BrokerInfo): BrokerStateWord {
+  if (draining) return 'draining';
+  return active ? 'active' : 'away';
+}
+
 /** All brokers, by id. */
 export function brokerRows(client: Client): BrokerRow[] {
   const partitions = client.topics().flatMap((topic) => topic.partitions);
-  return client.brokers().map(({ id, grpcAddress: grpc, rack, active, draining }) => ({
-    id,
-    grpc,
-    rack,
-    state: draining ? 'draining' : active ? 'active' : 'away',
-    replicas: partitions.filter((partition) => partition.replicas.includes(id)).length,
-    leads: partitions.filter((partition) => partition.leader === id).length,
+  return client.brokers().map((broker) => ({
+    id: broker.id,
+    grpc: broker.grpcAddress,
+    rack: broker.rack,
+    state: brokerStateOf(broker),
+    replicas: partitions.filter((partition) => partition.replicas.includes(broker.id)).length,
+    leads: partitions.filter((partition) => partition.leader === broker.id).length,
   }));
 }
 

@@ -1,7 +1,7 @@
 import { clientOptions, clientShorts } from '../client-options.ts';
 import { defineCommand, EXIT } from '../command.ts';
 import { table } from '../table.ts';
-import { withClient } from '../with-client.ts';
+import { reasonsOf, withClient } from '../with-client.ts';
 
 /** `weir group list` */
 export const groupList = defineCommand({
@@ -34,8 +34,7 @@ export const groupList = defineCommand({
         terminal.out(table(['GROUP', 'STATE', 'MEMBERS', 'TYPE'], rows, terminal));
       } else if (refusals.length === 0) terminal.err('There is no such group.\n');
       if (refusals.length === 0) return EXIT.ok;
-      const reasons = [...new Set(refusals.map(({ code, message }) => `${message} (${code})`))];
-      throw new Error(`there may be more groups: ${reasons.join('; ')}`);
+      throw new Error(`there may be more groups: ${reasonsOf(refusals)}`);
     });
   },
 });

@@ -4,7 +4,7 @@ import { clientOptions, clientShorts } from '../client-options.ts';
 import { defineCommand, EXIT, UsageError } from '../command.ts';
 import { parseStartAt, startAtProblem } from '@weir/client/group/start-at.ts';
 import { counted, table } from '../table.ts';
-import { partitionsOf, refusedInWords, topicOf, withClient } from '../with-client.ts';
+import { partitionsOf, reasonsOf, refusedInWords, topicOf, withClient } from '../with-client.ts';
 import { planMoves } from '@weir/client/group/move-group.ts';
 import type { GroupMove } from '@weir/client/group/move-group.ts';
 import type { SeekTarget } from '@weir/client/group/seek-target.ts';
@@ -87,6 +87,5 @@ async function move(client: Client, group: string, topic: string, moves: readonl
   const outcomes = await refusedInWords(client.groups.commit(group, offsets));
   const refusals = outcomes.flatMap((outcome) => outcome ?? []);
   if (refusals.length === 0) return;
-  const reasons = [...new Set(refusals.map(({ code, message }) => `${message} (${code})`))];
-  throw new Error(`${counted(refusals.length, 'partition')} not moved: ${reasons.join('; ')}`);
+  throw new Error(`${counted(refusals.length, 'partition')} not moved: ${reasonsOf(refusals)}`);
 }

@@ -1,5 +1,7 @@
 import type { Client } from '@weir/client/client.ts';
 import type { PartitionInfo } from '@weir/client/metadata/cluster-image.ts';
+import { brokerStateOf } from '../broker/broker-rows.ts';
+import type { BrokerStateWord } from '../broker/broker-rows.ts';
 import { clientOptions, clientShorts } from '../client-options.ts';
 import { defineCommand, EXIT, UsageError } from '../command.ts';
 import { counted, table } from '../table.ts';
@@ -73,7 +75,7 @@ interface ReplicaRow {
   readonly broker: number;
   readonly role: 'leader' | 'in_sync' | 'eligible' | 'out_of_sync';
   /** `unknown`: it is not registered. */
-  readonly broker_state: 'active' | 'draining' | 'away' | 'unknown';
+  readonly broker_state: BrokerStateWord | 'unknown';
   readonly grpc: string | null;
 }
 
@@ -86,8 +88,7 @@ const ROLES: Readonly<Record<ReplicaRow['role'], string>> = {
 
 function replicaOf(client: Client, { leader, isr, elr }: PartitionInfo, id: number): ReplicaRow {
   const broker = client.brokers().find((one) => one.id === id);
-  const broker_state =
-    broker === undefined ? 'unknown' : broker.draining ? 'draining' : broker.active ? 'active' : 'away';
+  const broker_state = broker === undefined ? 'unknown' : brokerStateOf(broker);
   const role = id === leader ? 'leader' : isr.includes(id) ? 'in_sync' : elr.includes(id) ? 'eligible' : 'out_of_sync';
   return { broker: id, role, broker_state, grpc: broker?.grpcAddress ?? null };
 }

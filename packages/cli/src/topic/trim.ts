@@ -2,7 +2,7 @@ import { TOPIC_PARTITIONS_MAX } from '@weir/base/limits.ts';
 import { clientOptions, clientShorts } from '../client-options.ts';
 import { defineCommand, EXIT, UsageError } from '../command.ts';
 import { counted, table } from '../table.ts';
-import { topicOf, withClient } from '../with-client.ts';
+import { reasonsOf, topicOf, withClient } from '../with-client.ts';
 
 /** `weir topic trim` */
 export const topicTrim = defineCommand({
@@ -51,8 +51,7 @@ export const topicTrim = defineCommand({
       }
       const refusals = results.flatMap(({ refusal }) => refusal ?? []);
       if (refusals.length === 0) return EXIT.ok;
-      const reasons = [...new Set(refusals.map(({ code, message }) => `${message} (${code})`))];
-      throw new Error(`${counted(refusals.length, 'partition')} not trimmed: ${reasons.join('; ')}`);
+      throw new Error(`${counted(refusals.length, 'partition')} not trimmed: ${reasonsOf(refusals)}`);
     });
   },
 });
