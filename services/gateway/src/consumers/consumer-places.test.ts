@@ -69,11 +69,13 @@ class Gateway {
   readonly client: FakeClient;
   readonly #name: string;
   readonly #gateways: Gateways;
+  #self: ConsumerOwner;
   isReached = true;
 
   constructor(self: ConsumerOwner, gateways: Gateways) {
     const { clock } = gateways;
     this.#name = self.gateway;
+    this.#self = self;
     this.#gateways = gateways;
     this.client = new FakeClient(clock);
     this.client.addTopic('orders', 2);
@@ -83,7 +85,7 @@ class Gateway {
       table: this.table,
       nodes: new ConsumerNodes(gateways.namespace),
       world,
-      self: () => self,
+      self: () => this.#self,
       forward: async (owner) => {
         const other = gateways.of(owner.gateway);
         return other.isReached ? other.ask({ [FORWARDED_HEADER]: this.#name }) : 'unreached';
@@ -96,6 +98,11 @@ class Gateway {
   async die(): Promise<void> {
     this.isReached = false;
     await this.#gateways.namespace.delete(`/gateways/ids/${this.#name}`);
+  }
+
+  /** Its session has ended, and it has another one. */
+  changeSession(): void {
+    this.#self = { ...this.#self, session: this.#self.session + 1 };
   }
 
   /** A request about the consumer; answered with the status that the name's length makes. */
@@ -163,6 +170,27 @@ test('a gateway that others took for dead lets go of what they have taken over',
   await expect(one.places.save(consumer)).rejects.toMatchObject({ code: 'CONSUMER_MOVED' });
   expect([one.table.count, one.client.consumers[0]!.isClosed]).toEqual([0, true]);
   expect(await one.code()).toBe('202');
+});
+
+test('a gateway whose session has changed asks whether it still has a consumer', async () => {
+  const gateways = new Gateways();
+  const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
+  const consumer = await one.places.create(who, settings);
+  consumer.subscribe(['orders']);
+  await one.places.save(consumer);
+  one.changeSession();
+  expect([await one.code(), await other.code(), one.table.count]).toEqual(['201', '202', 1]);
+  one.changeSession();
+  expect([await one.code(), one.table.count, one.client.consumers[0]!.isClosed]).toEqual(['202', 0, true]);
+});
+
+test('a consumer that a newer gateway has stored is left alone', async () => {
+  const gateways = new Gateways();
+  const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
+  await one.places.create(who, settings);
+  const { names } = await gateways.namespace.children('/http-consumers');
+  await gateways.namespace.set(`/http-consumers/${names[0]!}`, JSON.stringify({ version: 2 }));
+  expect(await other.code()).toBe('CONSUMER_STATE');
 });
 
 test('while a gateway cannot be reached and still counts as alive, its consumers are waited for', async () => {

@@ -36,6 +36,18 @@ test('a consumer that nobody calls expires, which is told', async () => {
   expect(() => consumers.find(who)).toThrow('has no consumer "c"');
 });
 
+test('what was handed out last is not taken for read when a consumer expires', async () => {
+  const { clock, client, consumers } = table();
+  client.producer.sendMany('orders', [{ key: null, value: Buffer.from('1') }], {}, () => {});
+  await clock.advance(1);
+  const consumer = consumers.create(who, settings);
+  consumer.subscribe(['orders']);
+  const signal = new AbortController().signal;
+  expect(await consumer.poll({ maxBytes: 1, waitMs: 0, signal })).toHaveLength(1);
+  await clock.advance(HTTP_CONSUMER_IDLE_MS + HTTP_CONSUMER_CHECK_MS);
+  expect([...client.committedOf('g').values()]).toEqual([{ topic: 'orders', partition: 0, offset: 0 }]);
+});
+
 test('one that has expired can be created anew', async () => {
   const { clock, consumers } = table();
   consumers.create(who, settings);
@@ -51,10 +63,7 @@ test('a read that waits keeps its consumer', async () => {
   consumer.subscribe(['orders']);
   const stop = new AbortController();
   const reading = consumer.poll({ maxBytes: 1, waitMs: 2 * HTTP_CONSUMER_IDLE_MS, signal: stop.signal });
-  for (let i = 0; i < 4; i++) {
-    consumers.find(who);
-    await clock.advance(HTTP_CONSUMER_IDLE_MS / 2);
-  }
+  for (let i = 0; i < 4; i++) await clock.advance(HTTP_CONSUMER_IDLE_MS / 2 - 1);
   expect(consumers.count).toBe(1);
   stop.abort();
   await clock.advance(10);

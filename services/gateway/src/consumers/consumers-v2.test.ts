@@ -87,6 +87,28 @@ test('what was handed out last is committed by a DELETE, and not before', async 
   expect([...gateway.client.committedOf('g').values()]).toEqual([{ ...place, offset: 2 }]);
 });
 
+test('a DELETE commits nothing of a consumer that commits by hand', async () => {
+  await produce('1', '2');
+  await consumer({ 'enable.auto.commit': false });
+  await call('POST', `${C}/subscription`, { topics: ['orders'] });
+  expect(await values()).toEqual([1, 2]);
+  await call('DELETE', C);
+  expect([...gateway.client.committedOf('g').values()]).toEqual([]);
+});
+
+test('a gateway that stops takes its consumers out of their groups, and what was handed out last not for read', async () => {
+  const others = gateway;
+  gateway = await startTestGateway();
+  await produce('1');
+  await consumer();
+  await call('POST', `${C}/subscription`, { topics: ['orders'] });
+  expect(await values()).toEqual([1]);
+  await gateway.stop();
+  expect(gateway.client.consumers[0]!.isClosed).toBe(true);
+  expect([...gateway.client.committedOf('g').values()]).toEqual([{ ...place, offset: 0 }]);
+  gateway = others;
+});
+
 test('topics, a pattern and partitions exclude each other', async () => {
   await consumer();
   const state = { status: 409, body: { error_code: 409, code: 'CONSUMER_STATE' } };
@@ -160,6 +182,7 @@ test('a record that does not fit max_bytes, or is not JSON, is told and not pass
   const refused = await call('GET', `${C}/records?timeout=0`);
   expect(refused).toMatchObject({ status: 406, body: { error_code: 406, code: 'NOT_ACCEPTABLE' } });
   expect(refused.body.message).toContain('offset 1 of partition 0 of "orders"');
+  expect(await call('GET', `${C}/records?timeout=0`)).toEqual(refused);
   await call('POST', `${C}/positions`, { offsets: [{ ...place, offset: 2 }] });
   const large = await call('GET', `${C}/records?timeout=0&max_bytes=10`);
   expect(large).toMatchObject({ status: 422, body: { error_code: 422, code: 'MAX_BYTES_EXCEEDED' } });

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { WeirError } from '@weir/base/errors.ts';
 import { startTestGateway } from '../testing/test-gateway.ts';
 import type { TestGateway } from '../testing/test-gateway.ts';
 
@@ -42,6 +43,27 @@ test('a group is read in one call, and each call commits what the one before was
   const waiting = read('wait=20s');
   await produce('late');
   expect(await waiting).toEqual(['orders: late']);
+});
+
+test('records of a group whose reader has gone are handed out again', async () => {
+  await produce(1);
+  expect(await read('topics=orders')).toEqual(['orders: 1']);
+  const gone = new AbortController();
+  const reading = fetch(`${gateway.url}/v1/groups/g/records?wait=20s`, { signal: gone.signal }).catch(() => 'gone');
+  await expect.poll(async () => (await call('GET', '/v1/groups/g/records')).status).toBe(409);
+  gone.abort();
+  expect(await reading).toBe('gone');
+  await produce(2);
+  await expect.poll(() => read('').catch(() => [])).toEqual(['orders: 2']);
+});
+
+test('a group that does not take the commit of the call before is read all the same', async () => {
+  await produce(1);
+  expect(await read('topics=orders')).toEqual(['orders: 1']);
+  await produce(2);
+  const [consumer] = gateway.client.consumers;
+  consumer!.commit = () => Promise.reject(new WeirError('REBALANCE_IN_PROGRESS', 'another member has come'));
+  expect(await read('')).toEqual(['orders: 2']);
 });
 
 test('what a group reads may change, and has to be said at first', async () => {
