@@ -25,6 +25,15 @@ export class Forwarder {
     new Promise((resolve, reject) => {
       const { host, port } = splitAddress(owner.http);
       let isConnected = false;
+      const failed = (error: Error): void => {
+        if (error instanceof HttpFailure) reject(error);
+        else if (request.signal.aborted) reject(new HttpFailure('CLIENT_GONE', 'the client has gone'));
+        else if (!isConnected) resolve('unreached');
+        else {
+          const message = `the gateway ${owner.gateway} at ${owner.http}, which has the consumer, broke off: ${error.message}`;
+          reject(new HttpFailure('CONSUMER_MOVED', message));
+        }
+      };
       const call = httpRequest(
         {
           host,
@@ -36,21 +45,14 @@ export class Forwarder {
           signal: request.signal,
           timeout: HTTP_FORWARD_IDLE_MS,
         },
-        (response) => void readReply(response).then(resolve, reject),
+        (response) => void readReply(response).then(resolve, failed),
       );
       call.on('socket', (socket) => {
         if (socket.connecting) socket.once('connect', () => (isConnected = true));
         else isConnected = true;
       });
       call.on('timeout', () => call.destroy(new Error('it does not answer')));
-      call.on('error', (error) => {
-        if (request.signal.aborted) reject(new HttpFailure('CLIENT_GONE', 'the client has gone'));
-        else if (!isConnected) resolve('unreached');
-        else {
-          const message = `the gateway ${owner.gateway} at ${owner.http}, which has the consumer, broke off: ${error.message}`;
-          reject(new HttpFailure('CONSUMER_MOVED', message));
-        }
-      });
+      call.on('error', failed);
       call.end(request.body);
     });
 
