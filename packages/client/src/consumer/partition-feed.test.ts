@@ -119,6 +119,27 @@ test('a seek forgets what was read ahead; one that ended reads on behind what wa
   expect(played.take()).toBe('g');
 });
 
+test('what is ahead counts until all of a batch is taken, and not while it is paused or once it is forgotten', () => {
+  const played = new Played();
+  const { feed } = played;
+  feed.begin(0);
+  const [first, second] = [played.come(0, 'a'), played.come(1, 'b', 'c')];
+  expect(feed.aheadBytes).toBe(first.length + second.length);
+  played.take();
+  played.take();
+  expect(feed.aheadBytes).toBe(second.length);
+  feed.pause();
+  expect(feed.aheadBytes).toBe(0);
+  feed.resume();
+  played.take();
+  expect([played.take(), feed.aheadBytes]).toEqual([undefined, 0]);
+  const third = played.come(3, 'd');
+  expect(feed.aheadBytes).toBe(third.length);
+  feed.seek(1);
+  const again = played.come(1, 'b', 'c');
+  expect(feed.aheadBytes).toBe(again.length);
+});
+
 test('a closed one gives nothing and reads nothing, and still knows how far it has come', () => {
   const played = new Played();
   played.feed.begin(0);
