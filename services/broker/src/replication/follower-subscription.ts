@@ -1,14 +1,13 @@
 import { unreachable } from '@weir/base/assert.ts';
 import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
-import { offset } from '@weir/base/ids.ts';
 import type { Offset } from '@weir/base/ids.ts';
 import { COLD_READ_BYTES, REPLICATION_FRAME_BYTES } from '@weir/base/limits.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
 import type { ColdRead } from '@weir/log/log-read.ts';
-import { batchBytesOf, lastOffsetOf } from '@weir/records/batch-header.ts';
 import type { FollowerReader, Leadership } from '../partition/leadership.ts';
 import type { Partition } from '../partition/partition.ts';
+import { batchFrames } from '../rpc/batch-frames.ts';
 import type { BeginRead, ColdGate } from '../rpc/cold-gate.ts';
 
 /** The stream that a subscription is on. */
@@ -152,21 +151,13 @@ export class FollowerSubscription implements FollowerReader {
       this.ended(refusal('KAFKA_STORAGE_ERROR', `reading ${this.partition.name} failed: ${error.message}`));
       return;
     }
-    for (const buffer of buffers) this.#sendInFrames(buffer);
-    this.#enqueue();
-  }
-
-  /** Cuts whole batches that lie behind each other into frames. */
-  #sendInFrames(batches: Buffer): void {
-    for (let from = 0, to = 0; from < batches.length; from = to) {
-      let last = to;
-      do {
-        last = to;
-        to += batchBytesOf(batches, to);
-      } while (to < batches.length && to + batchBytesOf(batches, to) - from <= REPLICATION_FRAME_BYTES);
-      this.#next = offset(lastOffsetOf(batches, last) + 1);
-      this.#send([batches.subarray(from, to)]);
+    for (const buffer of buffers) {
+      for (const { records, nextOffset } of batchFrames(buffer, REPLICATION_FRAME_BYTES)) {
+        this.#next = nextOffset;
+        this.#send([records]);
+      }
     }
+    this.#enqueue();
   }
 
   #send(records: readonly Buffer[]): void {

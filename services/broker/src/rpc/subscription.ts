@@ -1,15 +1,14 @@
 import { unreachable } from '@weir/base/assert.ts';
 import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
-import { offset } from '@weir/base/ids.ts';
 import type { Offset } from '@weir/base/ids.ts';
 import { COLD_READ_BYTES, FETCH_FRAME_BYTES, SUBSCRIPTION_CREDIT_BYTES_MAX } from '@weir/base/limits.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
 import type { ColdRead } from '@weir/log/log-read.ts';
-import { batchBytesOf, lastOffsetOf } from '@weir/records/batch-header.ts';
 import type { BrokerMetrics } from '../metrics.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { TailReader } from '../partition/partition-parts.ts';
+import { batchFrames } from './batch-frames.ts';
 import type { BeginRead, ColdGate } from './cold-gate.ts';
 
 /** What a subscription tells the stream that it is on. */
@@ -160,20 +159,10 @@ export class Subscription implements TailReader {
       return;
     }
     // Sent even if the stream has filled up: reads under way are few.
-    for (const buffer of buffers) this.#sendInFrames(buffer);
-    this.#enqueue();
-  }
-
-  /** Cuts whole batches that lie behind each other into frames. */
-  #sendInFrames(batches: Buffer): void {
-    for (let from = 0, to = 0; from < batches.length; from = to) {
-      let last = to;
-      do {
-        last = to;
-        to += batchBytesOf(batches, to);
-      } while (to < batches.length && to + batchBytesOf(batches, to) - from <= FETCH_FRAME_BYTES);
-      this.#send([batches.subarray(from, to)], offset(lastOffsetOf(batches, last) + 1));
+    for (const buffer of buffers) {
+      for (const { records, nextOffset } of batchFrames(buffer, FETCH_FRAME_BYTES)) this.#send([records], nextOffset);
     }
+    this.#enqueue();
   }
 
   #send(buffers: readonly Buffer[], nextOffset: Offset): void {
