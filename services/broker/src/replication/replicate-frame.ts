@@ -4,29 +4,20 @@ import { ReplicateResponseSchema, ReplicationService } from '@weir/proto/weir/br
 import type { ReplicateRequest } from '@weir/proto/weir/broker/v1/replication_pb.js';
 import { protobufMethod, withCodec } from '@weir/runtime/protobuf.ts';
 import type { Divergence } from '../partition/followership.ts';
-import { writeByte, writeInt, writeVarint, writeVarint64 } from '../rpc/protobuf-writer.ts';
+import { beginFrame } from '../rpc/frame-head.ts';
+import type { FrameHead } from '../rpc/frame-head.ts';
+import { writeByte, writeInt, writeVarint } from '../rpc/protobuf-writer.ts';
 
 /** A ReplicateResponse before it is put together: its batches are still where the log keeps them. */
-export interface ReplicateFrame {
-  readonly subscription: bigint;
-  /** Kafka's error code; 0 for none. */
-  readonly errorCode: number;
-  readonly message: string;
-  readonly highWatermark: number;
-  readonly logStartOffset: number;
+export interface ReplicateFrame extends FrameHead {
   readonly divergence: Divergence | undefined;
   /** A producer snapshot; undefined for none. */
   readonly producers: Uint8Array | undefined;
   readonly records: readonly Uint8Array[];
 }
 
-/** Field numbers of `ReplicateResponse` and `Divergence`, shifted, with their wire types: 0 a varint, 2 a length and bytes. */
+/** Field numbers of what else a `ReplicateResponse` has, and of `Divergence`, shifted, with their wire types. */
 const TAG = {
-  subscription: 8,
-  errorCode: 16,
-  message: 26,
-  highWatermark: 32,
-  logStartOffset: 40,
   divergence: 50,
   records: 58,
   producers: 66,
@@ -34,8 +25,8 @@ const TAG = {
   divergenceEnd: 16,
 } as const;
 
-/** All before the producers or the batches: nine tags, eight varints of at most ten bytes, and a length of one. */
-const HEAD_BYTES_MAX = 9 + 8 * 10 + 1;
+/** The divergence, and the length of the producers or the batches: four tags, three varints, and a length of one byte. */
+const MORE_BYTES_MAX = 4 + 3 * 10 + 1;
 const RECORDS_HEAD_BYTES_MAX = 1 + 10;
 
 /** Puts a frame together. In parts, its batches stay where they are; read, they are views of what came in. */
@@ -69,18 +60,8 @@ export const REPLICATE: Method<ReplicateRequest, ReplicateFrame> = withCodec(
 function partsOf(frame: ReplicateFrame): Uint8Array[] {
   let recordBytes = 0;
   for (const part of frame.records) recordBytes += part.length;
-  const messageBytes = frame.message === '' ? 0 : Buffer.byteLength(frame.message);
-  const out = Buffer.allocUnsafe(HEAD_BYTES_MAX + messageBytes);
-  let at = 0;
-  if (frame.subscription !== 0n) at = writeVarint64(out, writeByte(out, at, TAG.subscription), frame.subscription);
-  if (frame.errorCode !== 0) at = writeInt(out, writeByte(out, at, TAG.errorCode), frame.errorCode);
-  if (messageBytes > 0) {
-    at = writeVarint(out, writeByte(out, at, TAG.message), messageBytes);
-    at += out.write(frame.message, at);
-  }
-  if (frame.highWatermark !== 0) at = writeVarint(out, writeByte(out, at, TAG.highWatermark), frame.highWatermark);
-  if (frame.logStartOffset !== 0) at = writeVarint(out, writeByte(out, at, TAG.logStartOffset), frame.logStartOffset);
-  if (frame.divergence !== undefined) at = writeDivergence(out, at, frame.divergence);
+  const { out, at: headEnd } = beginFrame(frame, MORE_BYTES_MAX);
+  let at = frame.divergence === undefined ? headEnd : writeDivergence(out, headEnd, frame.divergence);
   const { producers } = frame;
   if (producers === undefined) {
     if (recordBytes > 0) at = writeVarint(out, writeByte(out, at, TAG.records), recordBytes);
