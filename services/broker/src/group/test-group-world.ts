@@ -252,7 +252,9 @@ export class GroupWorld {
   }
 
   #checkHappened({ what, text, atMs }: Happened): void {
-    if (what === 'rebalance' || what === 'generation' || what === 'refused') {
+    // A static member that could not be replaced changes nothing for those who have yet to sync.
+    const beginsAnew = what === 'refused' && text.includes('(generation)');
+    if (what === 'rebalance' || what === 'generation' || beginsAnew) {
       if (what === 'generation')
         for (const { memberId } of this.group.stored?.members ?? []) this.#heardMs.set(memberId, atMs);
       this.#phaseMs = atMs;
