@@ -1,6 +1,5 @@
 import { array, from, int32, nullableBytes, nullableWholeString, struct, wholeString } from '../schema.ts';
 import { RecordFormat } from './record-format.ts';
-import type { ValueOf, ValueToStore } from './record-format.ts';
 
 /**
  * What consumers tell each other through their group, of the protocol type `consumer`: a member's subscription is the metadata
@@ -41,11 +40,6 @@ export const consumerProtocolSubscription = new RecordFormat({
   }),
 });
 
-/** A subscription as it is read. */
-export type ConsumerProtocolSubscription = ValueOf<typeof consumerProtocolSubscription>;
-/** A subscription to be written. */
-export type ConsumerProtocolSubscriptionToSend = ValueToStore<typeof consumerProtocolSubscription>;
-
 /**
  * The same for an assignment.
  *
@@ -73,8 +67,3 @@ export const consumerProtocolAssignment = new RecordFormat({
     userData: nullableBytes,
   }),
 });
-
-/** An assignment as it is read. */
-export type ConsumerProtocolAssignment = ValueOf<typeof consumerProtocolAssignment>;
-/** An assignment to be written. */
-export type ConsumerProtocolAssignmentToSend = ValueToStore<typeof consumerProtocolAssignment>;

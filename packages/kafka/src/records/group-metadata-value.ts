@@ -1,6 +1,5 @@
 import { array, bytes, from, int32, int64, nullableWholeString, struct, wholeString } from '../schema.ts';
 import { RecordFormat } from './record-format.ts';
-import type { ValueOf, ValueToStore } from './record-format.ts';
 
 /**
  * A group's generation, the value behind a GroupMetadataKey: versions 0 to 4, flexible from 4. Kafka writes version 3. An
@@ -52,8 +51,3 @@ export const groupMetadataValue = new RecordFormat({
     ),
   }),
 });
-
-/** A value as it is read. */
-export type GroupMetadataValue = ValueOf<typeof groupMetadataValue>;
-/** A value to be stored. */
-export type GroupMetadataValueToStore = ValueToStore<typeof groupMetadataValue>;

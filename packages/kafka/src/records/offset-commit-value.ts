@@ -1,6 +1,5 @@
 import { between, from, int32, int64, struct, tagged, uuid, wholeString } from '../schema.ts';
 import { RecordFormat } from './record-format.ts';
-import type { ValueOf, ValueToStore } from './record-format.ts';
 
 /**
  * A group's offset in a partition, the value behind an OffsetCommitKey: versions 0 to 4, flexible from 4. Kafka writes
@@ -32,8 +31,3 @@ export const offsetCommitValue = new RecordFormat({
     topicId: tagged(0, 4, uuid),
   }),
 });
-
-/** A value as it is read. */
-export type OffsetCommitValue = ValueOf<typeof offsetCommitValue>;
-/** A value to be stored. */
-export type OffsetCommitValueToStore = ValueToStore<typeof offsetCommitValue>;

@@ -123,8 +123,3 @@ export function versionOf(bytes: Buffer, name: string): number {
   }
   return bytes.readInt16BE(0);
 }
-
-/** A format's value as it is read. */
-export type ValueOf<Format> = Format extends RecordFormat<infer Read, any> ? Read : never;
-/** What may be given to be written as a format's value. */
-export type ValueToStore<Format> = Format extends RecordFormat<any, infer Write> ? Write : never;
