@@ -9,11 +9,18 @@ import type { ManualClock } from '../test-kit.ts';
 import type { CompactionRules } from './cleanable.ts';
 import type { CompactionResult } from './compaction.ts';
 
-/** For tests: a pass over a log, to its end; undefined: there was nothing to do. */
+/**
+ * For tests: a pass over a log, to its end; undefined: there was nothing to do. What `beforeSwap` begins to read is under way
+ * while segments are swapped.
+ */
 export function compact(
   log: Log,
   { disk, clock }: { readonly disk: SimulatedDisk; readonly clock: ManualClock },
-  { mapBytes = 100_000, ...rules }: Partial<CompactionRules> & { readonly mapBytes?: number } = {},
+  {
+    mapBytes = 100_000,
+    beforeSwap,
+    ...rules
+  }: Partial<CompactionRules> & { readonly mapBytes?: number; readonly beforeSwap?: () => void } = {},
 ): CompactionResult | undefined {
   const full = { nowMs: 0, minLagMs: 0, deleteRetentionMs: 1_000, upTo: log.durableEnd, ...rules };
   const cleanable = log.compaction.cleanable(full);
@@ -21,7 +28,9 @@ export function compact(
   const results: CompactionResult[] = [];
   log.compaction.begin({ cleanable, rules: full, mapBytes }, (result) => results.push(result));
   for (let steps = 0; log.compaction.isUnderWay && steps < 10_000; steps++) {
-    disk.settle();
+    disk.completeReads();
+    if (disk.pendingSyncs > 0) beforeSwap?.();
+    disk.completeSyncs();
     clock.advance(COMPACTION_PAUSE_MS);
   }
   assert.equal(results.length, 1, 'a pass ends, once');
