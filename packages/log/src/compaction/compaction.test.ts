@@ -295,7 +295,7 @@ test('where nothing but a placeholder is left up to the high watermark, a reader
 
 test('a read that is under way while segments are swapped gets the same records', () => {
   for (const completed of [0, 1, 2, 3]) {
-    const bed = newBed();
+    const bed = newBed({ ...CONFIG, segmentBytes: 2_000 });
     for (let i = 0; i < 12; i++) append(bed, [[`k${i % 4}`, `v${i}`]]);
     seal(bed);
     const found: Buffer[] = [];
