@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from '@weir/client/client.ts';
 import type { GroupConsumer } from '@weir/client/consumer/group-consumer.ts';
-import type { GroupDescription } from '@weir/client/group/group-admin.ts';
+import type { GroupDescription } from '@weir/client/group/describe-group.ts';
 import { OFFSETS_TOPIC } from '@weir/base/ids.ts';
 import { partitionForGroup } from '@weir/kafka/records/partition-for-group.ts';
 import { clientWorld } from '@weir/runtime/client-world.ts';

@@ -6,7 +6,6 @@ import { METADATA_WAIT_MS } from '@weir/base/limits.ts';
 import { TransportError } from '@weir/base/transport.ts';
 import {
   DeleteGroupsRequestSchema,
-  DescribeGroupsRequestSchema,
   GroupService,
   ListGroupsRequestSchema,
 } from '@weir/proto/weir/broker/v1/groups_pb.js';
@@ -14,14 +13,14 @@ import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import type { LeaderCallParts } from '../leader-calls.ts';
 import { comparePlaces } from './assignor.ts';
 import type { TopicPartition } from './assignor.ts';
-import { CONSUMER_PROTOCOL_TYPE, readAssignmentOr, readSubscription } from './consumer-messages.ts';
+import { describeGroup } from './describe-group.ts';
+import type { GroupDescription } from './describe-group.ts';
 import { refusalOf, throwIfRefused } from './group-calls.ts';
 import type { GroupCalls } from './group-calls.ts';
 import { commitOffsets, deleteOffsets, fetchOffsets, NOBODY } from './group-offsets.ts';
 import type { CommittedGroupOffset, GroupOffset } from './group-offsets.ts';
 
 const LIST = protobufMethod(GroupService.method.listGroups);
-const DESCRIBE = protobufMethod(GroupService.method.describeGroups);
 const DELETE = protobufMethod(GroupService.method.deleteGroups);
 
 /** A group in a list. */
@@ -40,31 +39,6 @@ export interface GroupList {
   readonly groups: readonly GroupSummary[];
   /** Why there may be others: a broker did not answer, or is still reading its groups. */
   readonly refusals: readonly Refusal[];
-}
-
-/** A group with its members. */
-export interface GroupDescription {
-  readonly groupId: string;
-  readonly state: string;
-  readonly protocolType: string;
-  /** How partitions are assigned; empty unless the group is stable. */
-  readonly protocol: string;
-  readonly generation: number;
-  readonly members: readonly GroupMemberDescription[];
-}
-
-/** Who is in a group. */
-export interface GroupMemberDescription {
-  readonly memberId: string;
-  /** Of a static member. */
-  readonly instanceId: string | undefined;
-  readonly clientId: string;
-  /** Where it came from, as "/10.0.0.1". */
-  readonly clientHost: string;
-  /** What it subscribes to, in a stable group of consumers. */
-  readonly topics: readonly string[];
-  /** What it reads, in a stable group of consumers. */
-  readonly assignment: readonly TopicPartition[];
 }
 
 /** Consumer groups, seen from outside. Calls are answered by the brokers that coordinate them, and tried again while that may help. */
@@ -112,23 +86,8 @@ export class GroupAdmin {
    *
    * @throws WeirError (as a rejection): GROUP_ID_NOT_FOUND, COORDINATOR_NOT_AVAILABLE
    */
-  async describe(groupId: string): Promise<GroupDescription> {
-    const request = create(DescribeGroupsRequestSchema, { groupIds: [groupId] });
-    const { groups } = await this.#calls.ask(groupId, DESCRIBE, request, { outcomeOf: (answer) => answer.groups[0] });
-    const group = groups[0];
-    if (group === undefined) throw new WeirError('UNKNOWN_SERVER_ERROR', 'the broker left the group out');
-    throwIfRefused(group);
-    const { state, protocolType, protocol, generation } = group;
-    const areConsumers = protocolType === CONSUMER_PROTOCOL_TYPE && protocol !== '';
-    const members = group.members.map((member): GroupMemberDescription => {
-      const { memberId, clientId, clientHost, metadata, assignment } = member;
-      const instanceId = member.instanceId === '' ? undefined : member.instanceId;
-      const isRead = areConsumers && metadata.length > 0;
-      const topics = isRead ? readSubscription({ memberId, instanceId }, metadata).topics : [];
-      const places = areConsumers ? readAssignmentOr(assignment, []) : [];
-      return { memberId, instanceId, clientId, clientHost, topics, assignment: places };
-    });
-    return { groupId, state, protocolType, protocol, generation, members };
+  describe(groupId: string): Promise<GroupDescription> {
+    return describeGroup(this.#calls, groupId);
   }
 
   /**

@@ -30,6 +30,7 @@ import {
   readAssignment,
   readSubscription,
 } from './consumer-messages.ts';
+import { describeGroup } from './describe-group.ts';
 import { refusalOf, thrownRefusal } from './group-calls.ts';
 import type { GroupCalls } from './group-calls.ts';
 import type { CommitterIdentity } from './group-offsets.ts';
@@ -221,6 +222,7 @@ export class GroupMember implements Membership {
       if (assignment === undefined) return true;
       this.#failures = 0;
       await this.#takeOver(assignment);
+      if (joined!.skipAssignment) await this.#lookForUnassigned();
       this.#look();
       await this.#undisturbed();
       return true;
@@ -424,6 +426,23 @@ export class GroupMember implements Membership {
           this.#parts.world.logger.debug({ err: error }, `a heartbeat in ${groupId} was not answered`),
       )
       .finally(() => (this.#isBeating = false));
+  }
+
+  /** A static leader that is back does not know what it had assigned, and what has come since. */
+  async #lookForUnassigned(): Promise<void> {
+    const { calls, metadata } = this.#parts;
+    const group = await describeGroup(calls, this.groupId).catch((error: unknown) => thrownRefusal(error));
+    const isKnown = 'members' in group;
+    // In any other state there is a rebalance on its way.
+    if (isKnown && group.state !== 'Stable') return;
+    const members = isKnown ? group.members : [];
+    const assigned = new Set(members.flatMap(({ assignment }) => assignment.map(placeOf)));
+    const isAssigned = (topic: string): boolean =>
+      (metadata.image.topic(topic)?.partitions ?? []).every(({ index: partition }) =>
+        assigned.has(placeOf({ topic, partition })),
+      );
+    if (!this.#watched.every(isAssigned))
+      this.#disturb({ kind: 'rejoin', reason: 'topics or partitions have come while it was away' });
   }
 
   /** Whether what it subscribes to, or as the leader what anybody does, is as it was when it joined. */

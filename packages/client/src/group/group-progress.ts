@@ -1,5 +1,6 @@
 import type { Client } from '../client.ts';
-import type { GroupAdmin, GroupDescription } from './group-admin.ts';
+import type { GroupDescription } from './describe-group.ts';
+import type { GroupAdmin } from './group-admin.ts';
 import { offsetRanges } from './offset-ranges.ts';
 import { comparePlaces, placeOf } from './assignor.ts';
 

@@ -242,6 +242,20 @@ test('a static member that starts anew has its place again, and nobody else noti
   expect([again.has, events.length]).toEqual([had, before]);
 });
 
+test('a static leader that comes back finds what has come while it was away', async () => {
+  const native = await NativeGroups.start(2);
+  const { clock } = native.cluster;
+  const options = { instanceId: 'i', topics: /^(orders|more)/ };
+  const leader = (await reader(native, options)).read();
+  await clock.advance(CONSUMER_SESSION_TIMEOUT_MS);
+  expect(leader.has).toBe('0,1');
+  await clock.meanwhile(leader.consumer.close());
+  native.topic('more-1', 1);
+  const again = (await reader(native, options)).read();
+  await clock.advance(CONSUMER_SESSION_TIMEOUT_MS);
+  expect(again.has).toBe('0,1,more-10');
+});
+
 test('a consumer whose coordinator does not answer closes within its time, and whoever reads it ends', async () => {
   const native = await NativeGroups.start(1);
   const { clock } = native.cluster;

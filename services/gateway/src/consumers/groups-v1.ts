@@ -1,5 +1,5 @@
 import { READ_RECORDS_DEFAULT, READ_RECORDS_MAX } from '@weir/base/limits.ts';
-import type { GroupDescription } from '@weir/client/group/group-admin.ts';
+import type { GroupDescription } from '@weir/client/group/describe-group.ts';
 import { groupProgress } from '@weir/client/group/group-progress.ts';
 import { planMoves } from '@weir/client/group/move-group.ts';
 import { parseStartAt } from '@weir/client/group/start-at.ts';
