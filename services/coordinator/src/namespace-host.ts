@@ -8,7 +8,7 @@ import type { Command, CommandResult, ControllerEffect } from './controller/cont
 import type { ClusterImage } from './controller/image.ts';
 import type { CoordinatorMetrics } from './metrics.ts';
 import type { ClientSessionRecord, NodeView } from './namespace/node.ts';
-import { parsePath, ROOT } from './namespace/path.ts';
+import { parsePath, ROOT } from '@weir/base/tree-path.ts';
 import { isSystemPath, SYSTEM_NAMES, unbuiltRefusal } from './namespace/system-roots.ts';
 import type { SystemView } from './namespace/system-view.ts';
 import type { NamespaceWatches, Watch, Watches, WatchOutput, WatchRequest } from './namespace/watches.ts';

@@ -1,6 +1,7 @@
 import type { Handler } from '@weir/base/transport.ts';
 import type { ProducerIds } from '../kafka/producer-ids.ts';
 import type { Partitions } from '../partition/partitions.ts';
+import { consumerTreeHandlers } from './consumer-tree.ts';
 import { deleteRecordsHandler } from './delete-records.ts';
 import { groupHandlers } from './group-service.ts';
 import type { GroupServiceParts } from './group-service.ts';
@@ -21,5 +22,6 @@ export function callHandlers(parts: CallParts): Handler[] {
     deleteRecordsHandler(partitions, clock),
     initProducerIdHandler(producerIds),
     ...groupHandlers(parts),
+    ...consumerTreeHandlers(parts),
   ];
 }

@@ -1,6 +1,6 @@
 import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
-import { isWithin } from './path.ts';
+import { isWithin } from '@weir/base/tree-path.ts';
 
 /** Roots that show the cluster's metadata, each with what to use who wants to change what it shows. */
 const SYSTEM_ROOTS: Readonly<Record<string, string>> = {
