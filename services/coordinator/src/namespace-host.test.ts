@@ -366,7 +366,11 @@ describe('reads', () => {
     expect(paged).toEqual(names);
     await expect(setting.settled(client.get('/none'))).rejects.toMatchObject({ code: 'NODE_NOT_FOUND' });
     await expect(setting.settled(client.children('/none'))).rejects.toMatchObject({ code: 'NODE_NOT_FOUND' });
-    await expect(setting.settled(client.get('/consumers'))).rejects.toThrow('consumer groups are not built yet');
+    const ofBrokers = create(ListChildrenRequestSchema, { path: '/consumers' });
+    await expect(
+      setting.settled(connection.call(LIST_CHILDREN, ofBrokers, { deadlineMs: 1_000 })),
+    ).rejects.toMatchObject({ failure: { code: 'INVALID_REQUEST' } });
+    expect((await setting.settled(client.children('/'))).names).toContain('consumers');
     await expect(setting.settled(client.get('none'))).rejects.toMatchObject({ code: 'INVALID_PATH' });
   });
 

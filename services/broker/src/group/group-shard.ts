@@ -90,7 +90,7 @@ export class GroupShard {
         this.#records++;
         this.#load(record);
       },
-      ready: (end) => this.#ready(end),
+      ready: (logEnd) => this.#ready(logEnd),
       over: (why) => {
         this.end('NOT_COORDINATOR');
         parts.over(this, why);
@@ -256,9 +256,9 @@ export class GroupShard {
     else this.#groups.set(id, new HeldGroup(id, this.#parts.options, offsets));
   }
 
-  #ready(end: number): void {
+  #ready(logEnd: number): void {
     this.#phase = 'ready';
-    this.tree.loaded(end);
+    this.tree.loaded(logEnd);
     const { logger, clock, counters } = this.#parts;
     const durationMs = clock.monotonicMs() - this.#beganMs;
     counters.loaded(durationMs);

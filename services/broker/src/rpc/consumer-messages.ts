@@ -37,7 +37,10 @@ export function shardRefusal(error: GroupError): Refusal {
 }
 
 /** Where a log is, as a message. */
-export function atOf({ epoch, tree }: GroupShard, revision: number = tree.revision): MessageInitShape<typeof ConsumerRevisionSchema> {
+export function atOf(
+  { epoch, tree }: GroupShard,
+  revision: number = tree.revision,
+): MessageInitShape<typeof ConsumerRevisionSchema> {
   return { leaderEpoch: epoch, revision: BigInt(revision) };
 }
 

@@ -38,7 +38,9 @@ export function consumerTreeHandlers({
   return [
     onCall(protobufMethod(method.getConsumerNode), async (request) => getNode(groups, request)),
     onCall(protobufMethod(method.listConsumerNodes), async (request) => listNodes(groups, request)),
-    onStream(protobufMethod(method.watchConsumers), (stream) => acceptConsumerWatches({ groups, clock, counts }, stream)),
+    onStream(protobufMethod(method.watchConsumers), (stream) =>
+      acceptConsumerWatches({ groups, clock, counts }, stream),
+    ),
   ];
 }
 

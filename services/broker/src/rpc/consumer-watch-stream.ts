@@ -98,7 +98,12 @@ class ConsumerWatchStream implements TreeWatchOutput {
 
   events(watch: TreeWatch, { revision, events, complete, reset }: TreeBatch): void {
     const { id, shard, withData } = this.#byWatch.get(watch)!;
-    const value = { at: atOf(shard, revision), events: events.map((one) => eventMessage(one, withData)), complete, reset };
+    const value = {
+      at: atOf(shard, revision),
+      events: events.map((one) => eventMessage(one, withData)),
+      complete,
+      reset,
+    };
     this.#send(id, { case: 'events', value });
   }
 

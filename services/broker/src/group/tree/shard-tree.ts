@@ -115,7 +115,9 @@ export class ShardTree {
     if (place === undefined) return [];
     if (place.kind === 'root') return this.groupNames();
     const group = this.#groups.get(place.group);
-    return group === undefined ? [] : Array.from(placesBelow(group, place), (below) => encodeURIComponent(nameOf(below)));
+    return group === undefined
+      ? []
+      : Array.from(placesBelow(group, place), (below) => encodeURIComponent(nameOf(below)));
   }
 
   /** The groups of which something is stored, percent-encoded, in no order. */

@@ -108,7 +108,8 @@ function ownersGone(group: string, was: GroupFacts, is: GroupFacts): ConsumerEve
   for (const [topic, partitions] of was.owners) {
     const now = is.owners.get(topic);
     for (const partition of partitions.keys()) {
-      if (now?.has(partition) !== true) events.push(deleted({ kind: 'partition', group, list: 'owners', topic, partition }));
+      if (now?.has(partition) !== true)
+        events.push(deleted({ kind: 'partition', group, list: 'owners', topic, partition }));
     }
     if (now === undefined) events.push(deleted({ kind: 'topic', group, list: 'owners', topic }));
   }

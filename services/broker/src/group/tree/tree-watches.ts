@@ -115,7 +115,7 @@ export class TreeWatches {
 
   /** Ends all of them. */
   end(why: Refusal): void {
-    for (const watches of [...this.#watches.values()]) {
+    for (const watches of this.#watches.values()) {
       for (const watch of watches) this.#end(watch, why);
     }
   }
@@ -179,7 +179,12 @@ export class TreeWatches {
 
   #tell(watch: TreeWatch, place: Extract<Place, { kind: 'snapshot' }>): void {
     const { nodes, revision, entry } = place;
-    const { taken, end } = take(nodes, place.next, () => true, (node) => node.data().length);
+    const { taken, end } = take(
+      nodes,
+      place.next,
+      () => true,
+      (node) => node.data().length,
+    );
     place.next = end;
     const complete = end >= nodes.length;
     if (complete) this.#settle(watch, { kind: 'behind', entry, event: 0 });
