@@ -36,7 +36,9 @@ const WITH_LEADER = /^(?:0|[1-9]\d{0,9})-(0|[1-9]\d{0,9})$/;
  * @param path - in its one spelling, /consumers or below it
  */
 export function placeAt(path: string): ConsumerPlace | undefined {
-  const [, group, list, name, partition, ...more] = componentsOf(path).map((component) => decodeURIComponent(component));
+  const [, group, list, name, partition, ...more] = componentsOf(path).map((component) =>
+    decodeURIComponent(component),
+  );
   if (group === undefined) return { kind: 'root' };
   if (list === undefined) return { kind: 'group', group };
   if ((list !== 'ids' && list !== 'owners' && list !== 'offsets') || more.length > 0) return undefined;

@@ -45,7 +45,8 @@ export class HistoryBudget {
 
   get #isOver(): boolean {
     const { changes, bytes } = this.#limits;
-    return this.#order.length > changes || this.#changes > changes || this.#bytes > bytes;
+    // Those that are gone in the middle are bounded as well.
+    return this.#order.length > 2 * changes || this.#changes > changes || this.#bytes > bytes;
   }
 }
 
