@@ -389,7 +389,7 @@ describe('reads', () => {
   test('the roots of the cluster are there and cannot be written, and /controller is who decides', async () => {
     const setting = await Setting.begin();
     const client = setting.client();
-    expect(await setting.names(client, '/')).toEqual(['brokers', 'config', 'controller', 'gateways']);
+    expect(await setting.names(client, '/')).toEqual(['brokers', 'config', 'consumers', 'controller', 'gateways']);
     const { node } = await setting.settled(client.get('/controller'));
     expect(JSON.parse(Buffer.from(node.data).toString())).toEqual({ version: 1, coordinator: 1, grpc: ADDRESS });
     expect(node.ephemeralOwner).toBe(node.createRevision);

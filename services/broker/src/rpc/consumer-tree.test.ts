@@ -5,7 +5,7 @@ import { METADATA_WAIT_MS, RECONNECT_MS_MAX, WATCH_PROGRESS_MS } from '@weir/bas
 import type { TransportFailure } from '@weir/base/transport.ts';
 import type { Client } from '@weir/client/client.ts';
 import type { TreeEvent } from '@weir/client/namespace/tree-node.ts';
-import type { LogEvents, RevisionLog, WatchOptions } from '@weir/client/namespace/watch-link.ts';
+import type { LogEvents, NamespaceWatch, RevisionLog, WatchOptions } from '@weir/client/namespace/watch-link.ts';
 import { FakeCluster } from '@weir/client/test-kit/fake-cluster.ts';
 import {
   ConsumerTreeService,
@@ -51,15 +51,19 @@ class Watching {
   readonly progress: [number, RevisionLog | undefined][] = [];
   started: [number, RevisionLog | undefined] | undefined;
   ended: string | undefined;
-  readonly close: () => void;
+  readonly #watch: NamespaceWatch;
 
   constructor(client: Client, options: WatchOptions) {
-    this.close = client.namespace.watch(options, {
+    this.#watch = client.namespace.watch(options, {
       started: (revision, log) => void (this.started = [revision, log]),
       progress: (revision, log) => void this.progress.push([revision, log]),
       events: (revision, events, log) => void this.told.push({ revision, events, log }),
       ended: ({ code }) => void (this.ended = code),
-    }).close;
+    });
+  }
+
+  close(): void {
+    this.#watch.close();
   }
 
   get offsets(): number[] {

@@ -9,15 +9,15 @@ function offset(partition: number, value: number | null, { group = 'g', topic = 
   return { kind: 'offset', group, topic, partition, committed: value === null ? null : committed(value) };
 }
 
-function group(record: ReturnType<typeof groupRecord> | null, name = 'g'): TestRecord {
-  return { kind: 'group', group: name, record };
+function generation(record: ReturnType<typeof groupRecord>): TestRecord {
+  return { kind: 'group', group: 'g', record };
 }
 
 describe('what the tree shows', () => {
   test('a group that only commits has its offsets, and goes with the last of them', () => {
-    const test = new TestTree();
-    const watch = test.watch('/consumers', 'recursive');
-    test.write(offset(0, 5), offset(0, 6), offset(3, 1));
+    const shown = new TestTree();
+    const watch = shown.watch('/consumers', 'recursive');
+    shown.write(offset(0, 5), offset(0, 6), offset(3, 1));
     expect(watch.told).toEqual([
       `created ${GROUP}`,
       `created ${GROUP}/ids`,
@@ -35,7 +35,7 @@ describe('what the tree shows', () => {
       metadata: '',
       committed_ms: 1_000,
     });
-    test.write(offset(3, null), offset(0, null));
+    shown.write(offset(3, null), offset(0, null));
     expect(watch.told.slice(-6)).toEqual([
       `deleted ${GROUP}/offsets/orders/0`,
       `deleted ${GROUP}/offsets/orders`,
@@ -44,16 +44,16 @@ describe('what the tree shows', () => {
       `deleted ${GROUP}/ids`,
       `deleted ${GROUP}`,
     ]);
-    expect(test.all().size).toBe(0);
+    expect(shown.all().size).toBe(0);
   });
 
   test('owners go as a generation begins, and come as it is assigned; who stays is not told of again', () => {
-    const test = new TestTree();
-    test.write(group(groupRecord(1, { a: { orders: [0, 1] } })));
-    const watch = test.watch(GROUP, 'recursive');
-    test.write(
-      group(groupRecord(2, { a: null, b: null })),
-      group(groupRecord(2, { a: { orders: [0] }, b: { orders: [1] } })),
+    const shown = new TestTree();
+    shown.write(generation(groupRecord(1, { a: { orders: [0, 1] } })));
+    const watch = shown.watch(GROUP, 'recursive');
+    shown.write(
+      generation(groupRecord(2, { a: null, b: null })),
+      generation(groupRecord(2, { a: { orders: [0] }, b: { orders: [1] } })),
     );
     expect(watch.told).toEqual([
       `changed ${GROUP}`,
@@ -65,46 +65,46 @@ describe('what the tree shows', () => {
       `created ${GROUP}/owners/orders/0`,
       `created ${GROUP}/owners/orders/1`,
     ]);
-    const node = test.tree.node(`${GROUP}/owners/orders/1`)!;
+    const node = shown.tree.node(`${GROUP}/owners/orders/1`)!;
     expect([node.modRevision, JSON.parse(Buffer.from(node.data()).toString())]).toEqual([
       3,
       { version: 1, consumer: 'b' },
     ]);
-    expect(test.tree.node(`${GROUP}/offsets/orders/0`)).toBeUndefined();
-    expect(test.tree.childNames(`${GROUP}/ids`).toSorted()).toEqual(['a', 'b']);
+    expect(shown.tree.node(`${GROUP}/offsets/orders/0`)).toBeUndefined();
+    expect(shown.tree.childNames(`${GROUP}/ids`).toSorted()).toEqual(['a', 'b']);
   });
 
   test('of a group of another kind it shows who is in it, and not what they do', () => {
-    const test = new TestTree();
-    test.write(group({ ...groupRecord(1, { worker: { orders: [0] } }), protocolType: 'connect' }));
-    expect([...test.all().keys()]).toEqual([
+    const shown = new TestTree();
+    shown.write(generation({ ...groupRecord(1, { worker: { orders: [0] } }), protocolType: 'connect' }));
+    expect([...shown.all().keys()]).toEqual([
       GROUP,
       `${GROUP}/ids`,
       `${GROUP}/ids/worker`,
       `${GROUP}/offsets`,
       `${GROUP}/owners`,
     ]);
-    expect(JSON.parse(test.all().get(`${GROUP}/ids/worker`)!).subscription).toBeNull();
+    expect(JSON.parse(shown.all().get(`${GROUP}/ids/worker`)!).subscription).toBeNull();
   });
 
   test('names are percent-encoded, and an offset is found with a leader in front of its partition too', () => {
-    const test = new TestTree();
-    test.write(offset(7, 1, { group: 'a/b ü', topic: 'x.y' }));
+    const shown = new TestTree();
+    shown.write(offset(7, 1, { group: 'a/b ü', topic: 'x.y' }));
     const path = '/consumers/a%2Fb%20%C3%BC/offsets/x.y';
-    expect(test.tree.node(`${path}/7`)?.path).toBe(`${path}/7`);
-    expect(test.tree.node(`${path}/12-7`)?.path).toBe(`${path}/7`);
+    expect(shown.tree.node(`${path}/7`)?.path).toBe(`${path}/7`);
+    expect(shown.tree.node(`${path}/12-7`)?.path).toBe(`${path}/7`);
     for (const absent of ['07', '-1', '1-07', '12-8', '7/x'])
-      expect(test.tree.node(`${path}/${absent}`)).toBeUndefined();
+      expect(shown.tree.node(`${path}/${absent}`)).toBeUndefined();
   });
 });
 
 describe('watches', () => {
   test('each kind is told of what it is about', () => {
-    const test = new TestTree();
-    const node = test.watch(`${GROUP}/offsets/orders/0`, 'data');
-    const children = test.watch(`${GROUP}/offsets/orders`, 'children');
-    const groups = test.watch('/consumers', 'children');
-    test.write(offset(0, 1), offset(1, 1), offset(0, 2), offset(0, 1, { group: 'other' }), offset(0, null));
+    const shown = new TestTree();
+    const node = shown.watch(`${GROUP}/offsets/orders/0`, 'data');
+    const children = shown.watch(`${GROUP}/offsets/orders`, 'children');
+    const groups = shown.watch('/consumers', 'children');
+    shown.write(offset(0, 1), offset(1, 1), offset(0, 2), offset(0, 1, { group: 'other' }), offset(0, null));
     expect(node.told).toEqual(['created', 'changed', 'deleted'].map((kind) => `${kind} ${GROUP}/offsets/orders/0`));
     expect(children.told).toEqual([
       `created ${GROUP}/offsets/orders`,
@@ -116,10 +116,10 @@ describe('watches', () => {
   });
 
   test('one that is read slowly waits without a queue, and misses nothing that is kept', () => {
-    const test = new TestTree();
-    test.write(offset(0, 0));
-    const watch = new TestWatch(test.tree, { path: GROUP, kind: 'recursive', from: 'now' }, test.all(), 1);
-    for (let value = 1; value <= 100; value++) test.write(offset(0, value));
+    const shown = new TestTree();
+    shown.write(offset(0, 0));
+    const watch = new TestWatch(shown.tree, { path: GROUP, kind: 'recursive', from: 'now' }, shown.all(), 1);
+    for (let value = 1; value <= 100; value++) shown.write(offset(0, value));
     expect(watch.batches).toHaveLength(1);
     watch.pump(10);
     expect(watch.batches).toHaveLength(11);
@@ -129,54 +129,54 @@ describe('watches', () => {
   });
 
   test('one that lacks what is not kept any more is told what there is, and goes on from there', () => {
-    const test = new TestTree({ limits: { changes: 10, bytes: 1_000_000 } });
-    test.write(offset(0, 0));
-    const watch = new TestWatch(test.tree, { path: GROUP, kind: 'recursive', from: 'now' }, test.all(), 1);
-    for (let value = 1; value <= 100; value++) test.write(offset(value % 3, value));
+    const shown = new TestTree({ limits: { changes: 10, bytes: 1_000_000 } });
+    shown.write(offset(0, 0));
+    const watch = new TestWatch(shown.tree, { path: GROUP, kind: 'recursive', from: 'now' }, shown.all(), 1);
+    for (let value = 1; value <= 100; value++) shown.write(offset(value % 3, value));
     watch.pump();
     expect(watch.batches[1]).toMatchObject({ reset: true, complete: true, revision: 101 });
-    expect(watch.nodes).toEqual(test.all());
-    test.write(offset(0, 500));
+    expect(watch.nodes).toEqual(shown.all());
+    shown.write(offset(0, 500));
     expect(watch.batches.at(-1)).toMatchObject({ reset: false, revision: 102 });
-    expect(watch.nodes).toEqual(test.all());
+    expect(watch.nodes).toEqual(shown.all());
   });
 
   test('what waits to be told of snapshots is bounded, and what was told is not counted any more', () => {
-    const test = new TestTree({ snapshotNodes: 2_010 });
-    for (let partition = 0; partition < 2_000; partition++) test.write(offset(partition, 1));
-    const slow = new TestWatch(test.tree, { path: GROUP, kind: 'recursive', from: 'lost' }, new Map(), 1);
+    const shown = new TestTree({ snapshotNodes: 2_010 });
+    for (let partition = 0; partition < 2_000; partition++) shown.write(offset(partition, 1));
+    const slow = new TestWatch(shown.tree, { path: GROUP, kind: 'recursive', from: 'lost' }, new Map(), 1);
     expect(slow.batches).toHaveLength(1);
     expect(slow.batches[0]).toMatchObject({ complete: false, reset: true });
-    const other = test.watch(GROUP, 'recursive', 'lost');
+    const other = shown.watch(GROUP, 'recursive', 'lost');
     expect(other.refusal?.code).toBe('THROTTLING_QUOTA_EXCEEDED');
     // What happens meanwhile comes behind it.
-    test.write(offset(0, 2));
+    shown.write(offset(0, 2));
     slow.pump();
-    expect(slow.nodes).toEqual(test.all());
-    expect(test.shared.snapshots.nodes).toBe(0);
-    expect(test.watch(GROUP, 'recursive', 'lost').nodes).toEqual(test.all());
-    for (let partition = 2_000; partition < 2_020; partition++) test.write(offset(partition, 1));
-    expect(test.watch(GROUP, 'recursive', 'lost').refusal?.code).toBe('POLICY_VIOLATION');
+    expect(slow.nodes).toEqual(shown.all());
+    expect(shown.shared.snapshots.nodes).toBe(0);
+    expect(shown.watch(GROUP, 'recursive', 'lost').nodes).toEqual(shown.all());
+    for (let partition = 2_000; partition < 2_020; partition++) shown.write(offset(partition, 1));
+    expect(shown.watch(GROUP, 'recursive', 'lost').refusal?.code).toBe('POLICY_VIOLATION');
     const stopped = new TestWatch(
-      test.tree,
+      shown.tree,
       { path: `${GROUP}/offsets`, kind: 'children', from: 'lost' },
       new Map(),
       0,
     );
     stopped.stop();
-    expect(test.shared.snapshots.nodes).toBe(0);
+    expect(shown.shared.snapshots.nodes).toBe(0);
   });
 
   test('a long change comes in parts, of which the last one says so', () => {
-    const test = new TestTree();
-    const watch = test.watch(GROUP, 'recursive');
-    test.write(group(groupRecord(1, { a: { orders: Array.from({ length: 2_500 }, (_, i) => i) } })));
+    const shown = new TestTree();
+    const watch = shown.watch(GROUP, 'recursive');
+    shown.write(generation(groupRecord(1, { a: { orders: Array.from({ length: 2_500 }, (_, i) => i) } })));
     expect(watch.batches.map(({ complete, revision }) => [complete, revision])).toEqual([
       [false, 1],
       [false, 1],
       [true, 1],
     ]);
-    expect(watch.nodes).toEqual(test.all());
+    expect(watch.nodes).toEqual(shown.all());
   });
 
   test('the histories of all logs of a broker share what they may keep', () => {
@@ -242,7 +242,7 @@ const aRecord: fc.Arbitrary<TestRecord> = fc.oneof(
           fc.integer({ min: 1, max: 5 }),
           fc.dictionary(fc.constantFrom('a', 'b', 'c'), anAssignment, { maxKeys: 3 }),
         )
-        .map(([generation, members]) => groupRecord(generation, members)),
+        .map(([number, members]) => groupRecord(number, members)),
     ),
   }),
 );
@@ -251,14 +251,14 @@ describe('whatever is committed', () => {
   test('a watch that applies what it is told knows at every revision what there is', () => {
     fc.assert(
       fc.property(fc.array(aRecord, { maxLength: 40 }), (log) => {
-        const test = new TestTree();
-        const watch = test.watch('/consumers', 'recursive');
+        const shown = new TestTree();
+        const watch = shown.watch('/consumers', 'recursive');
         for (const record of log) {
-          test.write(record);
-          expect(watch.nodes).toEqual(test.all());
+          shown.write(record);
+          expect(watch.nodes).toEqual(shown.all());
           for (const path of watch.nodes.keys()) {
-            const node = test.tree.node(path)!;
-            expect([node.path, node.childCount]).toEqual([path, test.tree.childNames(path).length]);
+            const node = shown.tree.node(path)!;
+            expect([node.path, node.childCount]).toEqual([path, shown.tree.childNames(path).length]);
           }
         }
       }),
@@ -289,7 +289,7 @@ describe('whatever is committed', () => {
             expect(watch.nodes).toEqual(first.all());
             if (watch.wasReset) wereReset++;
             else wentOn++;
-            if (upTo === 0) expect(watch.wasReset).toBe(false);
+            expect(watch.wasReset && upTo === 0).toBe(false);
           }
         },
       ),
@@ -300,11 +300,11 @@ describe('whatever is committed', () => {
 
   test('a log that begins later than at its first offset tells nobody of what was before', () => {
     const log = [offset(0, 1), offset(1, 1), offset(0, 2), offset(1, 2), offset(1, 3)];
-    const test = TestTree.load(log, { logStart: 2 });
-    expect(test.watch(GROUP, 'recursive', 2).wasReset).toBe(true);
-    expect(test.watch(GROUP, 'recursive', 4).wasReset).toBe(true);
-    expect(test.watch(GROUP, 'recursive', 5, test.all()).told).toEqual([`changed ${GROUP}/offsets/orders/1`]);
-    expect(test.watch(GROUP, 'recursive', 6).told).toEqual([]);
-    expect(test.watch(GROUP, 'recursive', 7).wasReset).toBe(true);
+    const shown = TestTree.load(log, { logStart: 2 });
+    expect(shown.watch(GROUP, 'recursive', 2).wasReset).toBe(true);
+    expect(shown.watch(GROUP, 'recursive', 4).wasReset).toBe(true);
+    expect(shown.watch(GROUP, 'recursive', 5, shown.all()).told).toEqual([`changed ${GROUP}/offsets/orders/1`]);
+    expect(shown.watch(GROUP, 'recursive', 6).told).toEqual([]);
+    expect(shown.watch(GROUP, 'recursive', 7).wasReset).toBe(true);
   });
 });
