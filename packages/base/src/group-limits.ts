@@ -115,7 +115,7 @@ export const CONSUMER_TREE_HISTORY_CHANGES_MAX = 50_000;
 /** And about their bytes. */
 export const CONSUMER_TREE_HISTORY_BYTES_MAX = 16 * MIB;
 /** Nodes of all snapshots that watches of a broker have not been told to the end. */
-export const CONSUMER_TREE_SNAPSHOT_NODES_MAX = 200_000;
+export const CONSUMER_TREE_SNAPSHOT_NODES_MAX = 100_000;
 /** Names of children in one answer, as long as they are. */
 export const CONSUMER_TREE_PAGE_BYTES = 1 * MIB;
 /** Watches on one stream, and on all of a broker: one of /consumers itself is one for each partition that the broker leads. */

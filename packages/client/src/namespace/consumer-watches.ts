@@ -19,6 +19,8 @@ export class ConsumerWatches implements ConsumerWatchParts {
   readonly #links = new Set<ConsumerWatchLink>();
   readonly #open = new Set<OpenWatch>();
   #stopListening: Cancel | undefined;
+  /** As of the last change that mattered. */
+  #leaders = '';
 
   /** @param findTopic - undefined: there is none for certain */
   constructor(parts: LeaderCallParts, findTopic: () => Promise<TopicInfo | undefined>) {
@@ -31,9 +33,7 @@ export class ConsumerWatches implements ConsumerWatchParts {
   }
 
   watch(path: ConsumerPath, options: WatchOptions, handlers: WatchHandlers): NamespaceWatch {
-    this.#stopListening ??= this.#parts.metadata.listen(() => {
-      for (const open of this.#open) open.look();
-    });
+    this.#stopListening ??= this.#parts.metadata.listen(() => this.#look());
     const open = new OpenWatch(this, path, options, {
       ...handlers,
       started: (revision, log) => handlers.started?.(revision, log),
@@ -58,6 +58,14 @@ export class ConsumerWatches implements ConsumerWatchParts {
     this.#stopListening?.();
     for (const open of this.#open) open.close();
     this.#open.clear();
+  }
+
+  /** The metadata has changed, and perhaps who leads. */
+  #look(): void {
+    const leaders = this.topic?.partitions.map(({ index }) => this.leaderOf(index) ?? '').join() ?? '';
+    if (leaders === this.#leaders) return;
+    this.#leaders = leaders;
+    for (const open of this.#open) open.look();
   }
 
   /** As it is known; undefined before there is one. */

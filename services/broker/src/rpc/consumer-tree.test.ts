@@ -16,6 +16,7 @@ import {
 import type { WatchConsumersResponse } from '@weir/proto/weir/broker/v1/consumers_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { expect, test } from 'vitest';
+import { ConsumerWatchStreams } from './consumer-watch-stream.ts';
 import { NativeGroups } from './test-native-groups.ts';
 
 const LIST = protobufMethod(ConsumerTreeService.method.listConsumerNodes);
@@ -223,4 +224,24 @@ test('a stream of watches that asks for what cannot be is told why', async () =>
   start({ watchId: 4 });
   await native.cluster.clock.advance(10);
   expect(closed).toMatchObject({ kind: 'refused', code: 'INVALID_REQUEST' });
+});
+
+test('a broker that stops lets go of its watches, which go on where the next leader is', async () => {
+  const { native, client } = await begin();
+  await commit(native, client, 1);
+  const watching = new Watching(client, { path: '/consumers', kind: 'recursive' });
+  await native.cluster.clock.advance(10);
+  expect([watching.started, native.consumerWatches.watches]).toEqual([[0, undefined], 1]);
+  native.consumerWatches.stop({ code: 'SHUTTING_DOWN', message: 'this broker is shutting down' });
+  expect(native.consumerWatches.watches).toBe(0);
+  await commit(native, client, 2);
+  await native.cluster.clock.advance(RECONNECT_MS_MAX);
+  expect([watching.ended, native.consumerWatches.watches]).toEqual([undefined, 0]);
+  native.consumerWatches = new ConsumerWatchStreams();
+  await native.listen();
+  await native.cluster.clock.advance(2 * RECONNECT_MS_MAX);
+  expect(watching.offsets).toEqual([2]);
+  watching.close();
+  await native.cluster.clock.advance(10);
+  expect(native.consumerWatches.watches).toBe(0);
 });

@@ -23,24 +23,24 @@ import { GroupShard } from '../group/group-shard.ts';
 import { CONSUMERS } from '../group/tree/consumer-place.ts';
 import { askedPath, atOf, nodeMessage, shardRefusal } from './consumer-messages.ts';
 import type { AskedPath } from './consumer-messages.ts';
-import { acceptConsumerWatches, ConsumerWatchCounts } from './consumer-watch-stream.ts';
+import { acceptConsumerWatches } from './consumer-watch-stream.ts';
+import type { ConsumerWatchStreams } from './consumer-watch-stream.ts';
 
-/** The calls about /consumers: what the groups that this broker coordinates are, as nodes. */
-export function consumerTreeHandlers({
-  groups,
-  clock,
-}: {
+/** What they need. */
+export interface ConsumerTreeParts {
   readonly groups: GroupCoordinator;
   readonly clock: Clock;
-}): Handler[] {
+  readonly consumerWatches: ConsumerWatchStreams;
+}
+
+/** The calls about /consumers: what the groups that this broker coordinates are, as nodes. */
+export function consumerTreeHandlers(parts: ConsumerTreeParts): Handler[] {
+  const { groups } = parts;
   const { method } = ConsumerTreeService;
-  const counts = new ConsumerWatchCounts();
   return [
     onCall(protobufMethod(method.getConsumerNode), async (request) => getNode(groups, request)),
     onCall(protobufMethod(method.listConsumerNodes), async (request) => listNodes(groups, request)),
-    onStream(protobufMethod(method.watchConsumers), (stream) =>
-      acceptConsumerWatches({ groups, clock, counts }, stream),
-    ),
+    onStream(protobufMethod(method.watchConsumers), (stream) => acceptConsumerWatches(parts, stream)),
   ];
 }
 

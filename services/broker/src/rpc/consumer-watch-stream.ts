@@ -28,16 +28,39 @@ import type { ConsumerEvent } from '../group/tree/consumer-node.ts';
 import type { TreeBatch, TreeWatch, TreeWatchKind, TreeWatchOutput } from '../group/tree/tree-watches.ts';
 import { askedPath, atOf, nodeMessage, shardRefusal } from './consumer-messages.ts';
 
-/** How many there are of a broker. */
-export class ConsumerWatchCounts {
-  streams = 0;
+/** The streams of watches of one broker. */
+export class ConsumerWatchStreams {
+  /** On all of them. */
   watches = 0;
+  readonly #streams = new Set<ConsumerWatchStream>();
+  #ended: Refusal | undefined;
+
+  /** Takes in a new stream; the reason when it cannot. */
+  join(stream: ConsumerWatchStream): Refusal | undefined {
+    if (this.#ended !== undefined) return this.#ended;
+    if (this.#streams.size >= CONSUMER_WATCH_STREAMS_MAX) {
+      const message = `this broker has ${CONSUMER_WATCH_STREAMS_MAX} streams of watches, which is the most it takes`;
+      return refusal('THROTTLING_QUOTA_EXCEEDED', message);
+    }
+    this.#streams.add(stream);
+    return undefined;
+  }
+
+  part(stream: ConsumerWatchStream): void {
+    this.#streams.delete(stream);
+  }
+
+  /** Lets go of every client: each looks for who leads next. */
+  stop(why: Refusal): void {
+    this.#ended = why;
+    for (const stream of this.#streams) stream.abort(why);
+  }
 }
 
 interface WatchStreamParts {
   readonly groups: GroupCoordinator;
   readonly clock: Clock;
-  readonly counts: ConsumerWatchCounts;
+  readonly consumerWatches: ConsumerWatchStreams;
 }
 
 /** Answers one client's stream of watches. */
@@ -46,6 +69,8 @@ export function acceptConsumerWatches(
   stream: Stream<WatchConsumersResponse>,
 ): StreamHandlers<WatchConsumersRequest> {
   const watches = new ConsumerWatchStream(parts, stream);
+  const refused = parts.consumerWatches.join(watches);
+  if (refused !== undefined) watches.abort(refused);
   return {
     message: (request) => watches.message(request),
     drained: () => watches.drained(),
@@ -79,9 +104,6 @@ class ConsumerWatchStream implements TreeWatchOutput {
     this.#parts = parts;
     this.#stream = stream;
     this.#stopProgress = parts.clock.every(WATCH_PROGRESS_MS, () => this.#progress());
-    if (++parts.counts.streams <= CONSUMER_WATCH_STREAMS_MAX) return;
-    const message = `this broker has ${CONSUMER_WATCH_STREAMS_MAX} streams of watches, which is the most it takes`;
-    this.#abort(refusal('THROTTLING_QUOTA_EXCEEDED', message));
   }
 
   message({ request }: WatchConsumersRequest): void {
@@ -92,7 +114,7 @@ class ConsumerWatchStream implements TreeWatchOutput {
       case 'stop':
         return this.#stop(request.value.watchId);
       case undefined:
-        return this.#abort(refusal('INVALID_REQUEST', 'this request neither starts nor stops a watch'));
+        return this.abort(refusal('INVALID_REQUEST', 'this request neither starts nor stops a watch'));
     }
   }
 
@@ -130,9 +152,9 @@ class ConsumerWatchStream implements TreeWatchOutput {
     if (this.#over) return;
     this.#over = true;
     this.#stopProgress();
-    const { counts } = this.#parts;
-    counts.streams--;
-    counts.watches -= this.#byId.size;
+    const { consumerWatches } = this.#parts;
+    consumerWatches.part(this);
+    consumerWatches.watches -= this.#byId.size;
     for (const { watch, shard } of this.#byId.values()) shard.tree.watches.stop(watch);
     this.#byId.clear();
     this.#byWatch.clear();
@@ -148,10 +170,10 @@ class ConsumerWatchStream implements TreeWatchOutput {
 
   #start(start: StartConsumerWatch): void {
     const { watchId: id, from, partition, withData } = start;
-    if (this.#byId.has(id)) return this.#abort(refusal('INVALID_REQUEST', `the stream has a watch ${id} already`));
+    if (this.#byId.has(id)) return this.abort(refusal('INVALID_REQUEST', `the stream has a watch ${id} already`));
     const refuse = (why: Refusal): void => this.#answer(id, { case: 'ended', value: why });
-    const { counts, groups } = this.#parts;
-    if (this.#byId.size >= CONSUMER_WATCHES_PER_STREAM_MAX || counts.watches >= CONSUMER_WATCHES_MAX) {
+    const { consumerWatches, groups } = this.#parts;
+    if (this.#byId.size >= CONSUMER_WATCHES_PER_STREAM_MAX || consumerWatches.watches >= CONSUMER_WATCHES_MAX) {
       const message = `this broker has as many watches as it takes, ${CONSUMER_WATCHES_PER_STREAM_MAX} on one stream`;
       return refuse(refusal('THROTTLING_QUOTA_EXCEEDED', message));
     }
@@ -166,7 +188,7 @@ class ConsumerWatchStream implements TreeWatchOutput {
     const open: OpenWatch = { id, watch, shard, withData };
     this.#byId.set(id, open);
     this.#byWatch.set(watch, open);
-    counts.watches++;
+    consumerWatches.watches++;
     this.#answer(id, { case: 'started', value: { at: atOf(shard) } });
     shard.tree.watches.pump(watch);
   }
@@ -181,10 +203,10 @@ class ConsumerWatchStream implements TreeWatchOutput {
   #forget(watch: TreeWatch, id: number): void {
     this.#byId.delete(id);
     this.#byWatch.delete(watch);
-    this.#parts.counts.watches--;
+    this.#parts.consumerWatches.watches--;
   }
 
-  #abort(why: Refusal): void {
+  abort(why: Refusal): void {
     if (this.#over) return;
     this.#stream.abort({ kind: 'refused', ...why });
     this.closed();
@@ -193,7 +215,7 @@ class ConsumerWatchStream implements TreeWatchOutput {
   #answer(id: number, response: MessageInitShape<typeof WatchConsumersResponseSchema>['response'] & object): void {
     this.#send(id, response);
     if (!this.full || ++this.#unread <= CONSUMER_WATCHES_PER_STREAM_MAX) return;
-    this.#abort(refusal('SLOW_READER', 'the client asks for watches and does not read what becomes of them'));
+    this.abort(refusal('SLOW_READER', 'the client asks for watches and does not read what becomes of them'));
   }
 
   #send(watchId: number, response: MessageInitShape<typeof WatchConsumersResponseSchema>['response'] & object): void {

@@ -98,6 +98,16 @@ describe('what the tree shows', () => {
   });
 });
 
+test('a group whose id is no component of a path is not shown, and neither is what nobody could have assigned', () => {
+  const shown = new TestTree();
+  const watch = shown.watch('/consumers', 'recursive');
+  for (const group of ['', '.', '..']) shown.write(offset(0, 1, { group }));
+  shown.write({ kind: 'group', group: '..', record: groupRecord(1, { a: { orders: [0] } }) });
+  expect([watch.told, shown.tree.groupNames(), shown.tree.revision]).toEqual([[], [], 4]);
+  shown.write(generation(groupRecord(1, { a: { '': [0], '.': [1] } })));
+  expect(shown.tree.childNames(`${GROUP}/owners`)).toEqual([]);
+});
+
 describe('watches', () => {
   test('each kind is told of what it is about', () => {
     const shown = new TestTree();

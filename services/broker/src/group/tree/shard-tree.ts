@@ -163,6 +163,7 @@ export class ShardTree {
     this.#revision = revision;
     // What was there before it may be among the records that are gone: then it cannot be said what it did.
     if (!this.#isLoaded && this.#hasGaps && !wasKnown) return this.#history.forget(revision);
+    if (!change.wasThere && !change.isThere) return;
     const entry = { revision, change };
     this.#history.append(entry);
     this.watches.published(entry);

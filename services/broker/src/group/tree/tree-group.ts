@@ -47,6 +47,7 @@ function read({ protocolType, members }: GroupRecord): GroupFacts {
     const topics = areConsumers ? subscribedTopics(member.subscription) : undefined;
     known.set(member.memberId, memberData(member, topics));
     for (const { topic, partition } of areConsumers ? readAssignmentOr(member.assignment, []) : []) {
+      if (!isName(topic)) continue;
       let partitions = owners.get(topic);
       if (partitions === undefined) owners.set(topic, (partitions = new Map()));
       partitions.set(partition, member.memberId);
@@ -55,9 +56,13 @@ function read({ protocolType, members }: GroupRecord): GroupFacts {
   return { members: known, owners };
 }
 
-/** Whether there is anything of a group. */
-export function isThere({ stored, offsets }: TreeGroup): boolean {
-  return stored !== undefined || offsets.size > 0;
+/** Whether a group is shown: there is something of it, and its id is a component of a path. */
+export function isThere({ id, stored, offsets }: TreeGroup): boolean {
+  return (stored !== undefined || offsets.size > 0) && isName(id);
+}
+
+function isName(name: string): boolean {
+  return name !== '' && name !== '.' && name !== '..';
 }
 
 /** A node of a group as it is now; undefined when there is none. */
