@@ -130,19 +130,23 @@ async function owners(): Promise<string[]> {
 }
 
 describe('consumer groups as nodes', () => {
-  test('before there is a group there is a root, which says what to use who wants to write', async () => {
-    expect((await tree('ls', '/')).out.split('\n')).toContain('consumers');
-    expect((await tree('ls', '/consumers')).out).toBe('');
-    expect((await http('/consumers?children=true')).body).toMatchObject({
-      path: '/consumers',
-      child_count: 0,
-      children: [],
-    });
-    expect(await http('/consumers/nobody')).toMatchObject({ status: 404, body: { code: 'NODE_NOT_FOUND' } });
-    const refused = await tree('create', '/consumers/mine');
-    expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('weir group seek')]);
-    expect(refused.err).toContain('FORBIDDEN');
-  });
+  test(
+    'before there is a group there is a root, which says what to use who wants to write',
+    { timeout: TEST_MS_MAX },
+    async () => {
+      expect((await tree('ls', '/')).out.split('\n')).toContain('consumers');
+      expect((await tree('ls', '/consumers')).out).toBe('');
+      expect((await http('/consumers?children=true')).body).toMatchObject({
+        path: '/consumers',
+        child_count: 0,
+        children: [],
+      });
+      expect(await http('/consumers/nobody')).toMatchObject({ status: 404, body: { code: 'NODE_NOT_FOUND' } });
+      const refused = await tree('create', '/consumers/mine');
+      expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('weir group seek')]);
+      expect(refused.err).toContain('FORBIDDEN');
+    },
+  );
 
   test(
     'two members appear and own all partitions; one leaves, and the other owns them; offsets appear as they are committed',
