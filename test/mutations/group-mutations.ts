@@ -71,4 +71,18 @@ export const GROUP_MUTATIONS: readonly Mutation[] = [
     replace: '',
     tests: [MODEL],
   },
+  {
+    name: 'a watch is told what happened since, where compaction took some of it',
+    file: `${GROUP}/tree/shard-tree.ts`,
+    find: 'if (!this.#isLoaded && this.#hasGaps && !wasKnown) return this.#history.forget(revision);',
+    replace: '',
+    tests: [`${GROUP}/tree/shard-tree.test.ts`],
+  },
+  {
+    name: 'a watch goes on from a revision of a log that was cut',
+    file: 'services/broker/src/rpc/consumer-watch-stream.ts',
+    find: "if (endOffset === -1 || first - 1 > endOffset) return 'lost';",
+    replace: '',
+    tests: ['services/broker/src/rpc/consumer-tree.test.ts'],
+  },
 ];
