@@ -72,6 +72,14 @@ function reopened({ disk, clock, log }: Bed): Bed {
   return { disk, clock, log: opened.log };
 }
 
+/** Who starts then has the batches alone. */
+function removeSnapshots({ disk }: Bed): void {
+  for (const name of disk.list('logs/p')!.filter((file) => file.endsWith('.snapshot'))) {
+    disk.removeFile(`logs/p/${name}`);
+  }
+  disk.syncDirectory('logs/p');
+}
+
 test('of each key the last record is left, at its offset, and no offset is without a batch', () => {
   const bed = newBed();
   append(bed, [['a', '1']], [['b', '1']], [['a', '2']], [['c', '1']], [['a', '3']], [['b', '2']]);
@@ -203,9 +211,7 @@ test("an idempotent producer's last batch stays, without records if need be, and
   expect(recordsOf(bed.log, bed.disk)).toEqual(['2 a=3', '3 b=1']);
   expect(layout(bed)).toEqual(['0-0@0:0', '1-1@0:0', '2-2@0:1', '3-3@0:1']);
   // Whoever has the batches alone knows what has to follow.
-  for (const name of bed.disk.list('logs/p')!.filter((file) => file.endsWith('.snapshot'))) {
-    bed.disk.removeFile(`logs/p/${name}`);
-  }
+  removeSnapshots(bed);
   const again = reopened(bed);
   expect(again.log.admit(by(1, '2'))).toMatchObject({ kind: 'duplicate', baseOffset: 1 });
   expect(again.log.admit(by(3, '4'))).toMatchObject({ code: 'OUT_OF_ORDER_SEQUENCE_NUMBER' });
@@ -227,6 +233,23 @@ test('the batch of a producer that has sent others since, behind what is cleaned
   bed.log.truncateTo(offset(4));
   const again = reopened(bed);
   expect(again.log.admit(by(1))).toMatchObject({ kind: 'duplicate', baseOffset: 1 });
+});
+
+test('that holds for a batch that an earlier pass has left, too', () => {
+  const bed = newBed();
+  const by = (sequence: number): Buffer => asProducers(keyedBatch([['a', 'v']]), { producerId: 5, sequence });
+  append(bed, by(0), [['a', '2']], [['b', '1']]);
+  seal(bed);
+  compact(bed.log, bed);
+  append(bed, [['b', '2']], [['c', '1']]);
+  seal(bed);
+  const sealed = bed.log.endOffset;
+  append(bed, by(1));
+  compact(bed.log, bed);
+  expect(recordsOf(bed.log, bed.disk).slice(0, 3)).toEqual(['1 a=2', '3 b=2', '4 c=1']);
+  bed.log.truncateTo(sealed);
+  removeSnapshots(bed);
+  expect(reopened(bed).log.admit(by(0))).toMatchObject({ kind: 'duplicate', baseOffset: 0 });
 });
 
 test('placeholders end where a leader epoch does', () => {
