@@ -96,6 +96,8 @@ export const HTTP_FORWARD_IDLE_MS = READ_WAIT_MS_MAX + 15_000;
 export const HTTP_CONSUMER_WAIT_MS = 1_000;
 /** Of a group's id and of a consumer's name in a path. */
 export const HTTP_CONSUMER_NAME_CHARS_MAX = 255;
+/** Seeks that are stored of one; of more, the oldest are not. */
+export const HTTP_CONSUMER_SEEKS_MAX = 1_000;
 /** Partitions in one call about a consumer. */
 export const HTTP_CONSUMER_PLACES_MAX = 10_000;
 
