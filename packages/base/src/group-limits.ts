@@ -108,6 +108,8 @@ export const OFFSET_METADATA_BYTES_MAX = 4 * KIB;
 export const OFFSETS_RETENTION_MS = 7 * 24 * 60 * 60_000;
 /** How often offsets are looked at for that. */
 export const OFFSETS_RETENTION_CHECK_MS = 10 * 60_000;
+/** Offsets whose tombstones are written together: they fit a batch whatever their names are. */
+export const OFFSETS_FORGOTTEN_TOGETHER_MAX = 1_000;
 /** Groups of one partition of the topic; a group more is refused. */
 export const GROUPS_PER_SHARD_MAX = 10_000;
 
