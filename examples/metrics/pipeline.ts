@@ -77,7 +77,8 @@ export class Pipeline {
   async #connect(name: string): Promise<Client> {
     const client = new Client({ coordinators: this.#settings.coordinators, name }, clientWorld);
     this.#clients.push(client);
-    await client.ready(READY_MS_MAX).catch((error: unknown) => {
+    await client.ready(READY_MS_MAX).catch(async (error: unknown) => {
+      await client.close();
       const where = this.#settings.coordinators.join();
       throw new Error(`no coordinator answers at ${where}: start one with "npm start"`, { cause: error });
     });
