@@ -8,7 +8,6 @@ import { compare } from './compare.ts';
 import type { Comparison } from './compare.ts';
 import { Fleet, HOSTS } from './fleet.ts';
 import { readTable } from './table.ts';
-import type { Table } from './table.ts';
 import { GRACE_MS, MINUTE_MS } from './windows.ts';
 
 const PARTITIONS = 8;
@@ -58,7 +57,7 @@ export class Pipeline {
       await this.#createTopics(admin);
       const startMs = Date.now() - (Date.now() % MINUTE_MS);
       const minutes = await this.#produce(startMs);
-      const table = await this.#untilPublished(admin, minutes * HOSTS);
+      await this.#untilPublished(admin, minutes * HOSTS);
       await Promise.all(this.#aggregators.map((aggregator) => aggregator.stop()));
       for (const { name, samples, replayed, published } of this.#aggregators) {
         const replays = replayed === 0 ? '' : `, of which ${replayed} belong to minutes that had been published`;
@@ -66,7 +65,8 @@ export class Pipeline {
       }
       const late = sum(this.#aggregators.map((aggregator) => aggregator.late));
       if (late > 0) this.#tell(`${late} samples came too late to be in an aggregate`);
-      return compare(table, { startMs, minutes });
+      // Once more, as one that is published again must be the same.
+      return compare(await readTable(admin, this.#topics.aggregates), { startMs, minutes });
     } finally {
       await Promise.all(this.#clients.filter((client) => client !== admin).map((client) => client.close()));
       if (!this.#settings.keep) await this.#cleanUp(admin);
@@ -150,20 +150,18 @@ export class Pipeline {
     this.#tell(`${aggregator.name} has left`);
   }
 
-  /** The aggregates, once there are as many as there have to be, or there has been time enough. */
-  async #untilPublished(admin: Client, count: number): Promise<Table> {
+  /** Until there are as many aggregates as there have to be, or there has been time enough. */
+  async #untilPublished(admin: Client, count: number): Promise<void> {
     const deadlineMs = performance.now() + SETTLE_MS_MAX;
-    for (;;) {
+    while ((await readTable(admin, this.#topics.aggregates)).values.size < count && performance.now() < deadlineMs) {
       this.#throwIfFailed();
-      const table = await readTable(admin, this.#topics.aggregates);
-      if (table.values.size >= count || performance.now() > deadlineMs) return table;
       await pause(LOOK_MS, undefined, { signal: this.#settings.signal });
     }
   }
 
   #throwIfFailed(): void {
     for (const { name, failure } of this.#aggregators) {
-      if (failure !== undefined) throw new Error(`${name} cannot go on`, { cause: failure });
+      if (failure !== undefined) throw new Error(`${name} cannot go on: ${messageOf(failure)}`, { cause: failure });
     }
   }
 

@@ -2,6 +2,9 @@ import type { Client } from '@weir/client/client.ts';
 import type { ProducerRecord } from '@weir/client/producer/send-call.ts';
 import type { Sample } from './samples.ts';
 
+/** A gateway that has not answered by then is taken for gone. */
+const REQUEST_MS_MAX = 30_000;
+
 /** Something that sends the samples of some hosts, keyed by host: those of a host stay in order, in one partition. */
 export interface SampleProducer {
   readonly kind: 'native' | 'http';
@@ -29,6 +32,7 @@ export function httpProducer(gateway: string, topic: string): SampleProducer {
     async send(samples) {
       const response = await fetch(`${gateway}/v1/topics/${topic}/records?keyField=host`, {
         method: 'POST',
+        signal: AbortSignal.timeout(REQUEST_MS_MAX),
         headers: { 'content-type': 'application/x-ndjson' },
         body: samples.map((sample) => `${JSON.stringify(sample)}\n`).join(''),
       }).catch((error: unknown) => {
