@@ -55,7 +55,8 @@ export class Pipeline {
     const admin = await this.#connect('metrics');
     try {
       await this.#createTopics(admin);
-      const startMs = Date.now() - (Date.now() % MINUTE_MS);
+      const nowMs = Date.now();
+      const startMs = nowMs - (nowMs % MINUTE_MS);
       const minutes = await this.#produce(startMs);
       await this.#untilPublished(admin, minutes * HOSTS);
       await Promise.all(this.#aggregators.map((aggregator) => aggregator.stop()));

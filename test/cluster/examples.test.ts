@@ -41,7 +41,7 @@ async function topics(): Promise<string[]> {
 describe('the examples of consumer groups', { timeout: TEST_MS_MAX }, () => {
   test('metrics: what a group of changing aggregators has published is what the hosts have sent, each minute once', async () => {
     const { code, out, err } = await run('metrics');
-    expect([code, err]).toEqual([0, '']);
+    expect([code, err], out).toEqual([0, '']);
     const [, right, expected, samples] = /^(\d+) of (\d+) aggregates are right, with (\d+) samples/m.exec(out)!;
     // Twelve samples a minute, of sixty hosts.
     expect([right, Number(samples)]).toEqual([expected, 12 * Number(expected)]);
@@ -53,7 +53,7 @@ describe('the examples of consumer groups', { timeout: TEST_MS_MAX }, () => {
 
   test('logs: lines that were made up go through the pipe, and the group finds those that match', async () => {
     const { code, out, err } = await run('logs', '--source', 'generator', '--pattern', '^.* error: ', '--show', '2');
-    expect([code, err]).toEqual([0, '']);
+    expect([code, err], out).toEqual([0, '']);
     expect(out).toContain('no log of this machine, but 5000 lines');
     expect(out.match(/^ {2}searcher-[123]: \S+ weir \S+: error: gate 3 does not close$/gm)).toHaveLength(2);
     expect(out).toMatch(/^5000 were read after \d+\.\d\d s/m);
@@ -62,14 +62,14 @@ describe('the examples of consumer groups', { timeout: TEST_MS_MAX }, () => {
 
   test("logs: this machine's own lines go the same way, wherever they are", async () => {
     const { code, out, err } = await run('logs', '--lines', '200', '--pattern', '.', '--show', '0');
-    expect([code, err]).toEqual([0, '']);
+    expect([code, err], out).toEqual([0, '']);
     const [, read] = /^(\d+) were read after/m.exec(out)!;
     expect(Number(read)).toBeGreaterThan(0);
   });
 
   test('words: a counter crashes between publishing and committing, and every word is counted once', async () => {
     const { code, out, err } = await run('words');
-    expect([code, err]).toEqual([0, '']);
+    expect([code, err], out).toEqual([0, '']);
     expect(out).toContain('counter-1 was killed, after it had published counts and before it had committed');
     expect(out).toMatch(/^\d+ words counted, \d+ different ones; [1-9]\d* were read again .*; 0 problems$/m);
   });
