@@ -1,7 +1,7 @@
 import { HTTP_CONSUMER_AHEAD_BYTES } from '@weir/base/group-limits.ts';
 import { READ_RECORDS_MAX } from '@weir/base/limits.ts';
 import { WeirError } from '@weir/base/errors.ts';
-import type { ErrorCode } from '@weir/base/errors.ts';
+import { isGivenAway } from '@weir/client/consumer/given-away.ts';
 import type { ConsumedRecord, PollOptions } from '@weir/client/consumer/group-consumer.ts';
 import { placeOf } from '@weir/client/group/assignor.ts';
 import type { TopicPartition } from '@weir/client/group/assignor.ts';
@@ -13,13 +13,6 @@ import type { StoredConsumer, StoredReads } from './consumer-nodes.ts';
 import type { HttpConsumerSettings } from './consumer-settings.ts';
 import { StoredSeeks } from './stored-seeks.ts';
 import type { StoredSeek } from './stored-seeks.ts';
-
-/** Why a group does not take a commit of what is another member's now, or may be. */
-const NOT_ITS_OWN: ReadonlySet<ErrorCode> = new Set([
-  'UNKNOWN_MEMBER_ID',
-  'ILLEGAL_GENERATION',
-  'REBALANCE_IN_PROGRESS',
-]);
 
 /** What a consumer reads. */
 type Reading =
@@ -195,7 +188,7 @@ export class HttpConsumer implements HttpConsumerName {
     try {
       await this.#reader().commit();
     } catch (error) {
-      if (!(error instanceof WeirError) || !NOT_ITS_OWN.has(error.code)) throw error;
+      if (!isGivenAway(error)) throw error;
     }
   }
 
