@@ -46,6 +46,15 @@ export function consumerScenarios<S extends Service>(setting: () => Setting<S>):
       const readers = [...consumers, reader];
       const writers = [0, 1, 2].map((turn) => new KeyedWriter(topic, `w${turn}`, places, written));
       for (const each of readers) each.start();
+      // One that is given records, and commits them when its gateway is no more.
+      const held = await new RestConsumer({ topic, group: 'held' }, 'held', {
+        ledger: new GroupLedger(),
+        gateways: places,
+        turn: 0,
+      }).create();
+      const readHeld = async (): Promise<{ partition: number; offset: number }[]> =>
+        (await other.http(`${held.path}/records?timeout=5000`)).json;
+      let heldBefore: { partition: number; offset: number }[] = [];
 
       const served = async (through: readonly GatewayPlace[]): Promise<void> => {
         const marks = readers.flatMap((each) =>
@@ -54,7 +63,7 @@ export function consumerScenarios<S extends Service>(setting: () => Setting<S>):
         const left = (): string[] =>
           marks
             .filter(({ each, name, until }) => each.ledger.problems.length === 0 && (each.given.get(name) ?? 0) < until)
-            .map(({ each, name }) => `${each.name} through ${name}`);
+            .map(({ each, name }) => `${each.name} through ${name}: ${JSON.stringify([...each.refusals])}`);
         await expect.poll(left, PATIENT).toEqual([]);
         expect([...v2.problems, ...v1.problems]).toEqual([]);
       };
@@ -66,8 +75,17 @@ export function consumerScenarios<S extends Service>(setting: () => Setting<S>):
       try {
         await served(gateways);
         const problems = await disturb('killed-with-consumers', victim, {
-          begin: () => victim.kill(),
+          async begin() {
+            await expect.poll(async () => (heldBefore = await readHeld()).length, PATIENT).toBeGreaterThan(0);
+            await victim.kill();
+          },
           async meanwhile() {
+            const late = await other.http(`${held.path}/offsets`, { method: 'POST' });
+            expect(late, late.text).toMatchObject({ status: 409, json: { code: 'CONSUMER_STATE' } });
+            const first = heldBefore[0]!;
+            const again = async (): Promise<number | undefined> =>
+              (await readHeld()).find(({ partition }) => partition === first.partition)?.offset;
+            await expect.poll(again, PATIENT).toBe(first.offset);
             await Promise.all([committedIs('v2', v2, other), committedIs('v1', v1, other)]);
             await served([other]);
           },

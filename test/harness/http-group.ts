@@ -28,6 +28,8 @@ const PACE_MS = 20;
 /** Of a partition that a consumer is to go to another place in. */
 const NOT_ITS_OWN = 'UNKNOWN_TOPIC_OR_PARTITION';
 const RECORDS_PER_REQUEST_MAX = 10;
+/** Of a writer at a time: enough for every partition to have some. An odd number: through each gateway each of them. */
+const KEYS = 15;
 
 /**
  * Writes keyed records until it is stopped, each request through the next gateway. Where it does not know what became of one, it begins
@@ -56,22 +58,25 @@ export class KeyedWriter {
   }
 
   async #run(): Promise<void> {
-    let n = 0;
+    const keys = Array.from({ length: KEYS }, () => this.#newKey());
     for (let turn = 0; !this.#isStopped; turn++) {
-      const key = `${this.#name}-${this.#keys}`;
-      const body = Array.from({ length: 1 + (turn % RECORDS_PER_REQUEST_MAX) }, () => ({ key, n: n++ }));
+      const own = keys[turn % KEYS]!;
+      const { key } = own;
+      const body = Array.from({ length: 1 + (turn % RECORDS_PER_REQUEST_MAX) }, () => ({ key, n: own.n++ }));
       const path = `/v1/topics/${this.#topic}/records?keyField=key`;
       const answer = await ask(turnOf(this.#gateways(), turn), path, { body });
       const receipts = (answer?.status === 200 ? answer.json.offsets : []) as { partition: number; offset?: number }[];
       for (const [i, { partition, offset }] of receipts.entries()) {
         if (offset !== undefined) this.#written.acknowledged(partition, offset, body[i]!);
       }
-      if (receipts.length < body.length || receipts.some(({ offset }) => offset === undefined)) {
-        this.#keys++;
-        n = 0;
-      }
+      const isKnown = receipts.length === body.length && receipts.every(({ offset }) => offset !== undefined);
+      if (!isKnown) keys[turn % KEYS] = this.#newKey();
       await pause(PACE_MS);
     }
+  }
+
+  #newKey(): { readonly key: string; n: number } {
+    return { key: `${this.#name}-${this.#keys++}`, n: 0 };
   }
 }
 
