@@ -58,11 +58,11 @@ export function consumerScenarios<S extends Service>(setting: () => Setting<S>):
 
       const served = async (through: readonly GatewayPlace[]): Promise<void> => {
         const marks = readers.flatMap((each) =>
-          through.map(({ name }) => ({ each, name, until: (each.given.get(name) ?? 0) + RECORDS_PER_STEP })),
+          through.map(({ name }) => ({ each, name, until: each.givenBy(name) + RECORDS_PER_STEP })),
         );
         const left = (): string[] =>
           marks
-            .filter(({ each, name, until }) => each.ledger.problems.length === 0 && (each.given.get(name) ?? 0) < until)
+            .filter(({ each, name, until }) => each.ledger.problems.length === 0 && each.givenBy(name) < until)
             .map(({ each, name }) => `${each.name} through ${name}: ${JSON.stringify([...each.refusals])}`);
         await expect.poll(left, PATIENT).toEqual([]);
         expect([...v2.problems, ...v1.problems]).toEqual([]);

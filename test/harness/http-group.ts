@@ -92,7 +92,7 @@ abstract class Reader {
   readonly ledger: GroupLedger;
   protected readonly gateways: GatewayPlaces;
   /** Records that it was given, by the gateway that it asked for them. */
-  readonly given = new Map<string, number>();
+  readonly #given = new Map<string, number>();
   /** The longest time between two answers with records. */
   longestGapMs = 0;
   /** Of reads and commits, what came instead of what was asked for, and how often. */
@@ -116,7 +116,17 @@ abstract class Reader {
   }
 
   get count(): number {
-    return [...this.given.values()].reduce((sum, count) => sum + count, 0);
+    return [...this.#given.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Where it asks. */
+  get places(): readonly GatewayPlace[] {
+    return this.gateways();
+  }
+
+  /** Records that it was given by a gateway that it asked, by that one's name. */
+  givenBy(gateway: string): number {
+    return this.#given.get(gateway) ?? 0;
   }
 
   start(): this {
@@ -175,7 +185,7 @@ abstract class Reader {
     const nowMs = performance.now();
     this.longestGapMs = Math.max(this.longestGapMs, nowMs - this.#lastMs);
     this.#lastMs = nowMs;
-    this.given.set(at.name, (this.given.get(at.name) ?? 0) + records.length);
+    this.#given.set(at.name, this.givenBy(at.name) + records.length);
     for (const { partition, offset } of records) this.#pending.set(partition, offset + 1);
     const commitAt = turnOf(gateways, Math.floor(turn / gateways.length));
     const committed = await this.#ask(commitAt, this.paths.commit, { method: 'POST' });
