@@ -67,10 +67,6 @@ export function consumerScenarios<S extends Service>(setting: () => Setting<S>):
         await expect.poll(left, PATIENT).toEqual([]);
         expect([...v2.problems, ...v1.problems]).toEqual([]);
       };
-      const committedIs = async (group: string, ledger: GroupLedger, at: HttpTarget): Promise<void> => {
-        const floor = ledger.committed();
-        ledger.told(await committedOf(group, at), floor);
-      };
 
       try {
         await served(gateways);
@@ -119,6 +115,12 @@ export function consumerScenarios<S extends Service>(setting: () => Setting<S>):
       await expect.poll(assigned, PATIENT).toHaveLength(PARTITIONS);
     },
   );
+}
+
+/** No commit that was acknowledged is undone. */
+async function committedIs(group: string, ledger: GroupLedger, at: HttpTarget): Promise<void> {
+  const floor = ledger.committed();
+  ledger.told(await committedOf(group, at), floor);
 }
 
 async function membersOf(group: string, at: HttpTarget): Promise<number> {

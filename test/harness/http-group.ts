@@ -1,8 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Answer, HttpOptions, HttpTarget } from '../cluster/http-client.ts';
-import { GroupLedger, WrittenRecords } from './group-ledger.ts';
-import type { GivenRecord } from './group-ledger.ts';
+import type { GivenRecord, GroupLedger, WrittenRecords } from './group-ledger.ts';
 
 /** A gateway. */
 export interface GatewayPlace extends HttpTarget {

@@ -13,7 +13,7 @@ export const restConsumers: Step = {
   name: 'rest-consumers',
   title: 'REST consumers and /v1/groups while a gateway ends on the spot, its pod is deleted at once, all are replaced',
   async run(context) {
-    const { release, client, report } = context;
+    const { release, client } = context;
     const ways = [
       ['a gateway ended on the spot', (pod: string) => endOnTheSpot(pod, release)],
       ["a gateway's pod was deleted at once", (pod: string) => deleteAtOnce(pod, release)],
