@@ -55,7 +55,8 @@ clusterScenarios(containers(IMAGE), (setting) => {
       const victim = cluster.named('gateway gw-1');
       const [has, other] = [targetOf(victim), targetOf(cluster.named('gateway gw-2'))];
       const path = '/consumers/off-the-network/instances/c';
-      await other.http('/v1/topics/off-the-network/records', { body: ['one'] });
+      expect((await other.http('/v1/topics', { body: { name: 'off-the-network' } })).status).toBe(201);
+      expect((await other.http('/v1/topics/off-the-network/records', { body: ['one'] })).status).toBe(200);
       const settings = { name: 'c', format: 'json', 'auto.offset.reset': 'earliest', 'enable.auto.commit': false };
       expect((await has.http('/consumers/off-the-network', { body: settings })).status).toBe(200);
       expect((await other.http(`${path}/subscription`, { body: { topics: ['off-the-network'] } })).status).toBe(204);
