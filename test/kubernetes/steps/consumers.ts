@@ -26,7 +26,7 @@ export const restConsumers: Step = {
       await release.until(`${victim!.name} is replaced`, () => stateOf(release, victim!.name) !== state);
       await release.ready();
       await serving(load, release);
-      judge(context, await load.finish(), what);
+      judgeConsumers(context, await load.finish(), what);
     }
     const load = client.consumers('read-over-a-rollout');
     let pods = await serving(load, release);
@@ -40,12 +40,12 @@ export const restConsumers: Step = {
       return pods.length === before.size && pods.every(({ uid }) => !before.has(uid));
     });
     await serving(load, release);
-    judge(context, await load.finish(), 'all gateways were replaced');
+    judgeConsumers(context, await load.finish(), 'all gateways were replaced');
   },
 };
 
 /** Returns once every reader is served by all gateways that are ready; those. */
-async function serving(load: ConsumersLoad, release: Release): Promise<readonly Pod[]> {
+export async function serving(load: ConsumersLoad, release: Release): Promise<readonly Pod[]> {
   const pods = readyGateways(release);
   tell(load, pods);
   await load.served();
@@ -67,7 +67,7 @@ function stateOf(release: Release, name: string): string {
 }
 
 /** Judges what readers were given while that happened. */
-export function judge({ report }: StepContext, result: ConsumersResult, what: string): void {
+export function judgeConsumers({ report }: StepContext, result: ConsumersResult, what: string): void {
   const { problems, written, readers, repeated } = result;
   report.check(
     problems.length === 0 && written > WRITTEN_MIN,
