@@ -87,6 +87,8 @@ export const HTTP_CONSUMER_EXPIRED_MS = 10 * 60_000;
 /** A request waits so long for a consumer whose gateway cannot be reached: until that one's session is over, and a moment. */
 export const HTTP_CONSUMER_MOVE_MS = SESSION_TIMEOUT_MS + 4_000;
 export const HTTP_CONSUMER_MOVE_RETRY_MS = 200;
+/** How often a gateway looks whether those are there that it has passed requests on to. */
+export const HTTP_CONSUMER_OWNER_CHECK_MS = 1_000;
 /** How often a gateway looks for consumers whose gateways are gone, and that nobody calls. */
 export const HTTP_CONSUMER_SWEEP_MS = 60_000;
 /** A gateway that answers a request for another one with more, or says nothing for so long, is given up. */

@@ -184,6 +184,21 @@ test('a consumer that was moved goes on there when its gateway is gone, unless s
   expect(other.table.find(who).seeks).toEqual([{ ...place(0), offset: 4, committed: 9 }]);
 });
 
+test('of a consumer that was taken over nothing is said to be committed that another gateway had handed out', async () => {
+  const gateways = new Gateways();
+  const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
+  const consumer = await one.places.create(who, settings);
+  consumer.subscribe(['orders']);
+  await one.places.save(consumer);
+  await one.die();
+  await other.ask();
+  const taken = other.table.find(who);
+  await expect(taken.commit()).rejects.toMatchObject({ code: 'CONSUMER_STATE' });
+  await taken.commit([{ topic: 'orders', partition: 0, offset: 1 }]);
+  await taken.poll({ waitMs: 0 });
+  await taken.commit();
+});
+
 test('a gateway that others took for dead lets go of what they have taken over', async () => {
   const gateways = new Gateways();
   const [one, other] = [await gateways.add('a'), await gateways.add('bb')];

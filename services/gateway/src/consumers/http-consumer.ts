@@ -43,6 +43,8 @@ export class HttpConsumer implements HttpConsumerName {
   readonly #seeks = new StoredSeeks();
   #reading: Reading = { kind: 'nothing' };
   #isPolling = false;
+  /** It has come from another gateway, which knew what was handed out, and begins at what is committed. */
+  #isBegunAgain = false;
   #isClosed = false;
 
   constructor(who: HttpConsumerName, settings: HttpConsumerSettings, client: Pick<GatewayClient, 'consumer'>) {
@@ -78,6 +80,7 @@ export class HttpConsumer implements HttpConsumerName {
   /** Reads what was stored of it, from where it was moved to. */
   async restore({ reads, seeks = [] }: Pick<StoredConsumer, 'reads' | 'seeks'>): Promise<void> {
     this.#seeks.restore(seeks);
+    this.#isBegunAgain = true;
     if (reads.kind === 'topics') this.subscribe(reads.topics);
     if (reads.kind === 'pattern') this.subscribe(new RegExp(reads.pattern, 'u'));
     if (reads.kind === 'partitions') await this.assign(reads.partitions);
@@ -144,6 +147,7 @@ export class HttpConsumer implements HttpConsumerName {
     const consumer = this.#reader();
     if (this.#isPolling) throw new HttpFailure('CONSUMER_STATE', 'another read of this consumer waits: one at a time');
     this.#isPolling = true;
+    this.#isBegunAgain = false;
     try {
       const { minBytes } = this.settings;
       return await consumer.poll({ maxRecords: READ_RECORDS_MAX, ...options, minBytes });
@@ -165,8 +169,15 @@ export class HttpConsumer implements HttpConsumerName {
 
   /** Commits these, or what was handed out. @throws HttpFailure CONSUMER_STATE, and what the group says (as rejections) */
   async commit(offsets?: readonly GroupOffset[]): Promise<void> {
+    const reader = this.#reader();
+    if (offsets === undefined && this.#isBegunAgain) {
+      const message =
+        'the consumer has come to another gateway since its last read, and begins at what was committed: what was handed ' +
+        'out and not committed is handed out again. Read on, or commit offsets by name';
+      throw new HttpFailure('CONSUMER_STATE', message);
+    }
     try {
-      await this.#reader().commit(offsets);
+      await reader.commit(offsets);
       this.#seeks.forget(offsets);
     } catch (error) {
       // To the one who calls, this is no consumer that is not there.
