@@ -132,6 +132,7 @@ export class GroupMember implements Membership {
   /** -1: in none. */
   #generation = -1;
   #isJoining = false;
+  #isSyncing = false;
   #isBeating = false;
   #failures = 0;
   #owned: readonly TopicPartition[] = [];
@@ -183,6 +184,8 @@ export class GroupMember implements Membership {
     if (generation !== this.#generation || this.#isJoining) return;
     switch (code) {
       case 'REBALANCE_IN_PROGRESS':
+        // A commit meets the rebalance that it is in. Should another one begin, its SyncGroup is answered so.
+        if (this.#isSyncing) return;
         return this.#disturb({ kind: 'rejoin', reason: 'the group rebalances' });
       case 'UNKNOWN_MEMBER_ID':
       case 'ILLEGAL_GENERATION':
@@ -241,7 +244,7 @@ export class GroupMember implements Membership {
       await sleep(clock, waitMs, this.#closed.signal);
       return true;
     } finally {
-      this.#isJoining = false;
+      this.#isJoining = this.#isSyncing = false;
     }
   }
 
@@ -315,11 +318,13 @@ export class GroupMember implements Membership {
       assignments: this.#share(joined),
     });
     this.#isJoining = false;
+    this.#isSyncing = true;
     const signal = this.#closed.signal;
     const answerMs = pollIntervalMs + GROUP_JOIN_SLACK_MS;
     const synced = await this.#unlessClosed(
       this.#parts.calls.ask(groupId, SYNC, request, { answerMs, outcomeOf: (response) => response, signal }),
     );
+    this.#isSyncing = false;
     const refused = refusalOf(synced);
     if (refused === undefined) return readAssignment(synced.assignment);
     this.told(refused, generation);

@@ -1,0 +1,98 @@
+import { create } from '@bufbuild/protobuf';
+import { refusal } from '@weir/base/errors.ts';
+import { JoinGroupResponseSchema, SyncGroupResponseSchema } from '@weir/proto/weir/broker/v1/groups_pb.js';
+import type { JoinGroupResponse, SyncGroupResponse } from '@weir/proto/weir/broker/v1/groups_pb.js';
+import { expect, onTestFinished, test } from 'vitest';
+import { Metadata } from '../metadata/metadata.ts';
+import { FakeCluster } from '../test-kit/fake-cluster.ts';
+import { encodeAssignment } from './consumer-messages.ts';
+import type { GroupCalls } from './group-calls.ts';
+import { GroupMember } from './group-member.ts';
+import { stickyAssignor } from './sticky-assignor.ts';
+
+/** A member that keeps what it has, the only one of its group, whose answers are given by hand. */
+class Membership {
+  readonly asked: string[] = [];
+  readonly member: GroupMember;
+  readonly cluster: FakeCluster;
+  #answer: ((response: object) => void) | undefined;
+
+  private constructor(cluster: FakeCluster) {
+    this.cluster = cluster;
+    const metadata = new Metadata(
+      { coordinators: ['coordinator:1'], name: 'test', autoCreateTopics: false },
+      cluster.world,
+    );
+    const ask = (_group: string, { path }: { readonly path: string }): Promise<object> => {
+      this.asked.push(path.slice(path.lastIndexOf('/') + 1));
+      return new Promise((resolve) => (this.#answer = resolve));
+    };
+    this.member = new GroupMember(
+      {
+        groupId: 'g',
+        clientId: 'm',
+        instanceId: undefined,
+        assignors: [stickyAssignor],
+        sessionTimeoutMs: 10_000,
+        pollIntervalMs: 60_000,
+      },
+      ['t'],
+      { metadata, world: cluster.world, calls: { ask } as unknown as GroupCalls },
+      {
+        assigned: async () => {},
+        revoked: async () => {},
+        lost: async () => {},
+        takenMs: () => cluster.clock.monotonicMs(),
+        failed: () => {},
+      },
+    );
+    onTestFinished(() => void this.member.close());
+  }
+
+  /** Its JoinGroup is on its way. */
+  static async begin(): Promise<Membership> {
+    const cluster = await FakeCluster.start();
+    cluster.coordinator.topic('t', [1]);
+    const membership = new Membership(cluster);
+    await cluster.clock.settle();
+    return membership;
+  }
+
+  async joined(generation: number): Promise<void> {
+    const response: Partial<JoinGroupResponse> = { code: 'NONE', generation, memberId: 'm-1', leader: 'm-1' };
+    await this.#told(create(JoinGroupResponseSchema, { ...response, protocol: stickyAssignor.name }));
+  }
+
+  async synced(code: string): Promise<void> {
+    const assignment = encodeAssignment([{ topic: 't', partition: 0 }]);
+    const response: Partial<SyncGroupResponse> = { code, assignment };
+    await this.#told(create(SyncGroupResponseSchema, response));
+  }
+
+  async #told(response: object): Promise<void> {
+    this.#answer?.(response);
+    await this.cluster.clock.settle();
+  }
+}
+
+const REBALANCES = refusal('REBALANCE_IN_PROGRESS', 'the group rebalances');
+
+test('a commit that comes between joining and syncing says nothing new: the member does not join once more for it', async () => {
+  const membership = await Membership.begin();
+  await membership.joined(1);
+  membership.member.told(REBALANCES, 1);
+  await membership.synced('NONE');
+  expect(membership.asked).toEqual(['JoinGroup', 'SyncGroup']);
+});
+
+test('a member joins once more when it is told so while it has its part, and when its SyncGroup is answered so', async () => {
+  const membership = await Membership.begin();
+  await membership.joined(1);
+  await membership.synced('REBALANCE_IN_PROGRESS');
+  expect(membership.asked).toEqual(['JoinGroup', 'SyncGroup', 'JoinGroup']);
+  await membership.joined(2);
+  await membership.synced('NONE');
+  membership.member.told(REBALANCES, 2);
+  await membership.cluster.clock.settle();
+  expect(membership.asked).toEqual(['JoinGroup', 'SyncGroup', 'JoinGroup', 'SyncGroup', 'JoinGroup']);
+});
