@@ -6,6 +6,7 @@ import { groupAnomaliesIn } from '../groups/group-anomalies.ts';
 import { Groups } from '../groups/groups.ts';
 import type { GroupSpec } from '../groups/groups.ts';
 import { commitsOf } from '../groups/member-commits.ts';
+import type { MemberCommit } from '../groups/member-commits.ts';
 import type { MemberHistory } from '../groups/member-history.ts';
 import type { LoadTopic } from '../load.ts';
 import type { Workshop } from '../workshop.ts';
@@ -120,10 +121,24 @@ function countsOf(group: string, members: readonly MemberHistory[]): string {
     commits.flatMap(({ refusal }) => refusal ?? []),
     (code) => code,
   );
-  const acknowledged = commits.filter(({ acknowledgedMs }) => acknowledgedMs < Infinity).length;
+  const acknowledged = commits.filter(({ acknowledgedMs }) => acknowledgedMs < Infinity);
+  const waited = `longest without one ${(longestWithout(acknowledged) / 1_000).toFixed(1)} s on a partition`;
   const refusals = [...refused].map(([code, all]) => `${all.length} ${code}`).join(', ');
   return (
     `${group}: ${members.length} processes, ${generations.size} generations, ${delivered} records given, ` +
-    `${acknowledged} commits acknowledged${refusals === '' ? '' : `, refused: ${refusals}`}`
+    `${acknowledged.length} commits acknowledged, ${waited}${refusals === '' ? '' : `, refused: ${refusals}`}`
   );
+}
+
+/** The longest time between two commits of one partition. */
+function longestWithout(acknowledged: readonly MemberCommit[]): number {
+  const lastMs = new Map<string, number>();
+  let longest = 0;
+  for (const { offsets, acknowledgedMs } of acknowledged.toSorted((a, b) => a.acknowledgedMs - b.acknowledgedMs)) {
+    for (const partition of Object.keys(offsets)) {
+      longest = Math.max(longest, acknowledgedMs - (lastMs.get(partition) ?? acknowledgedMs));
+      lastMs.set(partition, acknowledgedMs);
+    }
+  }
+  return longest;
 }

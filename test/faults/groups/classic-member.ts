@@ -14,6 +14,8 @@ import { ASLEEP_MS, COMMIT_MS, memberSettings } from './member-settings.ts';
 const AGAIN_MS = 100;
 const HEARTBEATS_PER_SESSION = 4;
 const LOOK_MS = 1_000;
+/** Why it ends when another process has its place. */
+const FENCED = 'fenced';
 
 /** What it does about an answer of its group. */
 type Course = 'goOn' | 'join' | 'joinAnew' | 'lookElsewhere' | 'end';
@@ -26,20 +28,19 @@ const reader = new ClassicReader({ bootstrap: settings.bootstrap, pattern: new R
 /** Of what it owns, by `partitionName`. */
 const positions = new Map<string, Position>();
 const uncommitted = new Set<string>();
+const over = new AbortController();
 let commits = 0;
-let isOver = false;
-let isFenced = false;
 let lookedMs = 0;
 let triedMs = 0;
 let committedMs = 0;
 let heardMs = 0;
 
-process.once('SIGTERM', () => (isOver = true));
-while (!isOver && !isFenced) {
-  const topics = await entered();
-  while (topics !== undefined && !isOver && !isFenced && staysIn(await round(topics)));
+process.once('SIGTERM', () => over.abort());
+while (!over.signal.aborted) {
+  const topics = await enter();
+  if (topics !== undefined) await stay(topics);
 }
-if (isFenced) {
+if (over.signal.reason === FENCED) {
   end('lost');
   log.note({ kind: 'fenced' });
 } else {
@@ -50,7 +51,7 @@ if (isFenced) {
 connections.close();
 
 /** In a generation; with the topics that it knew of when it joined. Undefined: it has to try again. */
-async function entered(): Promise<TopicSizes | undefined> {
+async function enter(): Promise<TopicSizes | undefined> {
   await look();
   const { topics } = reader;
   const code = await attempt(async () => {
@@ -68,6 +69,14 @@ async function entered(): Promise<TopicSizes | undefined> {
   if ((await take(code)) === 'goOn') return topics;
   await pause(AGAIN_MS);
   return undefined;
+}
+
+/** Until it has to join again. */
+async function stay(topics: TopicSizes): Promise<void> {
+  while (!over.signal.aborted) {
+    const course = await round(topics);
+    if (!staysIn(course)) return;
+  }
 }
 
 /** Reads what there is, commits now and then, and tells that it is there. */
@@ -168,7 +177,7 @@ async function take(code: ErrorCode): Promise<Course> {
       await pause(AGAIN_MS);
       return course;
     case 'end':
-      isFenced = true;
+      over.abort(FENCED);
       return course;
   }
 }

@@ -182,7 +182,7 @@ export class Groups {
   /** What a group has committed, by `partitionName`. @throws WeirError (as a rejection) */
   async committed({ id }: Group): Promise<ReadonlyMap<string, number>> {
     const offsets = await this.#target.client.groups.offsets(id);
-    return new Map(offsets.map(({ topic, partition, offset }) => [partitionName(topic, partition), offset]));
+    return new Map(offsets.map((committed) => [nameOf(committed), committed.offset]));
   }
 
   /** All members stop in order. @returns of those that did not, how they ended */
@@ -223,7 +223,6 @@ export class Groups {
     const is = `${group.id} is ${state} in generation ${generation} with ${members.length} members`;
     if (state !== 'Stable' || members.length !== group.running.length) return `${is}, and ${group.running.length} run`;
     const counts = new Map(this.#places().map((place) => [place, 0]));
-    const nameOf = ({ topic, partition }: TopicPartition): string => partitionName(topic, partition);
     for (const place of members.flatMap(({ assignment }) => assignment).map(nameOf)) {
       counts.set(place, (counts.get(place) ?? 0) + 1);
     }
@@ -241,4 +240,8 @@ async function until(withinMs: number, problem: () => Promise<string | undefined
     const found = await problem().catch(messageOf);
     if (found === undefined || performance.now() > untilMs) return found;
   }
+}
+
+function nameOf({ topic, partition }: TopicPartition): string {
+  return partitionName(topic, partition);
 }

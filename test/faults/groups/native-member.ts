@@ -21,10 +21,10 @@ const positions = new Map<string, TopicPartition & { readonly offset: number }>(
 const owned = new Set<string>();
 /** Has come further than what it has asked to commit. */
 const uncommitted = new Set<string>();
+const over = new AbortController();
 let commits = 0;
 let generation = -1;
 let isCommitting = false;
-let isOver = false;
 
 const consumer = client.consumer({
   groupId: settings.group,
@@ -49,7 +49,7 @@ const consumer = client.consumer({
     lost: (places) => end('lost', places),
   },
 });
-process.once('SIGTERM', () => (isOver = true));
+process.once('SIGTERM', () => over.abort());
 try {
   await run();
   await client.close();
@@ -65,7 +65,7 @@ try {
 async function run(): Promise<void> {
   let tookMs = machineMs();
   let committedMs = tookMs;
-  while (!isOver) {
+  while (!over.signal.aborted) {
     const records = await consumer.poll({ maxRecords: POLL_RECORDS, waitMs: POLL_MS });
     const nowMs = machineMs();
     // Before it can have been told that somebody else has its partitions.

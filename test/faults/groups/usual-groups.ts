@@ -9,3 +9,6 @@ export const USUAL_GROUPS: readonly GroupSpec[] = [
   { id: 'sticky', kind: 'native', members: 2, assignors: ['cooperative-sticky'] },
   { id: 'classic', kind: 'classic', members: GROUPED_PARTITIONS + 1 },
 ];
+
+/** For scenarios whose faults are not aimed at groups: what holds of records has to hold of one that reads them. */
+export const ONE_GROUP: readonly GroupSpec[] = [{ id: 'native', kind: 'native', members: 2 }];

@@ -5,7 +5,7 @@ import type { Trial } from '../cluster/trial.ts';
 import type { Group } from '../groups/groups.ts';
 import { GROUPED_PARTITIONS, USUAL_GROUPS } from '../groups/usual-groups.ts';
 
-const KILLS = 6;
+const KILLS = 5;
 const PAUSES = 3;
 /** Long enough for followers that cannot be reached to be given up, and for sessions to end. */
 const ISOLATED_MS = REPLICA_LAG_TIME_MAX_MS + 5_000;

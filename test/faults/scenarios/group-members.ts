@@ -6,6 +6,7 @@ import type { Group } from '../groups/groups.ts';
 import type { Member } from '../groups/member.ts';
 import { commitsOf } from '../groups/member-commits.ts';
 import { machineMs } from '../groups/member-history.ts';
+import { ASLEEP_MS } from '../groups/member-settings.ts';
 import { GROUPED_PARTITIONS, USUAL_GROUPS } from '../groups/usual-groups.ts';
 
 /** Sessions end, others take over, and commit further. */
@@ -104,8 +105,10 @@ async function duplicate(trial: Trial, group: Group, isPaused: boolean): Promise
   trial.injected(`${twin.name} in the place of ${first.name}, which ${isPaused ? 'is paused' : 'runs'}`);
   twin.start();
   await trial.untilGroupsProgress([group]);
-  const sinceMs = machineMs();
   if (isPaused) {
+    // So that it takes itself for one that was asleep.
+    await pause(ASLEEP_MS);
+    const sinceMs = machineMs();
     first.resume();
     await checkLateCommit(trial, first, sinceMs);
   }

@@ -1,7 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { refusal } from '@weir/base/errors.ts';
 import { JoinGroupResponseSchema, SyncGroupResponseSchema } from '@weir/proto/weir/broker/v1/groups_pb.js';
-import type { JoinGroupResponse, SyncGroupResponse } from '@weir/proto/weir/broker/v1/groups_pb.js';
 import { expect, onTestFinished, test } from 'vitest';
 import { Metadata } from '../metadata/metadata.ts';
 import { FakeCluster } from '../test-kit/fake-cluster.ts';
@@ -59,14 +58,15 @@ class Membership {
   }
 
   async joined(generation: number): Promise<void> {
-    const response: Partial<JoinGroupResponse> = { code: 'NONE', generation, memberId: 'm-1', leader: 'm-1' };
-    await this.#told(create(JoinGroupResponseSchema, { ...response, protocol: stickyAssignor.name }));
+    const { name: protocol } = stickyAssignor;
+    await this.#told(
+      create(JoinGroupResponseSchema, { code: 'NONE', generation, memberId: 'm-1', leader: 'm-1', protocol }),
+    );
   }
 
   async synced(code: string): Promise<void> {
     const assignment = encodeAssignment([{ topic: 't', partition: 0 }]);
-    const response: Partial<SyncGroupResponse> = { code, assignment };
-    await this.#told(create(SyncGroupResponseSchema, response));
+    await this.#told(create(SyncGroupResponseSchema, { code, assignment }));
   }
 
   async #told(response: object): Promise<void> {
