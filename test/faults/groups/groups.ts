@@ -52,10 +52,9 @@ export class Group {
   /** One that has a partition, by what it has written down; any that runs when none has. */
   owner(): Member {
     const { running } = this;
-    const found = running.find((member) => {
-      const events = member.histories().at(-1)?.events ?? [];
-      return events.findLast(({ kind }) => kind === 'assigned' || kind === 'ended')?.kind === 'assigned';
-    });
+    const found = running.find(
+      ({ events }) => events.findLast(({ kind }) => kind === 'assigned' || kind === 'ended')?.kind === 'assigned',
+    );
     const owner = found ?? running[0];
     if (owner === undefined) throw new Error(`nobody of ${this.id} runs`);
     return owner;
@@ -222,6 +221,8 @@ export class Groups {
     const { state, members, generation } = await this.#target.client.groups.describe(group.id);
     const is = `${group.id} is ${state} in generation ${generation} with ${members.length} members`;
     if (state !== 'Stable' || members.length !== group.running.length) return `${is}, and ${group.running.length} run`;
+    const untold = group.running.find((member) => member.generation !== generation);
+    if (untold !== undefined) return `${is}, and ${untold.name} has been told of ${untold.generation} last`;
     const counts = new Map(this.#places().map((place) => [place, 0]));
     for (const place of members.flatMap(({ assignment }) => assignment).map(nameOf)) {
       counts.set(place, (counts.get(place) ?? 0) + 1);

@@ -1,4 +1,4 @@
-import { openSync, readFileSync, writeSync } from 'node:fs';
+import { existsSync, openSync, readSync, writeSync } from 'node:fs';
 import type { SeenRecord } from '../../simulation/checks/record-history.ts';
 
 /** What happened to a member of a group, or what it did. Partitions by `partitionName`. */
@@ -61,9 +61,33 @@ export class MemberLog {
   }
 }
 
-/** What a member has written down so far. */
-export function readMemberLog(path: string): TimedEvent[] {
-  const lines = readFileSync(path, 'utf8').split('\n');
-  // Behind the last line there is nothing, or what a killed one was about to write.
-  return lines.slice(0, -1).map((line) => JSON.parse(line) as TimedEvent);
+/** What a member writes down, read as it grows. */
+export class MemberLogReader {
+  readonly #path: string;
+  readonly #events: TimedEvent[] = [];
+  #file: number | undefined;
+  /** Behind the last line: the beginning of another one. */
+  #rest = Buffer.alloc(0);
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** All of it so far. */
+  read(): readonly TimedEvent[] {
+    if (this.#file === undefined && !existsSync(this.#path)) return this.#events;
+    this.#file ??= openSync(this.#path, 'r');
+    const chunk = Buffer.alloc(READ_BYTES);
+    for (let bytes = readSync(this.#file, chunk); bytes > 0; bytes = readSync(this.#file, chunk)) {
+      this.#rest = Buffer.concat([this.#rest, chunk.subarray(0, bytes)]);
+    }
+    const end = this.#rest.lastIndexOf('\n') + 1;
+    for (const line of this.#rest.toString('utf8', 0, end).split('\n').slice(0, -1)) {
+      this.#events.push(JSON.parse(line) as TimedEvent);
+    }
+    this.#rest = this.#rest.subarray(end);
+    return this.#events;
+  }
 }
+
+const READ_BYTES = 64 * 1024;

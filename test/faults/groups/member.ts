@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { endWithUs } from '../../harness/end-with-us.ts';
 import type { Ending } from '../../harness/weir-child.ts';
-import { readMemberLog } from './member-history.ts';
-import type { MemberHistory } from './member-history.ts';
+import { MemberLogReader } from './member-history.ts';
+import type { MemberHistory, TimedEvent } from './member-history.ts';
 import type { MemberSettings } from './member-settings.ts';
 
 /** Longer than a rebalance that it may be waiting for. */
@@ -24,7 +24,7 @@ export class Member {
   readonly #program: string;
   readonly #directory: string;
   readonly #settings: Omit<MemberSettings, 'name' | 'log'>;
-  readonly #starts: { readonly name: string; readonly log: string }[] = [];
+  readonly #starts: { readonly name: string; readonly log: MemberLogReader }[] = [];
   #child: ChildProcess | undefined;
   #ending: Promise<Ending> | undefined;
   #isRunning = false;
@@ -58,7 +58,7 @@ export class Member {
     if (this.#isRunning) throw new Error(`${this.name} runs already`);
     const name = `${this.name}.${this.#starts.length + 1}`;
     const log = join(this.#directory, `${name}.jsonl`);
-    this.#starts.push({ name, log });
+    this.#starts.push({ name, log: new MemberLogReader(log) });
     const settings: MemberSettings = { ...this.#settings, name, log };
     const child = spawn(process.execPath, [...process.execArgv, this.#program, JSON.stringify(settings)], {
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -108,12 +108,21 @@ export class Member {
     return this.#ending;
   }
 
+  /** What has happened to its last process so far. */
+  get events(): readonly TimedEvent[] {
+    return this.#starts.at(-1)?.log.read() ?? [];
+  }
+
+  /** Of its last process: the generation that it was told last; -1: none. */
+  get generation(): number {
+    const told = this.events.findLast(({ kind }) => kind === 'generation');
+    return told?.kind === 'generation' ? told.generation : -1;
+  }
+
   /** Of each of its processes, so far. */
   histories(): MemberHistory[] {
     const { group, instance } = this;
-    return this.#starts
-      .filter(({ log }) => existsSync(log))
-      .map(({ name: member, log }) => ({ group, member, instance, events: readMemberLog(log) }));
+    return this.#starts.map(({ name: member, log }) => ({ group, member, instance, events: log.read() }));
   }
 
   writeOutput(path: string): void {

@@ -22,6 +22,8 @@ const owned = new Set<string>();
 /** Has come further than what it has asked to commit. */
 const uncommitted = new Set<string>();
 const over = new AbortController();
+/** Whose outcomes are to be known before it ends. */
+const underWay = new Set<Promise<void>>();
 let commits = 0;
 let generation = -1;
 let isCommitting = false;
@@ -59,6 +61,7 @@ try {
     console.error(messageOf(error));
     process.exitCode = 1;
   }
+  await Promise.all(underWay);
   await client.close();
 }
 
@@ -100,7 +103,13 @@ function note(records: readonly ConsumedRecord[]): void {
   }
 }
 
-async function commit(names: readonly string[]): Promise<void> {
+function commit(names: readonly string[]): Promise<void> {
+  const committing = commitOnce(names).finally(() => underWay.delete(committing));
+  underWay.add(committing);
+  return committing;
+}
+
+async function commitOnce(names: readonly string[]): Promise<void> {
   const places = names.flatMap((name) => positions.get(name) ?? []);
   if (places.length === 0) return;
   for (const name of names) uncommitted.delete(name);

@@ -8,7 +8,9 @@ import { GROUPED_PARTITIONS, USUAL_GROUPS } from '../groups/usual-groups.ts';
 const KILLS = 5;
 const PAUSES = 3;
 /** Long enough for followers that cannot be reached to be given up, and for sessions to end. */
-const ISOLATED_MS = REPLICA_LAG_TIME_MAX_MS + 5_000;
+const ISOLATED_MS = REPLICA_LAG_TIME_MAX_MS + 3_000;
+/** Many times as long as what is between two commits of a member. */
+const STANDS_STILL_MS = 2_000;
 
 const grouped = { partitions: GROUPED_PARTITIONS, groups: USUAL_GROUPS };
 
@@ -79,6 +81,11 @@ export const groupCoordinatorIsolated = onCluster({
     trial.injected(`${first.name}, which coordinates ${alone.id}, is cut off from the other brokers`);
     for (const { place } of trial.cluster.others(first)) network.cut(first.place, place);
     await pause(ISOLATED_MS);
+    const before = await trial.groups.committed(alone);
+    await pause(STANDS_STILL_MS);
+    const after = await trial.groups.committed(alone);
+    const more = [...after].filter(([partition, offset]) => offset !== before.get(partition));
+    trial.report.check(more.length === 0 && after.size > 0, 'who is in sync alone commits nothing for its groups');
     network.heal();
     trial.injected('the links are mended');
     await trial.untilInSync();
