@@ -82,13 +82,9 @@ async function stay(topics: TopicSizes): Promise<void> {
 /** Reads what there is, commits now and then, and tells that it is there. */
 async function round(topics: TopicSizes): Promise<Course> {
   const fetched = positions.size === 0 ? [] : await reader.fetch([...positions.values()]);
+  const slept = await afterSleep();
+  if (!staysIn(slept)) return slept;
   const nowMs = machineMs();
-  // Before it is told that somebody else has its partitions.
-  if (nowMs - triedMs >= ASLEEP_MS && positions.size > 0) {
-    const course = await take(await attempt(() => commit([...positions.keys()])));
-    if (!staysIn(course)) return course;
-  }
-  triedMs = nowMs;
   for (const { topic, partition, records } of fetched) {
     const name = partitionName(topic, partition);
     log.note({ kind: 'delivered', generation: group.generation, partition: name, records });
@@ -103,12 +99,23 @@ async function round(topics: TopicSizes): Promise<Course> {
   }
   if (nowMs - heardMs >= settings.sessionTimeoutMs / HEARTBEATS_PER_SESSION) {
     heardMs = nowMs;
+    const sleptAgain = await afterSleep();
+    if (!staysIn(sleptAgain)) return sleptAgain;
     const course = await take(await attempt(() => group.heartbeat()));
     if (!staysIn(course)) return course;
   }
   await look();
   // Kafka's clients join again when what they subscribe to has changed; who leads looks after the numbers of partitions.
   return isSame(topics, reader.topics) ? 'goOn' : take('REBALANCE_IN_PROGRESS');
+}
+
+/** One that has stood still commits what it has, before it is told that somebody else has its partitions. */
+async function afterSleep(): Promise<Course> {
+  const nowMs = machineMs();
+  const sleptMs = nowMs - triedMs;
+  triedMs = nowMs;
+  if (sleptMs < ASLEEP_MS || positions.size === 0) return 'goOn';
+  return take(await attempt(() => commit([...positions.keys()])));
 }
 
 /** Who is in a generation is so wherever the group is coordinated. */

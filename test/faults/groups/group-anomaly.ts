@@ -11,7 +11,7 @@
  * - `out-of-order`: one owner was given records that lie before, or left some out.
  * - `undelivered`: committed past a record that nobody in the group had been given.
  */
-export type GroupAnomalyKind =
+type GroupAnomalyKind =
   | 'two-owners'
   | 'unowned-delivery'
   | 'stale-commit'
