@@ -8,7 +8,7 @@ import {
   CONSUMER_HEARTBEATS_PER_SESSION,
   GROUP_JOIN_SLACK_MS,
 } from '@weir/base/group-limits.ts';
-import { RETRY_BACKOFF_MS_MAX, RETRY_BACKOFF_MS_MIN } from '@weir/base/limits.ts';
+import { METADATA_WAIT_MS, RETRY_BACKOFF_MS_MAX, RETRY_BACKOFF_MS_MIN } from '@weir/base/limits.ts';
 import {
   GroupService,
   HeartbeatRequestSchema,
@@ -269,9 +269,10 @@ export class GroupMember implements Membership {
   /** Undefined: it has to try again. */
   async #join(): Promise<JoinGroupResponse | undefined> {
     const { groupId, clientId, instanceId = '', assignors, sessionTimeoutMs, pollIntervalMs } = this.#options;
-    const { image } = this.#parts.metadata;
-    const topics = topicNames(this.#wanted, image);
     this.#isJoining = true;
+    // A pattern finds nothing before there are metadata, and with those the member would join once more.
+    await this.#unlessClosed(this.#parts.metadata.ready(METADATA_WAIT_MS));
+    const topics = topicNames(this.#wanted, this.#parts.metadata.image);
     // What was told meanwhile about the former generation is what it does now.
     this.#disturbance = undefined;
     this.#names = topics.join();
