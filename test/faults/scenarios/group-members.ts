@@ -99,6 +99,7 @@ export const staticDuplicate = onCluster({
 });
 
 async function duplicate(trial: Trial, group: Group, isPaused: boolean): Promise<void> {
+  await trial.untilGroupsSettled([group]);
   const first = group.owner();
   if (isPaused) first.pause();
   const twin = group.twinOf(first);
