@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '@weir/base/errors.ts';
 import { OFFSETS_TOPIC } from '@weir/base/ids.ts';
+import type { Random } from '@weir/base/random.ts';
 import type { Client } from '@weir/client/client.ts';
 import type { AssignorName, TopicPartition } from '@weir/client/group/assignor.ts';
 import { partitionForGroup } from '@weir/kafka/records/partition-for-group.ts';
@@ -49,13 +50,14 @@ export class Group {
     return this.members.filter(({ isRunning }) => isRunning);
   }
 
-  /** One that has a partition, by what it has written down; any that runs when none has. */
-  owner(): Member {
+  /** Any that has a partition, by what it has written down; any that runs when none has. */
+  owner(random: Random): Member {
     const { running } = this;
-    const found = running.find(
+    const owners = running.filter(
       ({ events }) => events.findLast(({ kind }) => kind === 'assigned' || kind === 'ended')?.kind === 'assigned',
     );
-    const owner = found ?? running[0];
+    const among = owners.length > 0 ? owners : running;
+    const owner = among[Math.floor(random.unit() * among.length)];
     if (owner === undefined) throw new Error(`nobody of ${this.id} runs`);
     return owner;
   }

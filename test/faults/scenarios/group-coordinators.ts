@@ -24,7 +24,7 @@ export const groupCoordinatorKilled = onCluster({
     for (let i = 0; i < KILLS; i++) {
       const group = groupOf(trial, i);
       const broker = await trial.coordinatorOf(group);
-      const member = i % 2 === 0 ? undefined : group.owner();
+      const member = i % 2 === 0 ? undefined : group.owner(trial.random);
       trial.injected(
         `kill -9 of ${broker.name}, which coordinates ${group.id}${member ? `, and of ${member.name}` : ''}`,
       );
@@ -102,7 +102,7 @@ export const groupCoordinatorIsolated = onCluster({
       const next = await trial.coordinatorOf(group, [broker]);
       trial.injected(`${next.name} coordinates ${group.id}`);
       // A member dies of which the one that was cut off does not hear.
-      const member = group.owner();
+      const member = group.owner(trial.random);
       await member.kill();
       await trial.untilGroupsProgress([group]);
       member.start();

@@ -25,7 +25,7 @@ export const membersKilled = onCluster({
   ...grouped,
   async inject(trial) {
     for (const group of trial.groups.all) {
-      const killed = group.owner();
+      const killed = group.owner(trial.random);
       trial.injected(`kill -9 of ${killed.name}`);
       await killed.kill();
       await trial.untilGroupsSettled([group]);
@@ -33,12 +33,12 @@ export const membersKilled = onCluster({
       await trial.untilGroupsProgress([group]);
       killed.start();
       await trial.untilGroupsSettled([group]);
-      const bounced = group.owner();
+      const bounced = group.owner(trial.random);
       trial.injected(`kill -9 of ${bounced.name}, started again at once`);
       await bounced.kill();
       bounced.start();
       await trial.untilGroupsSettled([group]);
-      const stopped = group.owner();
+      const stopped = group.owner(trial.random);
       trial.injected(`SIGTERM to ${stopped.name}`);
       const ending = await stopped.stop();
       trial.report.check(ending?.code === 0, `${stopped.name} stops`, `code ${ending?.code ?? ending?.signal}`);
@@ -63,11 +63,12 @@ export const membersPaused = onCluster({
   ...grouped,
   async inject(trial) {
     for (let i = 0; i < 2; i++) {
-      const owners = trial.groups.all.map((group) => group.owner());
+      const owners = trial.groups.all.map((group) => group.owner(trial.random));
       trial.injected(`SIGSTOP to ${namesOf(owners)}`);
       for (const owner of owners) owner.pause();
       await pause(PAUSED_MS + trial.random.unit() * 1_000);
-      await untilOthersGoOn(trial, owners);
+      // Of all partitions: those who are left have theirs.
+      await trial.untilGroupsProgress();
       trial.injected(`others go on; ${namesOf(owners)} as well`);
       const sinceMs = machineMs();
       for (const owner of owners) owner.resume();
@@ -89,7 +90,7 @@ export const staticDuplicate = onCluster({
       for (const group of trial.groups.all) await duplicate(trial, group, isPaused);
     }
     for (const group of trial.groups.all) {
-      const owner = group.owner();
+      const owner = group.owner(trial.random);
       trial.injected(`kill -9 of ${owner.name}, which is back within its session`);
       await owner.kill();
       await pause(trial.random.unit() * 1_000);
@@ -100,7 +101,7 @@ export const staticDuplicate = onCluster({
 
 async function duplicate(trial: Trial, group: Group, isPaused: boolean): Promise<void> {
   await trial.untilGroupsSettled([group]);
-  const first = group.owner();
+  const first = group.owner(trial.random);
   if (isPaused) first.pause();
   const twin = group.twinOf(first);
   trial.injected(`${twin.name} in the place of ${first.name}, which ${isPaused ? 'is paused' : 'runs'}`);
@@ -117,15 +118,6 @@ async function duplicate(trial: Trial, group: Group, isPaused: boolean): Promise
   const isFenced = first.events.some(({ kind }) => kind === 'fenced');
   trial.report.check(isGone && isFenced, `${first.name} is told that ${twin.name} has its place, and ends`);
   await first.kill();
-}
-
-/** Once its session is over, those who are left have all partitions, and commit. */
-async function untilOthersGoOn(trial: Trial, paused: readonly Member[]): Promise<void> {
-  for (const group of trial.groups.all) {
-    const others = group.running.length - paused.filter((member) => member.group === group.id).length;
-    trial.report.check(others > 0, `somebody of ${group.id} is left`);
-  }
-  await trial.untilGroupsProgress();
 }
 
 /** The first commit of a member that has stood still has to come, and has to be refused. */

@@ -29,7 +29,7 @@ export const topicsAppear = onCluster({
     trial.injected(`${broker.name} is back`);
     await trial.untilInSync();
 
-    const paused = groups.all.map((group) => group.owner());
+    const paused = groups.all.map((group) => group.owner(trial.random));
     trial.injected(`SIGSTOP to ${paused.map(({ name }) => name).join(', ')}`);
     for (const member of paused) member.pause();
     await pause(trial.random.unit() * MEMBER_SESSION_MS);
