@@ -73,7 +73,7 @@ describe('the namespace of a running cluster', () => {
       out: expect.stringContaining('3 operations'),
     });
     expect(await tree('multi', '[{}]').ended).toMatchObject({ code: 2, err: expect.stringContaining('operation 0') });
-    expect((await tree('ls', '/').ended).out).toBe('brokers\ncli\nconfig\ncontroller\ngateways\n');
+    expect((await tree('ls', '/').ended).out).toBe('brokers\ncli\nconfig\nconsumers\ncontroller\ngateways\n');
     const refused = await tree('set', '/cli/a', 'three', '--version', '0').ended;
     expect(refused.code).toBe(1);
     expect(refused.err).toContain('BAD_VERSION');

@@ -115,6 +115,21 @@ export const OFFSETS_FORGOTTEN_TOGETHER_MAX = 1_000;
 /** Groups of one partition of the topic; a group more is refused. */
 export const GROUPS_PER_SHARD_MAX = 10_000;
 
+// As nodes of the namespace.
+/** Changes of groups that watches may be behind, of all groups of a broker together. */
+export const CONSUMER_TREE_HISTORY_CHANGES_MAX = 50_000;
+/** And about their bytes. */
+export const CONSUMER_TREE_HISTORY_BYTES_MAX = 16 * MIB;
+/** Nodes of all snapshots that watches of a broker have not been told to the end. */
+export const CONSUMER_TREE_SNAPSHOT_NODES_MAX = 100_000;
+/** Names of children in one answer, as long as they are. */
+export const CONSUMER_TREE_PAGE_BYTES = 1 * MIB;
+/** Watches on one stream, and on all of a broker: one of /consumers itself is one for each partition that the broker leads. */
+export const CONSUMER_WATCHES_PER_STREAM_MAX = 10_000;
+export const CONSUMER_WATCHES_MAX = 50_000;
+/** Streams of watches of one broker. */
+export const CONSUMER_WATCH_STREAMS_MAX = 2_000;
+
 // Lag.
 /** How often a coordinator looks how far its groups have come. */
 export const GROUP_LAG_INTERVAL_MS = 5_000;

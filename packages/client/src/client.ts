@@ -18,6 +18,7 @@ import type { ReadRequest, ReadResult } from './consumer/read.ts';
 import type { SubscribeRequest, Subscription, SubscriptionHandlers } from './consumer/subscription.ts';
 import { deleteRecords } from './delete-records.ts';
 import type { DeletedRecords, RecordsToDelete } from './delete-records.ts';
+import { followBrokers } from './follow-brokers.ts';
 import { GroupAdmin } from './group/group-admin.ts';
 import { GroupCalls } from './group/group-calls.ts';
 import type { LeaderCallParts } from './leader-calls.ts';
@@ -103,7 +104,7 @@ export class Client {
     this.#groupCalls = new GroupCalls(this.#leaderCallParts);
     this.groups = new GroupAdmin(this.#leaderCallParts, this.#groupCalls);
     // Last, after producer and fetcher have left the links that lead nowhere any more.
-    this.#metadata.listen(() => this.#dropConnections());
+    this.#metadata.listen(() => followBrokers(this.#metadata.image, this.#connections));
   }
 
   /**
@@ -132,7 +133,7 @@ export class Client {
 
   /** The namespace of small nodes. It is closed with the client. */
   get namespace(): NamespaceClient {
-    this.#namespace ??= new NamespaceClient(this.#options, this.#world);
+    this.#namespace ??= new NamespaceClient(this.#options, this.#world, this.#leaderCallParts);
     return this.#namespace;
   }
 
@@ -378,14 +379,6 @@ export class Client {
 
   get #leaderCallParts(): LeaderCallParts {
     return { metadata: this.#metadata, connections: this.#connections, world: this.#world };
-  }
-
-  #dropConnections(): void {
-    const [inUse, silent] = [new Set<string>(), new Set<string>()];
-    for (const { active, grpcAddress } of this.#metadata.image.brokers()) (active ? inUse : silent).add(grpcAddress);
-    // Whoever waits there for an answer that may never come is to ask whoever leads now.
-    for (const address of silent) if (!inUse.has(address)) this.#connections.cut(address);
-    this.#connections.keepOnly(inUse);
   }
 }
 

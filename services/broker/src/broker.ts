@@ -48,6 +48,7 @@ import { FrontDoor } from './kafka/front-door.ts';
 import type { KafkaNetwork } from './kafka/front-door.ts';
 import { callHandlers } from './rpc/call-handlers.ts';
 import { ColdGate } from './rpc/cold-gate.ts';
+import { ConsumerWatchStreams } from './rpc/consumer-watch-stream.ts';
 import { Fetch } from './rpc/fetch.ts';
 import { Produce } from './rpc/produce.ts';
 import { WatermarkKeeper } from './watermark-keeper.ts';
@@ -104,6 +105,7 @@ export class Broker {
   readonly #kafka: FrontDoor;
   readonly #watermarks: WatermarkKeeper;
   readonly #replication: Replication;
+  readonly #consumerWatches = new ConsumerWatchStreams();
   #listener: Listener | undefined;
   #session: CoordinatorSession | undefined;
   #cancelCheckpoints: Cancel | undefined;
@@ -306,7 +308,8 @@ export class Broker {
     const { clock, transport, random } = this.#world;
     const kafka = await this.#kafka.serve(network.kafka);
     const { producerIds, groups } = this.#kafka;
-    const calls = { partitions: this.partitions, producerIds, groups, clock, random };
+    const consumerWatches = this.#consumerWatches;
+    const calls = { partitions: this.partitions, producerIds, groups, clock, random, consumerWatches };
     this.#listener = await transport.listen(network.listen, [
       this.#produce.handler,
       this.#fetch.handler,
@@ -365,6 +368,7 @@ export class Broker {
       });
     });
     this.#fetch.stop(SHUTTING_DOWN);
+    this.#consumerWatches.stop(SHUTTING_DOWN);
     this.#produce.end();
     this.#replication.stop(SHUTTING_DOWN);
     await Promise.all([

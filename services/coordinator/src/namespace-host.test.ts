@@ -366,7 +366,11 @@ describe('reads', () => {
     expect(paged).toEqual(names);
     await expect(setting.settled(client.get('/none'))).rejects.toMatchObject({ code: 'NODE_NOT_FOUND' });
     await expect(setting.settled(client.children('/none'))).rejects.toMatchObject({ code: 'NODE_NOT_FOUND' });
-    await expect(setting.settled(client.get('/consumers'))).rejects.toThrow('consumer groups are not built yet');
+    const ofBrokers = create(ListChildrenRequestSchema, { path: '/consumers' });
+    await expect(
+      setting.settled(connection.call(LIST_CHILDREN, ofBrokers, { deadlineMs: 1_000 })),
+    ).rejects.toMatchObject({ failure: { code: 'INVALID_REQUEST' } });
+    expect((await setting.settled(client.children('/'))).names).toContain('consumers');
     await expect(setting.settled(client.get('none'))).rejects.toMatchObject({ code: 'INVALID_PATH' });
   });
 
@@ -385,7 +389,7 @@ describe('reads', () => {
   test('the roots of the cluster are there and cannot be written, and /controller is who decides', async () => {
     const setting = await Setting.begin();
     const client = setting.client();
-    expect(await setting.names(client, '/')).toEqual(['brokers', 'config', 'controller', 'gateways']);
+    expect(await setting.names(client, '/')).toEqual(['brokers', 'config', 'consumers', 'controller', 'gateways']);
     const { node } = await setting.settled(client.get('/controller'));
     expect(JSON.parse(Buffer.from(node.data).toString())).toEqual({ version: 1, coordinator: 1, grpc: ADDRESS });
     expect(node.ephemeralOwner).toBe(node.createRevision);

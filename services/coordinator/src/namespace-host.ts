@@ -8,8 +8,8 @@ import type { Command, CommandResult, ControllerEffect } from './controller/cont
 import type { ClusterImage } from './controller/image.ts';
 import type { CoordinatorMetrics } from './metrics.ts';
 import type { ClientSessionRecord, NodeView } from './namespace/node.ts';
-import { parsePath, ROOT } from './namespace/path.ts';
-import { isSystemPath, SYSTEM_NAMES, unbuiltRefusal } from './namespace/system-roots.ts';
+import { parsePath, ROOT } from '@weir/base/tree-path.ts';
+import { isSystemPath, SYSTEM_NAMES, elsewhereRefusal } from './namespace/system-roots.ts';
 import type { SystemView } from './namespace/system-view.ts';
 import type { NamespaceWatches, Watch, Watches, WatchOutput, WatchRequest } from './namespace/watches.ts';
 import type { NodeOperation } from './namespace/write-nodes.ts';
@@ -114,8 +114,8 @@ export class NamespaceHost {
     const parsed = parsePath(text);
     if (!parsed.ok) return parsed.refusal;
     const { path } = parsed;
-    const unbuilt = unbuiltRefusal(path);
-    if (unbuilt !== undefined) return unbuilt;
+    const elsewhere = elsewhereRefusal(path);
+    if (elsewhere !== undefined) return elsewhere;
     return { revision: this.revision, node: this.#node(path) };
   }
 
@@ -202,8 +202,8 @@ export class NamespaceHost {
   startWatch(request: WatchRequest, output: WatchOutput): Watch | Refusal {
     const parsed = parsePath(request.path);
     if (!parsed.ok) return parsed.refusal;
-    const unbuilt = unbuiltRefusal(parsed.path);
-    if (unbuilt !== undefined) return unbuilt;
+    const elsewhere = elsewhereRefusal(parsed.path);
+    if (elsewhere !== undefined) return elsewhere;
     if (this.watches >= WATCHES_MAX) {
       return refusal(
         'THROTTLING_QUOTA_EXCEEDED',

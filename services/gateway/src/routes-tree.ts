@@ -24,7 +24,9 @@ const read = (id: string, summary: string): Operation => ({
   summary,
   description:
     'With watch: server-sent events "changes", one a revision, with {revision, events}; "refused" with an Error when it ' +
-    'ends. A beginning that is not kept any more is COMPACTED (410): read the node, and watch from its revision + 1.',
+    'ends. A beginning that is not kept any more is COMPACTED (410): read the node, and watch from its revision + 1. Below ' +
+    '/consumers a revision has a leader_epoch, and an id is both, as 3-17; where what happened is not known any more, an event ' +
+    'with "reset": true has all that there is.',
   parameters: [
     { name: 'children', description: "With the names of the node's children.", schema: FLAG },
     {
@@ -34,7 +36,11 @@ const read = (id: string, summary: string): Operation => ({
         "(children), or all of it and below it (recursive; of the root, of users' nodes).",
       schema: { enum: ['data', 'children', 'recursive'] },
     },
-    { name: 'from', description: 'The first revision that is watched.', schema: { type: 'integer', minimum: 1 } },
+    {
+      name: 'from',
+      description: 'The first revision that is watched; below /consumers with its leader epoch in front, as 3-18.',
+      schema: { type: 'string', pattern: '^([0-9]{1,10}-)?[0-9]{1,15}$' },
+    },
     { name: 'last-event-id', from: 'header', description: 'Go on behind this revision.', schema: TEXT },
   ],
   responses: {

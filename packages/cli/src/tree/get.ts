@@ -2,7 +2,7 @@ import { nodeJson } from '@weir/client/namespace/node-json.ts';
 import { clientOptions, clientShorts } from '../client-options.ts';
 import { defineCommand, EXIT } from '../command.ts';
 import { withNamespace } from '../with-client.ts';
-import { PATH, statText } from './node-words.ts';
+import { atJson, PATH, statText } from './node-words.ts';
 
 const LINE_FEED = 10;
 
@@ -15,11 +15,15 @@ export const treeGet = defineCommand({
     ...clientOptions,
   },
   shorts: clientShorts,
-  examples: ['weir tree get /controller', 'weir tree get /settings/limits --stat'],
+  examples: [
+    'weir tree get /controller',
+    'weir tree get /consumers/billing/offsets/orders/0',
+    'weir tree get /settings/limits --stat',
+  ],
   async run({ positionals, options, terminal }) {
     return withNamespace(options, async (namespace) => {
-      const { revision, node } = await namespace.get(positionals[0]!);
-      if (options.output === 'json') terminal.out(`${JSON.stringify({ revision, ...nodeJson(node) })}\n`);
+      const { node, ...at } = await namespace.get(positionals[0]!);
+      if (options.output === 'json') terminal.out(`${JSON.stringify({ ...atJson(at), ...nodeJson(node) })}\n`);
       else if (options.stat) terminal.out(statText(node));
       else {
         terminal.out(node.data);

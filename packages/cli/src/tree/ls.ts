@@ -1,7 +1,7 @@
 import { clientOptions, clientShorts } from '../client-options.ts';
 import { defineCommand, EXIT } from '../command.ts';
 import { withNamespace } from '../with-client.ts';
-import { PATH } from './node-words.ts';
+import { atJson, PATH } from './node-words.ts';
 
 /** `weir tree ls` */
 export const treeLs = defineCommand({
@@ -9,11 +9,11 @@ export const treeLs = defineCommand({
   positionals: [PATH],
   options: clientOptions,
   shorts: clientShorts,
-  examples: ['weir tree ls /', 'weir tree ls /brokers/ids'],
+  examples: ['weir tree ls /', 'weir tree ls /brokers/ids', 'weir tree ls /consumers'],
   async run({ positionals, options, terminal }) {
     return withNamespace(options, async (namespace) => {
-      const { revision, names } = await namespace.children(positionals[0]!);
-      if (options.output === 'json') terminal.out(`${JSON.stringify({ revision, names })}\n`);
+      const { names, ...at } = await namespace.children(positionals[0]!);
+      if (options.output === 'json') terminal.out(`${JSON.stringify({ ...atJson(at), names })}\n`);
       else for (const name of names) terminal.out(`${name}\n`);
       return EXIT.ok;
     });

@@ -1,3 +1,5 @@
+import type { TreeRevision } from '@weir/client/namespace/namespace-client.ts';
+import { revisionJson } from '@weir/client/namespace/revision-text.ts';
 import type { NodeStat } from '@weir/client/namespace/tree-node.ts';
 import { dataJson } from '@weir/client/namespace/node-json.ts';
 import type { Positional } from '../command.ts';
@@ -33,6 +35,11 @@ export function statText(stat: NodeStat): string {
     `ephemeral owner   ${stat.ephemeralOwner === 0 ? 'none' : stat.ephemeralOwner}`,
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** As of when something was read, as JSON. */
+export function atJson({ revision, leaderEpoch }: TreeRevision): object {
+  return revisionJson(revision, leaderEpoch === undefined ? undefined : { leaderEpoch });
 }
 
 /** Data on one line, for people. */

@@ -1,7 +1,9 @@
 import { eventJson } from '@weir/client/namespace/node-json.ts';
+import { revisionJson, revisionOf, revisionText } from '@weir/client/namespace/revision-text.ts';
 import type { TreeEvent } from '@weir/client/namespace/tree-node.ts';
 import { clientOptions, clientShorts } from '../client-options.ts';
-import { defineCommand, EXIT } from '../command.ts';
+import type { LogEvents } from '@weir/client/namespace/watch-link.ts';
+import { defineCommand, EXIT, UsageError } from '../command.ts';
 import { withNamespace } from '../with-client.ts';
 import { dataWords, PATH } from './node-words.ts';
 
@@ -17,12 +19,11 @@ export const treeWatch = defineCommand({
       description: 'The node alone; that its children come and go; or all of it and below it',
     },
     from: {
-      type: 'integer',
+      type: 'string',
       optional: true,
-      min: 1,
-      max: Number.MAX_SAFE_INTEGER,
       placeholder: 'REVISION',
-      description: 'Begin with the changes of this revision; without it, with what comes from now on',
+      description:
+        'Begin with the changes of this revision (of a group: EPOCH-REVISION); without it, with what comes from now on',
     },
     count: { type: 'integer', optional: true, min: 1, max: Number.MAX_SAFE_INTEGER, description: 'Stop after so many' },
     ...clientOptions,
@@ -30,30 +31,40 @@ export const treeWatch = defineCommand({
   shorts: { ...clientShorts, n: 'count' },
   notes: [
     'It runs until Ctrl-C. A change that is told from --from on may be too old to be kept: then it ends with 1.',
-    'Of / it prints what happens to the nodes of users; of the cluster ask for /brokers, /config, /gateways.',
+    'Of / it prints what happens to the nodes of users; of the cluster ask for /brokers, /config, /gateways, /consumers.',
+    'Where the log of a group does not have any more what happened, a line "reset" is followed by all that there is.',
   ],
   examples: ['weir tree watch /jobs', 'weir tree watch /brokers/ids --kind children -o json'],
   async run({ positionals, options, terminal }) {
     return withNamespace(options, async (namespace) => {
-      const { kind, from, count = Number.POSITIVE_INFINITY } = options;
+      const { kind, count = Number.POSITIVE_INFINITY } = options;
+      const from = options.from === undefined ? undefined : beginningOf(options.from);
       // So that a wrong path or a coordinator that is away is told at once.
       await namespace.exists(positionals[0]!);
       let printed = 0;
-      const print = (revision: number, event: TreeEvent): void => {
+      const path = positionals[0]!;
+      const print = (revision: number, event: TreeEvent, log: LogEvents | undefined): void => {
         if (printed++ >= count) return;
         if (options.output === 'json')
-          terminal.out(`${JSON.stringify(eventJson(revision, event, { withData: true }))}\n`);
-        else terminal.out(`${revision} ${event.kind} ${event.path}${dataAfter(event)}\n`);
+          terminal.out(`${JSON.stringify(eventJson(revision, event, { withData: true, log }))}\n`);
+        else terminal.out(`${revisionText(revision, log)} ${event.kind} ${event.path}${dataAfter(event)}\n`);
+      };
+      const printReset = (revision: number, log: LogEvents): void => {
+        if (options.output === 'json')
+          terminal.out(`${JSON.stringify({ ...revisionJson(revision, log), kind: 'reset', path })}\n`);
+        else terminal.out(`${revisionText(revision, log)} reset ${path}\n`);
       };
       await new Promise<void>((resolve, reject) => {
         terminal.onInterrupt(resolve);
         terminal.onReaderGone(resolve);
         namespace.watch(
-          { path: positionals[0]!, kind, ...(from === undefined ? {} : { from }) },
+          { path, kind, ...(from === undefined ? {} : { from: from.revision, ...from.options }) },
           {
-            started: (revision) => terminal.err(`watching from revision ${from ?? revision + 1}\n`),
-            events(revision, events) {
-              for (const event of events) print(revision, event);
+            started: (revision, log) =>
+              terminal.err(`watching from revision ${options.from ?? revisionText(revision + 1, log)}\n`),
+            events(revision, events, log) {
+              if (log?.reset === true) printReset(revision, log);
+              for (const event of events) print(revision, event, log);
               if (printed >= count) resolve();
             },
             ended: ({ code, message }) => reject(new Error(`${message} (${code})`)),
@@ -64,6 +75,15 @@ export const treeWatch = defineCommand({
     });
   },
 });
+
+/** @throws UsageError */
+function beginningOf(word: string): NonNullable<ReturnType<typeof revisionOf>> {
+  const found = revisionOf(word);
+  if (found !== undefined && found.revision >= 1) return found;
+  throw new UsageError(
+    `--from is a revision from 1 on, as 17, or of a group with its leader epoch, as 3-17; not "${word}"`,
+  );
+}
 
 function dataAfter(event: TreeEvent): string {
   return event.kind === 'deleted' ? '' : ` ${dataWords(event.node.data)}`;

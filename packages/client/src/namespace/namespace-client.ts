@@ -14,8 +14,15 @@ import {
 } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
 import type { NodeOperationSchema } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
-import type { ClientWorld } from '../world.ts';
+import { Connections } from '../connections.ts';
 import { CoordinatorLink } from '../coordinator-link.ts';
+import { followBrokers } from '../follow-brokers.ts';
+import type { LeaderCallParts } from '../leader-calls.ts';
+import { Metadata } from '../metadata/metadata.ts';
+import type { ClientWorld } from '../world.ts';
+import type { LogRevision } from './consumer-node.ts';
+import { consumerPathOf } from './consumer-path.ts';
+import { ConsumerTree } from './consumer-tree.ts';
 import { NamespaceSession } from './namespace-session.ts';
 import type { SessionOptions } from './namespace-session.ts';
 import { nodeOf } from './tree-node.ts';
@@ -47,6 +54,14 @@ export type TreeOperation =
   | { readonly kind: 'set'; readonly path: string; readonly data: Uint8Array | string; readonly version?: number }
   | { readonly kind: 'delete'; readonly path: string; readonly version?: number }
   | { readonly kind: 'check'; readonly path: string; readonly version?: number };
+
+/** As of when something was read: a watch from the next revision on misses nothing. */
+export interface TreeRevision {
+  /** Below /consumers: of the log of a group. Of /consumers itself, which is of many logs, 0. */
+  readonly revision: number;
+  /** Below /consumers: in which the log's leader has told it, to be given to a watch as `fromEpoch`. */
+  readonly leaderEpoch?: number;
+}
 
 /** Whose ephemeral nodes are created: a session of this client, or the id of one that somebody keeps by calls. */
 export type SessionRef = Pick<NamespaceSession, 'id'> & Partial<Pick<NamespaceSession, 'signal'>>;
@@ -101,8 +116,22 @@ export class NamespaceClient {
   readonly #name: string;
   readonly #world: ClientWorld;
   readonly #sessions = new Set<NamespaceSession>();
+  readonly #options: NamespaceClientOptions;
+  readonly #shared: Pick<LeaderCallParts, 'metadata' | 'connections'> | undefined;
+  /** Made when somebody asks for what is below /consumers. */
+  #consumers: ConsumerTree | undefined;
+  /** Of its own, where nobody shares theirs. */
+  #metadata: Metadata | undefined;
+  #connections: Connections | undefined;
 
-  constructor(options: NamespaceClientOptions, world: ClientWorld) {
+  /** @param shared - of whoever has a metadata and connections to brokers already: what is below /consumers is asked there */
+  constructor(
+    options: NamespaceClientOptions,
+    world: ClientWorld,
+    shared?: Pick<LeaderCallParts, 'metadata' | 'connections'>,
+  ) {
+    this.#options = options;
+    this.#shared = shared;
     this.#link = new CoordinatorLink(options.coordinators, world, options.waitMs);
     this.#watches = new WatchLink(this.#link, world);
     this.#name = options.name;
@@ -110,20 +139,25 @@ export class NamespaceClient {
   }
 
   /** A node, and the tree's revision. @throws WeirError NODE_NOT_FOUND, as a rejection */
-  async get(path: string): Promise<{ readonly revision: number; readonly node: TreeNode }> {
-    const { revision, node } = await this.#read(path, false);
+  async get(path: string): Promise<TreeRevision & { readonly node: TreeNode }> {
+    const { node, ...at } = await this.#read(path, false);
     if (node === undefined) throw new WeirError('NODE_NOT_FOUND', `${path} is not there`);
-    return { revision, node };
+    return { ...at, node };
   }
 
   /** What is known of a node besides its data, if it is there, and the tree's revision. */
-  async exists(path: string): Promise<{ readonly revision: number; readonly node: NodeStat | undefined }> {
-    const { revision, node } = await this.#read(path, true);
-    return { revision, node: node === undefined ? undefined : statOf(node) };
+  async exists(path: string): Promise<TreeRevision & { readonly node: NodeStat | undefined }> {
+    const { node, ...at } = await this.#read(path, true);
+    return { ...at, node: node === undefined ? undefined : statOf(node) };
   }
 
-  /** The names of a node's children, percent-encoded and in byte order, at one revision. */
-  async children(path: string): Promise<{ readonly revision: number; readonly names: readonly string[] }> {
+  /**
+   * The names of a node's children, percent-encoded and in byte order, at one revision. Below /consumers those of more than one answer
+   * are read one after the other: names that come or go meanwhile may be among them or not.
+   */
+  async children(path: string): Promise<TreeRevision & { readonly names: readonly string[] }> {
+    const consumers = consumerPathOf(path);
+    if (consumers !== undefined) return revised(await this.#consumerTree.children(consumers));
     for (let tries = 0; tries < LIST_TRIES; tries++) {
       const found = await this.#readPages(path);
       if (found !== undefined) return found;
@@ -194,8 +228,10 @@ export class NamespaceClient {
     return { revision: Number(revision), written };
   }
 
-  /** Watches nodes, over broken connections. */
+  /** Watches nodes, over broken connections, and below /consumers over changes of who leads. */
   watch(options: WatchOptions, handlers: WatchHandlers): NamespaceWatch {
+    const consumers = consumerPathOf(options.path);
+    if (consumers !== undefined) return this.#consumerTree.watch(consumers, options, handlers);
     return this.#watches.watch(options, handlers);
   }
 
@@ -271,9 +307,32 @@ export class NamespaceClient {
     await Promise.all([...this.#sessions].map((session) => session.close()));
     this.#watches.close();
     this.#link.close();
+    this.#consumers?.close();
+    this.#metadata?.close();
+    this.#connections?.close();
   }
 
-  async #read(path: string, statOnly: boolean): Promise<{ revision: number; node: TreeNode | undefined }> {
+  get #consumerTree(): ConsumerTree {
+    this.#consumers ??= new ConsumerTree(
+      { ...(this.#shared ?? this.#ownParts()), world: this.#world },
+      this.#options.waitMs ?? METADATA_WAIT_MS,
+    );
+    return this.#consumers;
+  }
+
+  #ownParts(): Pick<LeaderCallParts, 'metadata' | 'connections'> {
+    const { coordinators, name } = this.#options;
+    const metadata = new Metadata({ coordinators, name, autoCreateTopics: false }, this.#world);
+    const connections = new Connections(this.#world.transport);
+    metadata.listen(() => followBrokers(metadata.image, connections));
+    this.#metadata = metadata;
+    this.#connections = connections;
+    return { metadata, connections };
+  }
+
+  async #read(path: string, statOnly: boolean): Promise<TreeRevision & { node: TreeNode | undefined }> {
+    const consumers = consumerPathOf(path);
+    if (consumers !== undefined) return revised(await this.#consumerTree.read(consumers, statOnly));
     const { revision, node } = await this.#link.call(GET, create(GetNodeRequestSchema, { path, statOnly }));
     return { revision: Number(revision), node: node === undefined ? undefined : nodeOf(node) };
   }
@@ -295,6 +354,14 @@ export class NamespaceClient {
       if (!page.more) return { revision: Number(first.revision), names };
     }
   }
+}
+
+/** Of /consumers itself no epoch is told: it is of many logs. */
+function revised<T extends LogRevision>({
+  leaderEpoch,
+  ...read
+}: T): Omit<T, 'leaderEpoch'> & { leaderEpoch?: number } {
+  return leaderEpoch === -1 ? read : { ...read, leaderEpoch };
 }
 
 function statOf(node: TreeNode): NodeStat {

@@ -1,4 +1,6 @@
+import { revisionJson } from './revision-text.ts';
 import type { NodeStat, TreeEvent, TreeNode } from './tree-node.ts';
+import type { RevisionLog } from './watch-link.ts';
 
 /** A node's data as text, or base64 where it is not UTF-8. */
 export type DataJson =
@@ -24,10 +26,15 @@ export function statJson(stat: NodeStat): Record<string, unknown> {
 }
 
 /** A change as JSON; without data where the watch has none. */
-export function eventJson(revision: number, event: TreeEvent, { withData }: { withData: boolean }): object {
+export function eventJson(
+  revision: number,
+  event: TreeEvent,
+  { withData, log }: { readonly withData: boolean; readonly log?: RevisionLog | undefined },
+): object {
   const { kind, path } = event;
-  if (event.kind === 'deleted') return { revision, kind, path };
-  return { revision, kind, path, node: withData ? nodeJson(event.node) : statJson(event.node) };
+  const at = revisionJson(revision, log && { leaderEpoch: log.leaderEpoch });
+  if (event.kind === 'deleted') return { ...at, kind, path };
+  return { ...at, kind, path, node: withData ? nodeJson(event.node) : statJson(event.node) };
 }
 
 /** Data as text where it is UTF-8, else as base64. */

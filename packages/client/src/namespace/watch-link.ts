@@ -30,18 +30,43 @@ export interface WatchOptions {
   readonly kind: 'data' | 'children' | 'recursive';
   /** The first revision whose changes are wanted: one more than what was read. Default: from now on. */
   readonly from?: number;
+  /**
+   * Below /consumers: the leader epoch in which the revision before that was told. Without it nobody finds out that the log went on
+   * otherwise, as after an unclean election.
+   */
+  readonly fromEpoch?: number;
   /** Default: true. */
   readonly withData?: boolean;
 }
 
+/** Below /consumers: of which log a revision is. Revisions of one log are in order, over all leader epochs. */
+export interface RevisionLog {
+  /** Of `__consumer_offsets`. */
+  readonly partition: number;
+  /** In which the revision was told. */
+  readonly leaderEpoch: number;
+}
+
+/** Below /consumers: what else is told of events. */
+export interface LogEvents extends RevisionLog {
+  /**
+   * They are not what has changed but all that there is of what is watched (of /consumers itself: of the groups of that partition),
+   * each node as if it were created: what happened before is not known any more.
+   */
+  readonly reset: boolean;
+}
+
 /** What a watch tells its owner. */
 export interface WatchHandlers {
-  /** The watch stands for the first time: what changes after this revision will come. */
-  started?(revision: number): void;
+  /**
+   * The watch stands for the first time: what changes after this revision will come. Of /consumers itself, which has the revisions of
+   * many logs, it is 0 without a log.
+   */
+  started?(revision: number, log?: RevisionLog): void;
   /** All that one transaction did of what is watched. Revisions come in order, each once. */
-  events(revision: number, events: readonly TreeEvent[]): void;
+  events(revision: number, events: readonly TreeEvent[], log?: LogEvents): void;
   /** Up to this revision there is nothing more than was told. */
-  progress?(revision: number): void;
+  progress?(revision: number, log?: RevisionLog): void;
   /**
    * It is over. COMPACTED: changes were missed, because it began too far back, was away for too long, or a coordinator on
    * SQLite was started again: read what is there, and watch from the revision after it.

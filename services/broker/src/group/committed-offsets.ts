@@ -20,9 +20,15 @@ export interface TopicPartition {
   readonly partition: number;
 }
 
+/** An offset, and the revision of its group's log since which it counts. */
+export interface StoredOffset {
+  readonly committed: CommittedOffset;
+  readonly revision: number;
+}
+
 /** What a group has committed, and what of it is stored. The last commit of a partition counts. */
 export class CommittedOffsets {
-  readonly #topics = new Map<string, Map<number, CommittedOffset>>();
+  readonly #topics = new Map<string, Map<number, StoredOffset>>();
   #size = 0;
 
   /** Of how many partitions. */
@@ -30,14 +36,19 @@ export class CommittedOffsets {
     return this.#size;
   }
 
-  get({ topic, partition }: TopicPartition): CommittedOffset | undefined {
+  get(place: TopicPartition): CommittedOffset | undefined {
+    return this.stored(place)?.committed;
+  }
+
+  /** The same, and since when. */
+  stored({ topic, partition }: TopicPartition): StoredOffset | undefined {
     return this.#topics.get(topic)?.get(partition);
   }
 
   /** Takes over what is stored; null: it is deleted. */
-  set({ topic, partition }: TopicPartition, committed: CommittedOffset | null): void {
+  set({ topic, partition }: TopicPartition, stored: StoredOffset | null): void {
     let partitions = this.#topics.get(topic);
-    if (committed === null) {
+    if (stored === null) {
       if (partitions?.delete(partition) !== true) return;
       this.#size--;
       if (partitions.size === 0) this.#topics.delete(topic);
@@ -45,7 +56,21 @@ export class CommittedOffsets {
     }
     if (partitions === undefined) this.#topics.set(topic, (partitions = new Map()));
     if (!partitions.has(partition)) this.#size++;
-    partitions.set(partition, committed);
+    partitions.set(partition, stored);
+  }
+
+  /** In no order. */
+  topics(): Iterable<string> {
+    return this.#topics.keys();
+  }
+
+  get topicCount(): number {
+    return this.#topics.size;
+  }
+
+  /** Of how many partitions of a topic. */
+  sizeOf(topic: string): number {
+    return this.#topics.get(topic)?.size ?? 0;
   }
 
   /** Partitions of one topic, in no order. */
@@ -55,7 +80,7 @@ export class CommittedOffsets {
 
   *[Symbol.iterator](): Generator<TopicPartition & { readonly committed: CommittedOffset }> {
     for (const [topic, partitions] of this.#topics) {
-      for (const [partition, committed] of partitions) yield { topic, partition, committed };
+      for (const [partition, { committed }] of partitions) yield { topic, partition, committed };
     }
   }
 }

@@ -15,9 +15,10 @@ import type { GroupError } from './group-error.ts';
 import { GroupShard } from './group-shard.ts';
 import type { GroupShardParts, HeldGroup } from './group-shard.ts';
 import { expireOffsets, forgetTopic } from './offset-retention.ts';
+import { treeShared } from './tree/shard-tree.ts';
 
 /** What coordinating groups needs. */
-export interface GroupCoordinatorParts extends Omit<GroupShardParts, 'over'> {
+export interface GroupCoordinatorParts extends Omit<GroupShardParts, 'over' | 'tree'> {
   readonly partitions: Partitions;
   /** Undefined before the coordinator of the cluster has told. */
   readonly image: () => ClusterImage | undefined;
@@ -31,6 +32,7 @@ export class GroupCoordinator {
   readonly #parts: GroupCoordinatorParts;
   /** By partition. */
   readonly #shards = new Map<number, GroupShard>();
+  readonly #tree = treeShared();
   #cancels: Cancel[] = [];
   #lastTickMs = 0;
   #isLooking = false;
@@ -48,6 +50,13 @@ export class GroupCoordinator {
     const shard = this.#shards.get(partitionForGroup(groupId, topic.partitions.length));
     if (shard === undefined) return 'NOT_COORDINATOR';
     return shard.problem ?? shard;
+  }
+
+  /** The shard of a partition, or why it cannot be asked here. */
+  shardAt(partition: number): GroupShard | GroupError {
+    if (this.#stopped) return 'COORDINATOR_NOT_AVAILABLE';
+    const shard = this.#shards.get(partition);
+    return shard === undefined ? 'NOT_COORDINATOR' : (shard.problem ?? shard);
   }
 
   /** The same for who may make a group of it that is not there yet. */
@@ -87,7 +96,8 @@ export class GroupCoordinator {
     for (const [index, partition] of led) {
       const epoch = partition.leadership?.epoch;
       if (epoch === undefined || this.#shards.has(index)) continue;
-      const shard = new GroupShard(partition, epoch, { ...this.#parts, over: (ended, why) => this.#over(ended, why) });
+      const over = (ended: GroupShard, why: Refusal): void => this.#over(ended, why);
+      const shard = new GroupShard(partition, epoch, { ...this.#parts, tree: this.#tree, over });
       this.#shards.set(index, shard);
       shard.begin();
     }

@@ -22,15 +22,20 @@ export interface RecordToStore {
   readonly value: Uint8Array | null;
 }
 
-/** What became of records that were handed over together: all of them are committed, or none will ever be read. */
-export type WriteOutcome = { readonly kind: 'committed' } | { readonly kind: 'refused'; readonly refusal: Refusal };
+/**
+ * What became of records that were handed over together: all of them are committed, one behind the other from an offset on, or
+ * none will ever be read.
+ */
+export type WriteOutcome =
+  | { readonly kind: 'committed'; readonly offset: number }
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 /** What a log of groups tells whoever has it. */
 export interface GroupLogEvents {
   /** While it loads: a record, in the log's order. Its bytes are good until this returns. */
-  loaded(record: Pick<RecordView, 'key' | 'value'>): void;
-  /** All that was there has been loaded. From now on records can be written. */
-  ready(): void;
+  loaded(record: Pick<RecordView, 'key' | 'value' | 'offset'>): void;
+  /** All that was there has been loaded, up to that offset. From now on records can be written. */
+  ready(end: Offset): void;
   /** It is not led here any more, or nobody knows what became of a record: what is still to be told will not be. */
   over(why: Refusal): void;
 }
@@ -127,10 +132,14 @@ export class GroupLog implements AppendWaiter, TailReader {
     this.#end(why);
   }
 
-  appended(slot: number): void {
+  appended(slot: number, baseOffset: Offset): void {
     const writes = this.#onTheirWay.get(slot);
     this.#onTheirWay.delete(slot);
-    for (const { done } of writes ?? []) done({ kind: 'committed' });
+    let next: number = baseOffset;
+    for (const { records, done } of writes ?? []) {
+      done({ kind: 'committed', offset: next });
+      next += records.length;
+    }
   }
 
   /** It is in the log, and may be committed yet. */
@@ -200,7 +209,7 @@ export class GroupLog implements AppendWaiter, TailReader {
   #load(): void {
     if (this.#next >= this.#until) {
       this.#phase = { kind: 'ready' };
-      this.#events.ready();
+      this.#events.ready(this.#until);
       return;
     }
     const read = this.#partition.read(this.#next, GROUP_LOAD_READ_BYTES);

@@ -26,7 +26,8 @@ export function groupOptions({ initialRebalanceDelayMs }: GroupSettings): GroupO
   };
 }
 
-function subscribedTopics(metadata: Uint8Array): readonly string[] | undefined {
+/** The topics in what a consumer says of itself when it joins; undefined: it cannot be read. */
+export function subscribedTopics(metadata: Uint8Array): readonly string[] | undefined {
   try {
     const { buffer, byteOffset, length } = metadata;
     return consumerProtocolSubscription.decode(Buffer.from(buffer, byteOffset, length)).value.topics;

@@ -1,5 +1,6 @@
 import { assert } from '@weir/base/assert.ts';
 import type { Clock } from '@weir/base/clock.ts';
+import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import type { LeaderEpoch } from '@weir/base/ids.ts';
 import { RecordError } from '@weir/kafka/records/record-format.ts';
@@ -18,6 +19,9 @@ import type { CommitRequest, GroupEffect, GroupTime, HeartbeatRequest } from './
 import type { GroupRecord, StoreOutcome } from './group-record.ts';
 import { groupToStore, offsetToStore, readStored } from './stored-group.ts';
 import type { StoredRecord } from './stored-group.ts';
+import { ShardTree } from './tree/shard-tree.ts';
+import type { TreeShared } from './tree/shard-tree.ts';
+import type { StoredGroup } from './tree/tree-group.ts';
 
 /** An answer of a group, as an effect has it. */
 export type GroupAnswer = Exclude<GroupEffect<GroupToken>, { readonly kind: 'store' | 'happened' }>;
@@ -30,6 +34,7 @@ export interface GroupShardParts extends Omit<GroupLogParts, 'clock'> {
   readonly logger: Logger;
   readonly options: GroupOptions;
   readonly counters: GroupCounters;
+  readonly tree: TreeShared;
   /** It has lost its partition, or what became of a record is not known: who still wants it begins anew. */
   readonly over: (shard: GroupShard, why: Refusal) => void;
 }
@@ -38,13 +43,16 @@ export interface GroupShardParts extends Omit<GroupLogParts, 'clock'> {
 export class HeldGroup {
   readonly id: string;
   readonly classic: ClassicGroup<GroupToken>;
-  readonly offsets = new CommittedOffsets();
+  readonly offsets: CommittedOffsets;
+  /** Its last committed record. */
+  stored: StoredGroup | undefined;
   /** Commits that are on their way, by `topic\0partition`. */
   readonly committing = new Map<string, TopicPartition & { count: number }>();
 
-  constructor(id: string, options: GroupOptions) {
+  constructor(id: string, options: GroupOptions, offsets: CommittedOffsets = new CommittedOffsets()) {
     this.id = id;
     this.classic = new ClassicGroup(options);
+    this.offsets = offsets;
   }
 
   /** Whether nothing of it is stored, or on its way. */
@@ -60,6 +68,8 @@ export class HeldGroup {
 export class GroupShard {
   readonly partition: Partition;
   readonly epoch: LeaderEpoch;
+  /** What is stored, as nodes of the namespace. */
+  readonly tree: ShardTree;
   readonly #parts: GroupShardParts;
   readonly #log: GroupLog;
   readonly #groups = new Map<string, HeldGroup>();
@@ -74,12 +84,13 @@ export class GroupShard {
     this.epoch = epoch;
     this.#parts = parts;
     this.#beganMs = parts.clock.monotonicMs();
+    this.tree = new ShardTree(this.#groups, partition.logStartOffset, parts.tree);
     this.#log = new GroupLog(partition, epoch, parts, {
       loaded: (record) => {
         this.#records++;
         this.#load(record);
       },
-      ready: () => this.#ready(),
+      ready: (logEnd) => this.#ready(logEnd),
       over: (why) => {
         this.end('NOT_COORDINATOR');
         parts.over(this, why);
@@ -151,10 +162,11 @@ export class GroupShard {
     this.#log.write(records, (outcome) => {
       this.#committing.delete(answer);
       let stored = 0;
+      let revision = outcome.kind === 'committed' ? outcome.offset : 0;
       for (const place of commits) {
         end(group, place);
         if (outcome.kind !== 'committed') continue;
-        group.offsets.set(place, place.committed);
+        this.tree.storeOffset(group, place, place.committed, ++revision);
         if (place.committed !== null) stored++;
       }
       if (stored > 0) this.#parts.counters.committed(groupId, stored);
@@ -183,6 +195,8 @@ export class GroupShard {
     if (this.#phase === 'over') return;
     this.#phase = 'over';
     this.#log.close();
+    this.tree.watches.end(refusal('NOT_COORDINATOR', `${this.partition.name} is not led here any more`));
+    this.tree.close();
     const now = this.#now();
     for (const { classic } of this.#groups.values()) for (const effect of classic.end(error, now)) deliver(effect);
     this.#groups.clear();
@@ -202,17 +216,22 @@ export class GroupShard {
     return group;
   }
 
-  #load(record: { readonly key: Buffer | null; readonly value: Buffer | null }): void {
+  #load(record: { readonly key: Buffer | null; readonly value: Buffer | null; readonly offset: number }): void {
+    this.tree.reads(record.offset);
+    const revision = record.offset + 1;
     const stored = this.#read(record);
     switch (stored.kind) {
       case 'unknown':
         return;
-      case 'group':
-        if (stored.record === null) this.#unload(stored.group);
-        else this.#hold(stored.group).classic.load(stored.record);
+      case 'group': {
+        const group = this.#hold(stored.group);
+        this.tree.storeGroup(group, stored.record, revision);
+        if (stored.record === null) this.#unload(group);
+        else group.classic.load(stored.record);
         return;
+      }
       case 'offset':
-        this.#hold(stored.group).offsets.set(stored, stored.committed);
+        this.tree.storeOffset(this.#hold(stored.group), stored, stored.committed, revision);
         return;
     }
   }
@@ -232,16 +251,14 @@ export class GroupShard {
   }
 
   /** Its tombstone: what it has committed may be there all the same. */
-  #unload(groupId: string): void {
-    const before = this.#groups.get(groupId);
-    this.#groups.delete(groupId);
-    if (before === undefined || before.offsets.size === 0) return;
-    const group = this.#hold(groupId);
-    for (const { committed, ...place } of before.offsets) group.offsets.set(place, committed);
+  #unload({ id, offsets }: HeldGroup): void {
+    if (offsets.size === 0) this.#groups.delete(id);
+    else this.#groups.set(id, new HeldGroup(id, this.#parts.options, offsets));
   }
 
-  #ready(): void {
+  #ready(logEnd: number): void {
     this.#phase = 'ready';
+    this.tree.loaded(logEnd);
     const { logger, clock, counters } = this.#parts;
     const durationMs = clock.monotonicMs() - this.#beganMs;
     counters.loaded(durationMs);
@@ -281,7 +298,11 @@ export class GroupShard {
     for (const place of offsets) records.push(offsetToStore(group.id, place, null));
     records.push(groupToStore(group.id, record));
     this.#log.write(records, (outcome) => {
-      if (outcome.kind === 'committed') for (const place of offsets) group.offsets.set(place, null);
+      if (outcome.kind === 'committed') {
+        let revision = outcome.offset;
+        for (const place of offsets) this.tree.storeOffset(group, place, null, ++revision);
+        this.tree.storeGroup(group, record, ++revision);
+      }
       this.#step(group, (classic, now) => classic.stored(groupOutcomeOf(outcome), now));
       if (group.classic.state === 'Dead' && this.#groups.get(group.id) === group) this.#groups.delete(group.id);
     });
@@ -316,7 +337,7 @@ function end(group: HeldGroup, place: TopicPartition): void {
 
 function groupOutcomeOf(outcome: WriteOutcome): StoreOutcome<GroupError> {
   return outcome.kind === 'committed'
-    ? outcome
+    ? { kind: 'committed' }
     : { kind: 'refused', error: errorOfRefusedRecord(outcome.refusal.code) };
 }
 

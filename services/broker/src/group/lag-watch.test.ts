@@ -73,7 +73,7 @@ class TestWatch {
         expiresMs: undefined,
         topicId: undefined,
       };
-      group.offsets.set({ topic: 'orders', partition }, committed);
+      group.offsets.set({ topic: 'orders', partition }, { committed, revision: 1 });
     }
   }
 

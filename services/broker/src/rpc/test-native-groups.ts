@@ -11,6 +11,8 @@ import { groupOptions } from '../group/group-settings.ts';
 import { OTHER_ID_BYTES } from '../kafka/test-door.ts';
 import { changesOf, TestPartitions } from '../test-broker.ts';
 import { ColdGate } from './cold-gate.ts';
+import { consumerTreeHandlers } from './consumer-tree.ts';
+import { ConsumerWatchStreams } from './consumer-watch-stream.ts';
 import { groupHandlers } from './group-service.ts';
 
 /** How often the disk and the log of the groups get on. */
@@ -21,6 +23,7 @@ export class NativeGroups {
   readonly cluster: FakeCluster;
   readonly broker: TestPartitions;
   readonly groups: GroupCoordinator;
+  consumerWatches = new ConsumerWatchStreams();
   /** How many it made: the fake broker names logs by that, as "2/0". */
   #topics = 0;
 
@@ -57,12 +60,11 @@ export class NativeGroups {
 
   async listen(): Promise<void> {
     const { transport, clock } = this.cluster;
-    const handlers: Handler[] = groupHandlers({
-      groups: this.groups,
-      clock,
-      random: seededRandom(9),
-      image: () => this.broker.image,
-    });
+    const { groups } = this;
+    const handlers: Handler[] = [
+      ...groupHandlers({ groups, clock, random: seededRandom(9), image: () => this.broker.image }),
+      ...consumerTreeHandlers({ groups, clock, consumerWatches: this.consumerWatches }),
+    ];
     await transport.listen('broker:1', [...this.cluster.broker(1).handlers, ...handlers]);
   }
 

@@ -1,7 +1,7 @@
 import { present } from '@weir/base/assert.ts';
 import type { Namespace } from './namespace.ts';
 import type { NamespaceChange, NodeRecord } from './node.ts';
-import { parentOf } from './path.ts';
+import { parentOf } from '@weir/base/tree-path.ts';
 
 /**
  * What operations of one transaction make of the namespace, before any of it is written: each sees what those before it

@@ -5,7 +5,7 @@ import { EPHEMERAL_NODES_PER_SESSION_MAX, NODE_DATA_BYTES_MAX, NODE_OPERATIONS_M
 import { TestController } from '../controller/test-controller.ts';
 import { MemoryStore } from '../store/memory-store.ts';
 import type { NodeEvent } from './node.ts';
-import { parentOf } from './path.ts';
+import { parentOf } from '@weir/base/tree-path.ts';
 import type { NodeOperation } from './write-nodes.ts';
 
 const text = (data: Uint8Array): string => Buffer.from(data).toString();

@@ -2,7 +2,7 @@ import { assert, present } from '@weir/base/assert.ts';
 import { revision as asRevision } from '@weir/base/ids.ts';
 import type { Revision } from '@weir/base/ids.ts';
 import type { ClientSessionRecord, NamespaceChange, NodeEvent, NodeRecord, NodeStat, NodeView } from './node.ts';
-import { nameOf, parentOf, ROOT } from './path.ts';
+import { nameOf, parentOf, ROOT } from '@weir/base/tree-path.ts';
 
 /** A client session with the revision that began it, which is what others see of it. */
 export type LiveClientSession = ClientSessionRecord & { readonly revision: Revision };

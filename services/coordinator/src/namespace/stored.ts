@@ -1,6 +1,6 @@
 import { revision } from '@weir/base/ids.ts';
 import type { GatewayRecord, NamespaceChange } from './node.ts';
-import { ROOT } from './path.ts';
+import { ROOT } from '@weir/base/tree-path.ts';
 
 /** Where the namespace is kept. */
 export const NAMESPACE_KEYS = {

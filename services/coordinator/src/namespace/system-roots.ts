@@ -1,6 +1,6 @@
 import { refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
-import { isWithin } from './path.ts';
+import { isWithin } from '@weir/base/tree-path.ts';
 
 /** Roots that show the cluster's metadata, each with what to use who wants to change what it shows. */
 const SYSTEM_ROOTS: Readonly<Record<string, string>> = {
@@ -8,15 +8,16 @@ const SYSTEM_ROOTS: Readonly<Record<string, string>> = {
   '/brokers': 'brokers register themselves; topics are created and altered with "weir topic" or POST /v1/topics',
   '/config': 'configs are altered with "weir config set" and "weir config unset"',
   '/gateways': 'gateways register themselves',
-  '/consumers': 'consumer groups are not built yet, and their nodes will be read-only',
+  '/consumers':
+    'members join groups with "weir consume --group" or as Kafka\'s consumers do, "weir group seek" or ' +
+    'POST /v1/groups/{group}/offsets sets offsets, "weir group delete" or DELETE /v1/groups/{group} deletes groups',
 };
 
-/** Not built yet: nothing is there, and nothing may be put there. */
-export const UNBUILT_ROOT = '/consumers';
+/** Shown here by its name alone: what is below it is the brokers' that coordinate the groups. */
+const ELSEWHERE = '/consumers';
 
-/** The names below the root that show something, in byte order. */
+/** The names below the root that are not the users', in byte order. */
 export const SYSTEM_NAMES: readonly string[] = Object.keys(SYSTEM_ROOTS)
-  .filter((root) => root !== UNBUILT_ROOT)
   .map((root) => root.slice(1))
   .toSorted();
 
@@ -40,10 +41,13 @@ export function systemWriteRefusal(path: string, what: string): Refusal | undefi
   return refusal('FORBIDDEN', `${root} is read-only here: ${SYSTEM_ROOTS[root]}`);
 }
 
-/** Why nothing is found at a path below a root that does not exist yet. */
-export function unbuiltRefusal(path: string): Refusal | undefined {
-  if (!isWithin(path, UNBUILT_ROOT)) return undefined;
-  return refusal('NODE_NOT_FOUND', `${UNBUILT_ROOT} does not exist: consumer groups are not built yet`);
+/** Why nothing is found here at a path that others answer for. */
+export function elsewhereRefusal(path: string): Refusal | undefined {
+  if (!isWithin(path, ELSEWHERE)) return undefined;
+  const message =
+    `${ELSEWHERE} is answered by the brokers that lead the partitions of __consumer_offsets, ` +
+    'not by the coordinator: ask weir.broker.v1.ConsumerTreeService there';
+  return refusal('INVALID_REQUEST', message);
 }
 
 function systemRootOf(path: string): string | undefined {

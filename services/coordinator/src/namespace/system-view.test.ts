@@ -17,7 +17,8 @@ function everything(controller: TestController): Map<string, string> {
     expect(node.stat.childCount).toBe(children.length);
     for (const name of children) visit(`${path}/${name}`);
   };
-  for (const name of SYSTEM_NAMES) visit(`/${name}`);
+  // What is below /consumers is shown by brokers.
+  for (const name of SYSTEM_NAMES) if (name !== 'consumers') visit(`/${name}`);
   return found;
 }
 

@@ -4,7 +4,7 @@ import { brokerId } from '@weir/base/ids.ts';
 import type { BrokerConfigsOwner, ClusterImage, Created, PartitionRecord, TopicRecord } from '../controller/image.ts';
 import type { LiveClientSession } from './namespace.ts';
 import type { NodeStat, NodeView } from './node.ts';
-import { componentsOf } from './path.ts';
+import { componentsOf } from '@weir/base/tree-path.ts';
 
 /** Format version of the JSON in these nodes. */
 const VERSION = 1;

@@ -5,7 +5,7 @@ import type { Revision } from '@weir/base/ids.ts';
 import { WATCH_MESSAGE_BYTES, WATCH_MESSAGE_EVENTS_MAX } from '@weir/base/limits.ts';
 import type { ClusterImage } from '../controller/image.ts';
 import type { NodeEvent } from './node.ts';
-import { isWithin, parentOf, ROOT } from './path.ts';
+import { isWithin, parentOf, ROOT } from '@weir/base/tree-path.ts';
 import { WatchHistory } from './watch-history.ts';
 import type { HistoryLimits } from './watch-history.ts';
 

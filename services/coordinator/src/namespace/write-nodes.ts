@@ -11,7 +11,7 @@ import {
 import { Draft } from './draft.ts';
 import type { Namespace } from './namespace.ts';
 import type { NamespaceChange } from './node.ts';
-import { parentOf, parsePath, ROOT } from './path.ts';
+import { parentOf, parsePath, ROOT } from '@weir/base/tree-path.ts';
 import { systemWriteRefusal } from './system-roots.ts';
 
 /** One step of a write. A version that is given must be the node's. */

@@ -1,7 +1,7 @@
 import { brokerId, revision as asRevision, topicId } from '@weir/base/ids.ts';
 import type { BrokerConfigsOwner, Change, ClusterImage } from '../controller/image.ts';
 import { NAMESPACE_KEYS } from '../namespace/stored.ts';
-import { ROOT } from '../namespace/path.ts';
+import { ROOT } from '@weir/base/tree-path.ts';
 import { brokerConfigsOwnerOf, changeOf, KEYS } from './records.ts';
 import type { WatchEvent } from './metadata-store.ts';
 

@@ -197,9 +197,10 @@ export const SCHEMAS = {
       data: { type: 'string' },
       encoding: { enum: ['text', 'base64'] },
       revision: { ...REVISION, description: "The tree's: a watch from the next one on misses nothing." },
+      leader_epoch: { type: 'integer', minimum: 0, description: 'Below /consumers: in which the revision was told.' },
       children: list({ type: 'string' }),
     },
-    ['children'],
+    ['children', 'leader_epoch'],
   ),
   NewSession: optional({ name: { type: 'string', description: 'For logs.' } }),
   Session: closed(

@@ -131,6 +131,37 @@ describe('watches over HTTP', () => {
     gateway.client.namespace.oldest = 1;
   });
 
+  test('below /consumers ids have the leader epoch in front, and what is told anew says so', async () => {
+    const headers = { 'last-event-id': '3-17' };
+    const response = await fetch(`${gateway.url}/v1/tree/consumers/g?watch=data`, { headers });
+    const events = blocks(response);
+    expect((await events.next()).value).toMatchObject({ id: '3-17' });
+    const [watch] = [...gateway.client.namespace.watches].slice(-1);
+    expect(watch!.options).toMatchObject({ from: 18, fromEpoch: 3 });
+    watch!.handlers.events(2, [{ kind: 'deleted', path: '/consumers/g' }], {
+      partition: 7,
+      leaderEpoch: 4,
+      reset: true,
+    });
+    const { value } = (await events.next()) as { value: Record<string, string> };
+    expect(value).toMatchObject({ event: 'changes', id: '4-2' });
+    expect(JSON.parse(value['data']!)).toEqual({
+      revision: 2,
+      leader_epoch: 4,
+      partition: 7,
+      reset: true,
+      events: [{ revision: 2, leader_epoch: 4, kind: 'deleted', path: '/consumers/g' }],
+    });
+    await response.body!.cancel().catch(() => undefined);
+    for (const from of ['4-', '0', '-1', '99999999999-1']) {
+      const refused = await fetch(`${gateway.url}/v1/tree/consumers/g?watch=data&from=${from}`);
+      expect([refused.status, await refused.json()]).toEqual([
+        400,
+        expect.objectContaining({ code: 'INVALID_REQUEST' }),
+      ]);
+    }
+  });
+
   test('a watch that the coordinator ends says why, and ends', async () => {
     const response = await fetch(`${gateway.url}/v1/tree/watched?watch=data`);
     const events = blocks(response);

@@ -1,6 +1,7 @@
 import { WeirError } from '@weir/base/errors.ts';
 import { NODE_DATA_BYTES_MAX } from '@weir/base/limits.ts';
 import { nodeJson, statJson } from '@weir/client/namespace/node-json.ts';
+import { revisionJson } from '@weir/client/namespace/revision-text.ts';
 import type { NodeStat } from '@weir/client/namespace/tree-node.ts';
 import type { GatewayContext } from '../context.ts';
 import { emptyReply, jsonReply } from '../http/exchange.ts';
@@ -23,10 +24,11 @@ export async function getNode(context: GatewayContext, request: GatewayRequest):
   if (watch !== undefined) return watchTree(context, request, { path, kind: watch });
   if (query.text('from') !== undefined) throw new HttpFailure('INVALID_REQUEST', 'from goes with watch');
   const { namespace } = context.client;
-  const { revision, node } = await namespace.get(path);
-  if (query.choice('children', ['true', 'false']) !== 'true') return jsonReply(200, { revision, ...nodeJson(node) });
+  const { revision, leaderEpoch, node } = await namespace.get(path);
+  const at = revisionJson(revision, leaderEpoch === undefined ? undefined : { leaderEpoch });
+  if (query.choice('children', ['true', 'false']) !== 'true') return jsonReply(200, { ...at, ...nodeJson(node) });
   const { names } = await namespace.children(path);
-  return jsonReply(200, { revision, ...nodeJson(node), children: names });
+  return jsonReply(200, { ...at, ...nodeJson(node), children: names });
 }
 
 /** POST /v1/tree/{+path}: creates the node; the body is its data. */

@@ -2,18 +2,17 @@ import type { Cancel } from '@weir/base/clock.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { STREAM_PING_MS, TREE_STREAM_PENDING_BYTES_MAX } from '@weir/base/limits.ts';
 import { eventJson } from '@weir/client/namespace/node-json.ts';
+import { revisionJson, revisionOf, revisionText } from '@weir/client/namespace/revision-text.ts';
 import type { TreeEvent } from '@weir/client/namespace/tree-node.ts';
-import type { NamespaceWatch, WatchOptions } from '@weir/client/namespace/watch-link.ts';
+import type { LogEvents, NamespaceWatch, WatchOptions } from '@weir/client/namespace/watch-link.ts';
 import type { GatewayContext } from '../context.ts';
 import type { GatewayReply, GatewayRequest, ReplySink, StreamReader } from '../http/exchange.ts';
 import { HttpFailure, refusalJson } from '../http/failure.ts';
 import { EVENT_STREAM_HEAD, firstBlock, STOPPING_BLOCK } from './event-stream.ts';
 
-const REVISIONS = { min: 1, max: Number.MAX_SAFE_INTEGER };
-
 /**
- * Answers with server-sent events, one a revision, of which the id is that revision. It begins behind `Last-Event-ID`, else
- * at `?from=`, else with what comes from now on.
+ * Answers with server-sent events, one a revision, of which the id is that revision (below /consumers with the leader epoch in front, as
+ * 3-17). It begins behind `Last-Event-ID`, else at `?from=`, else with what comes from now on.
  *
  * @throws HttpFailure (as a rejection) COMPACTED when that is too old, which is 410: a browser then does not try again
  */
@@ -26,7 +25,7 @@ export async function watchTree(
   context.streams.enter();
   const stream = new TreeStream(context, path);
   try {
-    await stream.begin({ path, kind, ...(from === undefined ? {} : { from }) }, request.signal);
+    await stream.begin({ path, kind, ...from }, request.signal);
   } catch (error) {
     stream.closed();
     throw error;
@@ -37,12 +36,18 @@ export async function watchTree(
   };
 }
 
-function startOf({ query, headers }: GatewayRequest): number | undefined {
-  const from = query.integer('from', REVISIONS);
+function startOf({ query, headers }: GatewayRequest): Pick<WatchOptions, 'from' | 'fromEpoch'> {
+  const from = query.text('from');
   const last = headers['last-event-id'];
-  if (typeof last !== 'string' || last === '') return from;
-  if (/^\d{1,15}$/.test(last)) return Number(last) + 1;
-  throw new HttpFailure('INVALID_REQUEST', `Last-Event-ID ${JSON.stringify(last.slice(0, 80))} is not a revision`);
+  const isLast = typeof last === 'string' && last !== '';
+  const text = isLast ? last : from;
+  if (text === undefined) return {};
+  const found = revisionOf(text);
+  if (found === undefined || (!isLast && found.revision < 1)) {
+    const which = isLast ? 'Last-Event-ID' : 'from';
+    throw new HttpFailure('INVALID_REQUEST', `${which} ${JSON.stringify(text.slice(0, 80))} is not a revision`);
+  }
+  return { from: isLast ? found.revision + 1 : found.revision, ...found.options };
 }
 
 /** One reader of changes. What waits for it is bounded: one that is slower for long is told so, and ended. */
@@ -70,14 +75,17 @@ class TreeStream implements StreamReader {
       signal.addEventListener('abort', gone, { once: true });
       this.#context.stopping.addEventListener('abort', stopping, { once: true });
       this.#watch = this.#context.client.namespace.watch(options, {
-        started: (revision) => {
+        started: (revision, log) => {
           standing = true;
           signal.removeEventListener('abort', gone);
           this.#context.stopping.removeEventListener('abort', stopping);
-          this.#write(firstBlock(this.#path, options.from === undefined ? revision : options.from - 1));
+          const { from, fromEpoch } = options;
+          const epoch = fromEpoch === undefined ? log : { leaderEpoch: fromEpoch };
+          const id = from === undefined ? revisionText(revision, log) : revisionText(from - 1, epoch);
+          this.#write(firstBlock(this.#path, id));
           resolve();
         },
-        events: (revision, events) => this.#events(revision, events),
+        events: (revision, events, log) => this.#events(revision, events, log),
         ended: (why) => {
           if (standing) this.#refuse(why);
           else reject(new HttpFailure(why.code, why.message));
@@ -116,9 +124,10 @@ class TreeStream implements StreamReader {
     this.#sink?.end();
   }
 
-  #events(revision: number, events: readonly TreeEvent[]): void {
-    const shown = events.map((event) => eventJson(revision, event, { withData: true }));
-    this.#write(`id: ${revision}\nevent: changes\ndata: ${JSON.stringify({ revision, events: shown })}\n\n`);
+  #events(revision: number, events: readonly TreeEvent[], log: LogEvents | undefined): void {
+    const shown = events.map((event) => eventJson(revision, event, { withData: true, log }));
+    const data = JSON.stringify({ ...revisionJson(revision, log), events: shown });
+    this.#write(`id: ${revisionText(revision, log)}\nevent: changes\ndata: ${data}\n\n`);
     if ((this.#sink?.pendingBytes ?? this.#early.length) <= TREE_STREAM_PENDING_BYTES_MAX) return;
     this.#refuse({ code: 'SLOW_READER', message: 'the stream was read too slowly: go on behind the last event' });
   }

@@ -1,6 +1,6 @@
-import { NODE_PATH_BYTES_MAX } from '@weir/base/limits.ts';
-import { refusal } from '@weir/base/errors.ts';
-import type { Refusal } from '@weir/base/errors.ts';
+import { NODE_PATH_BYTES_MAX } from './limits.ts';
+import { refusal } from './errors.ts';
+import type { Refusal } from './errors.ts';
 
 /** The root, which is always there. */
 export const ROOT = '/';
