@@ -1,0 +1,76 @@
+import type { Chance } from '../engine/chance.ts';
+import { Member } from './member.ts';
+import type { MemberParts } from './member.ts';
+import type { GroupSwarm } from './swarm.ts';
+
+/** A place in a group: members come to it one after another, and two of a static one for a while. */
+export class Seat {
+  readonly group: GroupSwarm;
+  readonly isStatic: boolean;
+  readonly #name: string;
+  readonly #instanceId: string | undefined;
+  readonly #parts: MemberParts;
+  #members: Member[] = [];
+  #starts = 0;
+  /** Of those that have ended. */
+  #operations = 0;
+
+  /** @param number - from 1: no other one of the group has it */
+  constructor(group: GroupSwarm, number: number, parts: MemberParts) {
+    this.group = group;
+    this.isStatic = number <= group.statics;
+    this.#name = `member ${number} of ${group.id}`;
+    this.#instanceId = this.isStatic ? `${group.id}-${number}` : undefined;
+    this.#parts = { ...parts, ended: (member) => this.#ended(member) };
+  }
+
+  /** Those that run, the youngest last. */
+  get members(): readonly Member[] {
+    return this.#members;
+  }
+
+  get operations(): number {
+    return this.#members.reduce((sum, { operations }) => sum + operations, this.#operations);
+  }
+
+  /** Lets one come when nobody is there. */
+  start(): void {
+    if (this.#members.length === 0) this.double();
+  }
+
+  /** Lets one come beside whoever is there. */
+  double(): void {
+    this.#members.push(new Member(`${this.#name}.${++this.#starts}`, this.group, this.#instanceId, this.#parts));
+  }
+
+  kill(): void {
+    this.#members.at(-1)?.process.die('killed');
+  }
+
+  stop(): void {
+    this.#members.at(-1)?.stop();
+  }
+
+  /** Whoever is there goes on, and somebody is if it is to be so. */
+  heal(isThere: boolean): void {
+    for (const member of this.#members) {
+      member.hurry();
+      member.process.resume();
+    }
+    if (isThere) this.start();
+  }
+
+  #ended(member: Member): void {
+    this.#operations += member.operations;
+    this.#members = this.#members.filter((one) => one !== member);
+  }
+}
+
+/** Seats of which some are taken from the beginning. */
+export function seatsOf(groups: readonly GroupSwarm[], parts: MemberParts, chance: Chance): readonly Seat[] {
+  const seats = groups.flatMap((group) =>
+    Array.from({ length: group.members }, (_, i) => new Seat(group, i + 1, parts)),
+  );
+  for (const seat of seats) if (chance.happens(0.7)) seat.start();
+  return seats;
+}
