@@ -45,17 +45,24 @@ export const GROUP_SEED_MUTATIONS: readonly Mutation[] = [
     tests: BROKERS,
   },
   {
-    name: 'a member whose session is over stays in its group',
+    name: 'a member whose session is over keeps its partitions',
     file: `${GROUP}/rebalance.ts`,
-    find: "  for (const member of silent) core.remove(member, 'its session timed out', now);\n",
-    replace: '',
+    find: '.filter((member) => member.deadlineMs <= now.ms && !isWaiting(member));',
+    replace: '.filter((member) => member.deadlineMs <= now.ms && member.isNew && !isWaiting(member));',
     tests: BROKERS,
   },
   {
-    name: 'a coordinator whose partition has failed goes on answering',
-    file: `${GROUP}/group-log.ts`,
-    find: '  ended(why: Refusal): void {\n    this.#end(why);\n',
-    replace: '  ended(): void {\n',
+    name: 'a coordinator that has lost its partition goes on answering',
+    file: `${GROUP}/group-coordinator.ts`,
+    find: 'if (partition === shard.partition && partition.leadership?.epoch === shard.epoch) continue;',
+    replace: 'if (shard.problem === undefined || partition?.leadership?.epoch === shard.epoch) continue;',
+    also: [
+      {
+        file: `${GROUP}/group-log.ts`,
+        find: '  ended(why: Refusal): void {\n    this.#end(why);\n',
+        replace: '  ended(): void {\n',
+      },
+    ],
     tests: BROKERS,
   },
   {
@@ -69,7 +76,8 @@ export const GROUP_SEED_MUTATIONS: readonly Mutation[] = [
     name: 'a native consumer commits what has come and nobody has taken',
     file: 'packages/client/src/consumer/partition-feed.ts',
     find: '          this.#frames.push({ batches, fromOffset, nextOffset });\n',
-    replace: '          this.#frames.push({ batches, fromOffset, nextOffset });\n          this.#processed = nextOffset;\n',
+    replace:
+      '          this.#frames.push({ batches, fromOffset, nextOffset });\n          this.#processed = nextOffset;\n',
     tests: BROKERS,
   },
 ];

@@ -56,13 +56,12 @@ export class GroupAdministrator {
   }
 
   /** Somebody who is no member sets a partition to where it was, or to its start: in a group that is empty. */
-  async reset(): Promise<void> {
-    const group = this.#chance.pick(this.#parts.swarm.groups.groups);
+  async reset(groupId: string): Promise<void> {
     try {
-      const [first] = await this.#client.groups.offsets(group.id);
-      if (first === undefined) return;
-      const { topic, partition, offset } = first;
-      await this.#client.groups.commit(group.id, [{ topic, partition, offset: this.#chance.whole(0, offset) }]);
+      const committed = await this.#client.groups.offsets(groupId);
+      if (committed.length === 0) return;
+      const { topic, partition, offset } = this.#chance.pick(committed);
+      await this.#client.groups.commit(groupId, [{ topic, partition, offset: this.#chance.whole(0, offset) }]);
     } catch {
       // Somebody is in it, or nobody coordinates it for now.
     }

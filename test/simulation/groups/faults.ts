@@ -23,6 +23,8 @@ const AWAY_MS = [100, 3_000, 12_000];
 /** Shorter and longer than a session, and than a poll may take. */
 const PAUSE_MS = [500, 3_000, 9_000, 15_000];
 const CUT_OFF_MS = [500, 3_000, 9_000];
+/** All have left a group, and nobody has come yet. */
+const EMPTY_MS = 2_000;
 /** A coordinator goes so soon after it has told a generation. */
 const FAILOVER_MS_MAX = 20;
 const BACK_MS = [20, 500, 8_000];
@@ -87,11 +89,25 @@ export class GroupFaults implements NetworkWatcher {
       if (seat.isStatic) seat.double();
     },
     growTopicMs: () => void this.#victims.administrator.grow(),
-    resetMs: () => void this.#victims.administrator.reset(),
+    resetMs: () => this.#reset(this.#chance.pick(this.#parts.swarm.groups.groups).id),
   };
 
   #seat(): Seat {
     return this.#chance.pick(this.#victims.seats);
+  }
+
+  #seatsOf(groupId: string): readonly Seat[] {
+    return this.#victims.seats.filter(({ group }) => group.id === groupId);
+  }
+
+  /** Somebody who is no member sets back what is committed: while there are members, and while there are none. */
+  #reset(groupId: string): void {
+    const { administrator } = this.#victims;
+    if (this.#chance.happens(0.5)) return void administrator.reset(groupId);
+    for (const seat of this.#seatsOf(groupId)) {
+      if (seat.members.length > 0) this.#bounce(seat, () => seat.stop());
+    }
+    this.#faults.later(EMPTY_MS, () => void administrator.reset(groupId));
   }
 
   /** Whoever is there goes, and somebody comes later; to a seat that nobody has, somebody comes. */
@@ -130,11 +146,10 @@ export class GroupFaults implements NetworkWatcher {
     });
   }
 
-  /** Of one generation a commit is sent, and in another one it arrives: if its member is still there it is to be refused. */
+  /** Of one generation a commit is sent, and in another one it arrives, where it is to be refused; or in the same, after later ones. */
   #holdUp(wire: Wire, groupId: string): void {
     this.#faults.met();
     this.#parts.network.holdUp(wire.lanes[0], this.#chance.pick(LATE_MS));
-    const others = this.#victims.seats.filter(({ group }) => group.id === groupId);
-    this.#bounce(this.#chance.pick(others), (seat) => seat.stop());
+    if (this.#chance.happens(0.7)) this.#bounce(this.#chance.pick(this.#seatsOf(groupId)), (seat) => seat.stop());
   }
 }

@@ -7,6 +7,7 @@ import type {
   FetchOffsetsResponse,
   JoinGroupRequest,
   JoinGroupResponse,
+  LeaveGroupRequest,
   SyncGroupRequest,
   SyncGroupResponse,
 } from '@weir/proto/weir/broker/v1/groups_pb.js';
@@ -129,8 +130,7 @@ export class GroupChecks implements NetworkWatcher {
       this.#wrong(groupId, `[G5] generation ${generation} sets ${place} to ${offset}, and ${before} has committed`);
     const commits = log.group(groupId).commits.get(place)!;
     const was = commits.at(-2)?.offset ?? 0;
-    if (offset < was && generation >= 0)
-      this.#parts.sometimes.saw('a commit came late, and was taken back by the next');
+    if (offset < was && generation >= 0) this.#parts.sometimes.saw('a commit came after a later one of its generation');
     if (offset < was && generation < 0)
       this.#parts.sometimes.saw('somebody set back what an empty group had committed');
     this.#committedIn.set(key, Math.max(before, generation));
@@ -152,6 +152,7 @@ export class GroupChecks implements NetworkWatcher {
     const groupId = message.groupId ?? (message as unknown as Partial<DescribeGroupsRequest>).groupIds?.[0];
     if (groupId === undefined) return;
     const request = { ...message, groupId };
+    if (wire.path.endsWith('/LeaveGroup')) this.#sawLeaving(message as unknown as LeaveGroupRequest);
     this.#asked.set(wire, { request, tick: log.tick, coordination: coordination(wire.server.process, groupId) });
     if (!wire.path.endsWith('/CommitOffsets')) return;
     const { offsets, generation } = message as CommitOffsetsRequest;
@@ -195,6 +196,11 @@ export class GroupChecks implements NetworkWatcher {
         return isTaken && isNewest ? this.#described(asked, message as DescribeGroupsResponse) : undefined;
       default:
     }
+  }
+
+  #sawLeaving({ members }: LeaveGroupRequest): void {
+    const isIdle = members.some(({ reason }) => reason === 'its owner takes nothing');
+    if (isIdle) this.#parts.sometimes.saw('a member left whose owner took nothing');
   }
 
   #sawRefusals(method: string, codes: readonly string[]): void {
