@@ -1,3 +1,4 @@
+import { WeirError } from '@weir/base/errors.ts';
 import { Client } from '@weir/client/client.ts';
 import { clientProcess } from '../brokers/client-world.ts';
 import type { BrokerSwarm } from '../brokers/swarm.ts';
@@ -48,8 +49,9 @@ export class GroupAdministrator {
     this.#isGrowing = true;
     try {
       await (this.#chance.happens(0.4) ? this.#createTopic() : this.#addPartition());
-    } catch {
+    } catch (error) {
       // Nobody knows what became of it.
+      this.#refused(error);
     } finally {
       this.#isGrowing = false;
     }
@@ -62,8 +64,9 @@ export class GroupAdministrator {
       if (committed.length === 0) return;
       const { topic, partition, offset } = this.#chance.pick(committed);
       await this.#client.groups.commit(groupId, [{ topic, partition, offset: this.#chance.whole(0, offset) }]);
-    } catch {
+    } catch (error) {
       // Somebody is in it, or nobody coordinates it for now.
+      this.#refused(error);
     }
   }
 
@@ -98,11 +101,14 @@ export class GroupAdministrator {
       const asked: Promise<unknown> = this.#chance.happens(0.5)
         ? this.#client.groups.offsets(id)
         : this.#client.groups.describe(id);
-      // Whatever comes of it.
-      void asked.then(
-        () => this.#look(),
-        () => this.#look(),
-      );
+      // Whatever comes of it, the next one begins after that.
+      void asked.catch((error: unknown) => this.#refused(error)).then(() => this.#look());
     });
+  }
+
+  #refused(error: unknown): void {
+    if (error instanceof WeirError) return;
+    const text = error instanceof Error ? error.stack : String(error);
+    this.#parts.ground.violated(`${this.process.name}: ${text}`);
   }
 }

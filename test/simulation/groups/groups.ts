@@ -87,7 +87,6 @@ export class Groups implements CommitWatcher {
       history,
       progress: this.#progress,
       owners: this.#checks.owners,
-      ended: () => {},
     };
     this.#seats = seatsOf(groups, member, this.#parts.chanceFor('seats'));
     const administrator = new GroupAdministrator(this.#parts, { coordinators, partitions });
@@ -111,12 +110,12 @@ export class Groups implements CommitWatcher {
     }
   }
 
-  /** Nobody comes to look any more. */
+  /** Nobody looks at groups any more. */
   end(): void {
     this.#administrator?.stop();
   }
 
-  /** What is not well after everything has healed; asked for as often as one likes. */
+  /** Says what is not well after everything has healed. */
   liveness(waiting: () => ReadonlySet<string>): GroupLiveness {
     return new GroupLiveness({
       groups: this.#parts.swarm.groups.groups,

@@ -3,6 +3,9 @@ import { Member } from './member.ts';
 import type { MemberParts } from './member.ts';
 import type { GroupSwarm } from './swarm.ts';
 
+/** What members need, but for who waits for their ends: their seats do. */
+export type SeatParts = Omit<MemberParts, 'ended'>;
+
 /** A place in a group: members come to it one after another, and two of a static one for a while. */
 export class Seat {
   readonly group: GroupSwarm;
@@ -16,7 +19,7 @@ export class Seat {
   #operations = 0;
 
   /** @param number - from 1: no other one of the group has it */
-  constructor(group: GroupSwarm, number: number, parts: MemberParts) {
+  constructor(group: GroupSwarm, number: number, parts: SeatParts) {
     this.group = group;
     this.isStatic = number <= group.statics;
     this.#name = `member ${number} of ${group.id}`;
@@ -67,7 +70,7 @@ export class Seat {
 }
 
 /** Seats of which some are taken from the beginning. */
-export function seatsOf(groups: readonly GroupSwarm[], parts: MemberParts, chance: Chance): readonly Seat[] {
+export function seatsOf(groups: readonly GroupSwarm[], parts: SeatParts, chance: Chance): readonly Seat[] {
   const seats = groups.flatMap((group) =>
     Array.from({ length: group.members }, (_, i) => new Seat(group, i + 1, parts)),
   );
