@@ -23,8 +23,8 @@ const AWAY_MS = [100, 3_000, 12_000];
 /** Shorter and longer than a session, and than a poll may take. */
 const PAUSE_MS = [500, 3_000, 9_000, 15_000];
 const CUT_OFF_MS = [500, 3_000, 9_000];
-/** All have left a group, and nobody has come yet. */
-const EMPTY_MS = 2_000;
+/** All have left a group, and nobody has come yet: for that, and for that again. */
+const EMPTY_MS = 4_000;
 /** A coordinator goes so soon after it has told a generation. */
 const FAILOVER_MS_MAX = 20;
 const BACK_MS = [20, 500, 8_000];
@@ -104,10 +104,12 @@ export class GroupFaults implements NetworkWatcher {
   #reset(groupId: string): void {
     const { administrator } = this.#victims;
     if (this.#chance.happens(0.5)) return void administrator.reset(groupId);
-    for (const seat of this.#seatsOf(groupId)) {
-      if (seat.members.length > 0) this.#bounce(seat, () => seat.stop());
-    }
-    this.#faults.later(EMPTY_MS, () => void administrator.reset(groupId));
+    const seats = this.#seatsOf(groupId);
+    for (const seat of seats) seat.stop();
+    this.#faults.later(EMPTY_MS, () => {
+      void administrator.reset(groupId);
+      for (const seat of seats) this.#faults.later(EMPTY_MS, () => seat.start());
+    });
   }
 
   /** Whoever is there goes, and somebody comes later; to a seat that nobody has, somebody comes. */

@@ -26,7 +26,7 @@ export interface MemberParts {
 }
 
 /** A poll in which its owner is at work for longer than the group lets it. */
-const IDLE_RATE = 0.002;
+const IDLE_RATE = 0.005;
 /** Between two tries to commit by hand. */
 const RECOMMIT_MS = 1_000;
 
@@ -87,7 +87,7 @@ export class Member {
     return this.#consumer.assignment().map(nameOf);
   }
 
-  /** It is never at work for long any more. */
+  /** It is never at work for long any more: all that there is is to be read. */
   hurry(): void {
     this.#isHurried = true;
   }
@@ -110,9 +110,9 @@ export class Member {
         const records = await this.#consumer.poll({ maxRecords, ...waitMs });
         if (this.#isStopping) return;
         this.#given(records);
-        const isIdle = !this.#isHurried && this.#chance.happens(IDLE_RATE);
+        const isIdle = this.#chance.happens(IDLE_RATE);
         const workMs = isIdle ? pollIntervalMs + 3_000 : this.#chance.between(0, workMsMax);
-        if (workMs > 0) await sleep(clock, workMs);
+        if (workMs > 0 && !this.#isHurried) await sleep(clock, workMs);
         for (const { record, ...place } of records)
           this.#parts.progress.done(this.#group.id, nameOf(place), record.offset);
         const commits = this.#isHurried || this.#chance.happens(0.5);

@@ -15,6 +15,9 @@ export class Seat {
   readonly #parts: MemberParts;
   #members: Member[] = [];
   #starts = 0;
+  #isHealed = false;
+  /** Whether somebody is to be there from now on. */
+  #isWanted = false;
   /** Of those that have ended. */
   #operations = 0;
 
@@ -43,7 +46,9 @@ export class Seat {
 
   /** Lets one come beside whoever is there. */
   double(): void {
-    this.#members.push(new Member(`${this.#name}.${++this.#starts}`, this.group, this.#instanceId, this.#parts));
+    const member = new Member(`${this.#name}.${++this.#starts}`, this.group, this.#instanceId, this.#parts);
+    if (this.#isHealed) member.hurry();
+    this.#members.push(member);
   }
 
   kill(): void {
@@ -54,18 +59,21 @@ export class Seat {
     this.#members.at(-1)?.stop();
   }
 
-  /** Whoever is there goes on, and somebody is if it is to be so. */
+  /** Whoever is there goes on; if it is to be so somebody is, also once those have ended who are about to. */
   heal(isThere: boolean): void {
     for (const member of this.#members) {
       member.hurry();
       member.process.resume();
     }
+    this.#isHealed = true;
+    this.#isWanted = isThere;
     if (isThere) this.start();
   }
 
   #ended(member: Member): void {
     this.#operations += member.operations;
     this.#members = this.#members.filter((one) => one !== member);
+    if (this.#isWanted) this.start();
   }
 }
 
