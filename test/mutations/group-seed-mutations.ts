@@ -45,6 +45,20 @@ export const GROUP_SEED_MUTATIONS: readonly Mutation[] = [
     tests: BROKERS,
   },
   {
+    name: 'the next generation of a group has the number of this one',
+    file: `${GROUP}/rebalance.ts`,
+    find: 'const generation = core.generation + 1;',
+    replace: 'const generation = Math.max(1, core.generation);',
+    tests: BROKERS,
+  },
+  {
+    name: 'a cooperative leader gives out what somebody reads in this generation',
+    file: 'packages/client/src/group/sticky-assignor.ts',
+    find: 'return withoutMoving(subscribers, sharing.assignment);',
+    replace: 'return subscribers.length > 0 ? sharing.assignment : withoutMoving(subscribers, sharing.assignment);',
+    tests: BROKERS,
+  },
+  {
     name: 'a member whose session is over keeps its partitions',
     file: `${GROUP}/rebalance.ts`,
     find: '.filter((member) => member.deadlineMs <= now.ms && !isWaiting(member));',

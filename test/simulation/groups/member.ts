@@ -165,6 +165,6 @@ export class Member {
 }
 
 /** A partition as histories name it. */
-export function nameOf({ topic, partition }: TopicPartition): string {
+function nameOf({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
 }

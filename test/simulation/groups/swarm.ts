@@ -38,7 +38,7 @@ export interface MemberFaultSwarm {
 }
 
 /** How often something happens at a moment that chance hardly meets: shares of such moments. */
-export interface RebalanceSwarm {
+interface RebalanceSwarm {
   /** A generation is told: whoever coordinates the group is killed, or cut off, before it has its assignment. */
   readonly failoverRate: number;
   /** A commit is held up for seconds, and the group rebalances meanwhile. */
