@@ -1,4 +1,8 @@
-import type { CommitOffsetsRequest, JoinGroupResponse } from '@weir/proto/weir/broker/v1/groups_pb.js';
+import type {
+  CommitOffsetsRequest,
+  JoinGroupResponse,
+  SyncGroupResponse,
+} from '@weir/proto/weir/broker/v1/groups_pb.js';
 import type { BrokerMachine } from '../brokers/machine.ts';
 import type { BrokerSwarm } from '../brokers/swarm.ts';
 import type { Chance } from '../engine/chance.ts';
@@ -28,7 +32,7 @@ const EMPTY_MS = 4_000;
 /** A coordinator goes so soon after it has told a generation. */
 const FAILOVER_MS_MAX = 20;
 const BACK_MS = [20, 500, 8_000];
-/** A commit is held up for so long: within a try of it, or beyond that. */
+/** A commit or an assignment is held up for so long: within a try of it, or beyond that. */
 const LATE_MS = [1_000, 4_000, 9_000];
 
 /** Breaks members of groups, and whoever coordinates them at the moments that matter, until the run is to heal. */
@@ -57,12 +61,17 @@ export class GroupFaults implements NetworkWatcher {
 
   sent(wire: Wire, { side }: End, message: unknown): void {
     if (this.#faults.isOver) return;
-    const { failoverRate, lateCommitRate } = this.#parts.swarm.groups.rebalances;
+    const { failoverRate, lateCommitRate, lateAssignmentRate } = this.#parts.swarm.groups.rebalances;
     if (side === 'client' && wire.path.endsWith('/CommitOffsets')) {
       if (this.#chance.happens(lateCommitRate)) this.#holdUp(wire, (message as CommitOffsetsRequest).groupId);
     } else if (side === 'server' && wire.path.endsWith('/JoinGroup')) {
       const isTold = (message as JoinGroupResponse).code === 'NONE';
       if (isTold && this.#chance.happens(failoverRate)) this.#failOver(wire.server.process);
+    } else if (side === 'server' && wire.path.endsWith('/SyncGroup')) {
+      const isTold = (message as SyncGroupResponse).code === 'NONE';
+      if (!isTold || !this.#chance.happens(lateAssignmentRate)) return;
+      this.#faults.met();
+      this.#parts.network.holdUp(wire.lanes[1], this.#chance.pick(LATE_MS));
     }
   }
 

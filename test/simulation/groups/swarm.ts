@@ -43,6 +43,8 @@ interface RebalanceSwarm {
   readonly failoverRate: number;
   /** A commit is held up for seconds, and the group rebalances meanwhile. */
   readonly lateCommitRate: number;
+  /** A member is told its part seconds after the others are: until then it goes on with what it has. */
+  readonly lateAssignmentRate: number;
 }
 
 /** All that a seed draws about groups. */
@@ -73,7 +75,7 @@ export function groupsOf(chance: Chance, topics: readonly string[]): GroupsSwarm
       growTopicMs: every(3_000, 10_000),
       resetMs: every(1_000, 5_000),
     },
-    rebalances: { failoverRate: rate(0.4), lateCommitRate: rate(0.05) },
+    rebalances: { failoverRate: rate(0.4), lateCommitRate: rate(0.05), lateAssignmentRate: rate(0.3) },
   };
 }
 
