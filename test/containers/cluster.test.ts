@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { HTTP_CONSUMER_MOVE_MS } from '@weir/base/group-limits.ts';
 import { expect, test } from 'vitest';
 import { clusterScenarios, stateOf } from '../harness/cluster-scenarios.ts';
+import { targetOf } from '../harness/cluster.ts';
 import { containers } from '../harness/container-cluster.ts';
 import { IMAGE } from '../../tools/images/image.ts';
 
@@ -42,6 +44,42 @@ clusterScenarios(containers(IMAGE), (setting) => {
       });
       expect(problems).toEqual([]);
       expect(await victim.networkAddress()).not.toBe(before);
+    },
+  );
+
+  test(
+    'a request for a consumer whose gateway falls off the network is not kept waiting, and the other gateway takes the consumer over',
+    { timeout: TEST_MS_MAX },
+    async () => {
+      const { cluster } = setting();
+      const victim = cluster.named('gateway gw-1');
+      const [has, other] = [targetOf(victim), targetOf(cluster.named('gateway gw-2'))];
+      const path = '/consumers/off-the-network/instances/c';
+      expect((await other.http('/v1/topics', { body: { name: 'off-the-network' } })).status).toBe(201);
+      expect((await other.http('/v1/topics/off-the-network/records', { body: ['one'] })).status).toBe(200);
+      const settings = { name: 'c', format: 'json', 'auto.offset.reset': 'earliest', 'enable.auto.commit': false };
+      expect((await has.http('/consumers/off-the-network', { body: settings })).status).toBe(200);
+      expect((await other.http(`${path}/subscription`, { body: { topics: ['off-the-network'] } })).status).toBe(204);
+      const read = async (): Promise<unknown[]> => {
+        const { status, json } = await other.http(`${path}/records?timeout=5000`);
+        return status === 200 ? json.map(({ value }: { value: unknown }) => value) : [status];
+      };
+      await expect.poll(read, { timeout: 60_000 }).toEqual(['one']);
+      await victim.disconnect();
+      try {
+        // The connection between the gateways is there as ever, and silent.
+        const startMs = performance.now();
+        expect(await other.http(`${path}/subscription`)).toMatchObject({
+          status: 503,
+          json: { code: 'CONSUMER_MOVED' },
+        });
+        expect(performance.now() - startMs).toBeLessThan(HTTP_CONSUMER_MOVE_MS + 5_000);
+        await expect.poll(read, { timeout: 60_000 }).toEqual(['one']);
+      } finally {
+        await victim.connect();
+      }
+      await expect.poll(async () => (await has.http(`${path}/subscription`)).status, { timeout: 60_000 }).toBe(200);
+      expect((await has.http(path, { method: 'DELETE' })).status).toBe(204);
     },
   );
 

@@ -44,7 +44,7 @@ type Outcome = 'passed' | 'failed' | 'skipped';
 
 let current: Workshop | undefined;
 
-if (values.list === true) for (const { name, title } of scenarios) console.log(`${name.padEnd(20)} ${title}`);
+if (values.list === true) for (const { name, title } of scenarios) console.log(`${name.padEnd(27)} ${title}`);
 else if (family === 'cluster' && !isInside && sandboxProblem() === undefined) {
   if (chosen.some(({ needs }) => needs.includes('etcd'))) await provideEtcd();
   process.exitCode = await runInside();

@@ -5,6 +5,13 @@ import { coordinatorKills } from './scenarios/coordinators.ts';
 import { descriptors } from './scenarios/descriptors.ts';
 import { fullDisk } from './scenarios/full-disk.ts';
 import { diskStall, syncErrorOnce } from './scenarios/gray-disks.ts';
+import {
+  groupCoordinatorIsolated,
+  groupCoordinatorKilled,
+  groupCoordinatorPaused,
+} from './scenarios/group-coordinators.ts';
+import { membersKilled, membersPaused, staticDuplicate } from './scenarios/group-members.ts';
+import { topicsAppear } from './scenarios/group-topics.ts';
 import { killAtRandom } from './scenarios/kill.ts';
 import {
   halfOpen,
@@ -74,6 +81,13 @@ const cluster: readonly Scenario[] = [
   oldDisk,
   oldDiskFirst,
   coordinatorKills,
+  membersKilled,
+  membersPaused,
+  staticDuplicate,
+  groupCoordinatorKilled,
+  groupCoordinatorPaused,
+  groupCoordinatorIsolated,
+  topicsAppear,
 ];
 
 /** All scenarios, in the order in which they run. */

@@ -6,6 +6,7 @@ import { http } from '../cluster/http-client.ts';
 import type { Answer } from '../cluster/http-client.ts';
 import { nameOf } from './cluster.ts';
 import type { Cluster, Driver, Service } from './cluster.ts';
+import { consumerScenarios } from './consumer-scenarios.ts';
 import { brokenPromises, SteadyLoad } from './steady-load.ts';
 
 /** Two gateways, and brokers for three replicas of each partition: everybody can do without one of them. */
@@ -194,6 +195,7 @@ export function clusterScenarios<S extends Service>(
     },
   );
 
+  consumerScenarios(() => ({ cluster, disturb }));
   more(() => ({ cluster, disturb }));
 
   test(

@@ -65,7 +65,12 @@ function wordsOf(kind: ServiceKind, id: string, host: string): string[] {
         `--data-dir=${DATA}`,
       ];
     case 'gateway':
-      return [...common, coordinators, `--http-listen=0.0.0.0:${PORTS.gateway.http}`];
+      return [
+        ...common,
+        coordinators,
+        `--http-listen=0.0.0.0:${PORTS.gateway.http}`,
+        `--peer-advertise=${host}:${PORTS.gateway.http}`,
+      ];
   }
 }
 

@@ -12,12 +12,14 @@ interface Asked {
 /** A client of Kafka's protocol that sends what it is told, as often as it is told. */
 export class KafkaConnection {
   readonly #socket: Socket;
+  readonly #clientId: string;
   readonly #asked: Asked[] = [];
   #received = Buffer.alloc(0);
   #correlationId = 0;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, clientId: string) {
     this.#socket = socket;
+    this.#clientId = clientId;
     socket.on('data', (chunk) => this.#take(chunk));
     socket.on('error', () => undefined);
     socket.once('close', () => {
@@ -26,11 +28,11 @@ export class KafkaConnection {
   }
 
   /** @throws Error (as a rejection) when nobody listens there */
-  static open(address: string): Promise<KafkaConnection> {
+  static open(address: string, clientId = 'test'): Promise<KafkaConnection> {
     return new Promise((resolve, reject) => {
       const socket = connect({ ...splitAddress(address), noDelay: true });
       socket.once('error', reject);
-      socket.once('connect', () => resolve(new KafkaConnection(socket)));
+      socket.once('connect', () => resolve(new KafkaConnection(socket, clientId)));
     });
   }
 
@@ -49,9 +51,14 @@ export class KafkaConnection {
       };
       this.#asked.push({ take, fail: reject });
     });
-    for (const part of requestFrame(api, version, { correlationId, clientId: 'test' }, request))
+    for (const part of requestFrame(api, version, { correlationId, clientId: this.#clientId }, request))
       this.#socket.write(part);
     return answer;
+  }
+
+  /** Whoever asks here is not answered. */
+  get isClosed(): boolean {
+    return this.#socket.destroyed;
   }
 
   close(): void {

@@ -4,6 +4,7 @@ import type { Verdict } from '../faults/history.ts';
 import { joinVerdicts } from '../faults/scenario.ts';
 import type { FloodResult } from './flood.ts';
 import type { Acknowledged, LoadResult } from './load-tally.ts';
+import type { ConsumersResult } from './rest-consumers.ts';
 import type { Release } from './release.ts';
 import { ROOT, run, Running } from './tools.ts';
 
@@ -15,12 +16,18 @@ const FILES = [
   'kubernetes/kafka-load.ts',
   'kubernetes/kafka-writer.ts',
   'kubernetes/load-tally.ts',
+  'kubernetes/rest-consumers.ts',
+  'cluster/http-client.ts',
+  'harness/group-ledger.ts',
+  'harness/http-group.ts',
   'harness/kafka-connection.ts',
   'faults/history.ts',
 ];
 /** A place from which Node finds the packages that the image's broker has. */
 const TEST = '/weir/services/broker/test';
 
+/** More than there are consumers. */
+const CONSUMERS_PARTITIONS = 8;
 /** Between two requests of a writer. */
 const PACE_MS = 20;
 /** For so long a gateway tries again, and a Kafka client that does so as well. */
@@ -35,6 +42,16 @@ export interface PartitionState {
   readonly leader: number;
   readonly replicas: readonly number[];
   readonly isr: readonly number[];
+}
+
+/** Consumers over HTTP, and who writes what they read, in the client's pod. */
+export interface ConsumersLoad {
+  /** Where gateways are now, as host:port: the first call begins with them. */
+  tell(addresses: readonly string[]): void;
+  /** Resolves once every reader was given records by each of those, after they were told. */
+  served(): Promise<void>;
+  /** All that was written is read, and the consumers are deleted. */
+  finish(): Promise<ConsumersResult>;
 }
 
 /** What security the restricted standard wants of every pod. */
@@ -114,6 +131,27 @@ export class ClientPod {
         const { ok, stdout, stderr } = await running.finish();
         if (!ok) throw new Error(`the flood ended: ${stderr.trim()}`);
         return JSON.parse(stdout) as FloodResult;
+      },
+    };
+  }
+
+  /** Groups of consumers over HTTP that read a topic of their own, which is created. */
+  consumers(topic: string): ConsumersLoad {
+    this.createTopic(topic, CONSUMERS_PARTITIONS);
+    const words = ['--namespace', this.#release.namespace, 'exec', '-i', POD, '--'];
+    const script = [`${TEST}/kubernetes/rest-consumers.ts`, '--url', this.#url, '--topic', topic];
+    const running = new Running('kubectl', [...words, 'node', ...script]);
+    let told = 0;
+    return {
+      tell(addresses) {
+        told++;
+        running.tell(JSON.stringify(addresses));
+      },
+      served: () => running.until(`served ${told}`),
+      async finish() {
+        const { ok, stdout, stderr } = await running.finish();
+        if (!ok) throw new Error(`the consumers ended: ${stderr.trim()}`);
+        return JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as ConsumersResult;
       },
     };
   }

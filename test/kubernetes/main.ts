@@ -9,6 +9,7 @@ import { ensureEtcdImage, etcdImageWords } from './etcd-image.ts';
 import { Release } from './release.ts';
 import type { Step, StepContext } from './step.ts';
 import { brokerKilled, brokerLost } from './steps/brokers.ts';
+import { restConsumers } from './steps/consumers.ts';
 import { coordinatorKilled, coordinatorsRolled } from './steps/coordinators.ts';
 import { deletePods, rolloutRestart, upgrade } from './steps/disruptions.ts';
 import { etcdDeleted, etcdLost, etcdRestored } from './steps/etcd.ts';
@@ -29,6 +30,7 @@ const steps: readonly Step[] = [
   deletePods,
   upgrade,
   rolloutRestart,
+  restConsumers,
   brokerKilled,
   brokerLost,
   coordinatorKilled,

@@ -10,6 +10,8 @@ export interface Pod {
   readonly name: string;
   readonly uid: string;
   readonly node: string;
+  /** Empty while it has none. */
+  readonly address: string;
   readonly ready: boolean;
   readonly restarts: number;
   /** Whether a container was ended for its memory. */
@@ -130,6 +132,7 @@ interface PodObject {
   readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string };
   readonly spec: { readonly nodeName?: string };
   readonly status: {
+    readonly podIP?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
     readonly containerStatuses?: readonly {
       readonly restartCount: number;
@@ -145,6 +148,7 @@ function podOf({ metadata, spec, status }: PodObject): Pod {
     name: metadata.name,
     uid: metadata.uid,
     node: spec.nodeName ?? '',
+    address: status.podIP ?? '',
     ready: isReady && metadata.deletionTimestamp === undefined,
     restarts: containers.reduce((sum, { restartCount }) => sum + restartCount, 0),
     oomKilled: containers.some(({ lastState }) => lastState?.terminated?.reason === 'OOMKilled'),

@@ -41,19 +41,42 @@ export function run(program: string, args: readonly string[], input?: string): s
 export class Running {
   readonly #child: ChildProcess;
   readonly #ended: Promise<Ended>;
+  #stdout = '';
+  /** Who waits for more output, or the end. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(program: string, args: readonly string[]) {
     this.#child = spawn(program, args, { stdio: 'pipe' });
-    let stdout = '';
     let stderr = '';
-    this.#child.stdout!.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    this.#child.stdout!.on('data', (chunk: Buffer) => {
+      this.#stdout += chunk.toString();
+      this.#wake();
+    });
     this.#child.stderr!.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     this.#ended = new Promise((resolve, reject) => {
       this.#child.once('error', reject);
-      this.#child.once('close', (code) => resolve({ ok: code === 0, stdout, stderr }));
+      this.#child.once('close', (code) => {
+        resolve({ ok: code === 0, stdout: this.#stdout, stderr });
+        this.#wake();
+      });
     });
     // Whoever waits hears of it; nobody need be waiting when it happens.
     this.#ended.catch(() => undefined);
+  }
+
+  /** Puts a line on its standard input. */
+  tell(line: string): void {
+    this.#child.stdin!.write(`${line}\n`);
+  }
+
+  /** Waits until it has printed a line. @throws Error (as a rejection) when it ends first */
+  async until(line: string): Promise<void> {
+    while (!this.#stdout.split('\n').includes(line)) {
+      if (this.#child.exitCode !== null)
+        throw new Error(`it ended before "${line}": ${(await this.#ended).stderr.trim()}`);
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
+      this.#waiting.clear();
+    }
   }
 
   /** Ends its standard input and waits for its end. */
@@ -66,6 +89,10 @@ export class Running {
   async interrupt(): Promise<Ended> {
     this.#child.kill('SIGINT');
     return this.#ended;
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
   }
 }
 

@@ -35,6 +35,13 @@ export const CONSUMER_MUTATIONS: readonly Mutation[] = [
     tests: TESTS,
   },
   {
+    name: 'a native consumer joins once more because a commit met the rebalance that it is in',
+    file: `${CLIENT}/group/group-member.ts`,
+    find: '        if (this.#isSyncing) return;\n',
+    replace: '',
+    tests: [`${CLIENT}/group/group-member.test.ts`],
+  },
+  {
     name: 'a cooperative leader gives out what another one still reads',
     file: `${CLIENT}/group/sticky-assignor.ts`,
     find: 'return withoutMoving(subscribers, sharing.assignment);',

@@ -58,6 +58,13 @@ export const GROUP_MUTATIONS: readonly Mutation[] = [
     tests: [`${GROUP}/join-group.test.ts`],
   },
   {
+    name: 'a commit of a static member is taken while another process is about to have its place',
+    file: `${GROUP}/classic-group.ts`,
+    find: "    if (write?.kind === 'replacement' && write.replacement.oldId === member.id) return 'COORDINATOR_NOT_AVAILABLE';\n",
+    replace: '',
+    tests: [`${GROUP}/join-group.test.ts`],
+  },
+  {
     name: 'a joining phase that was not told is loaded as a stable group',
     file: `${GROUP}/load-group.ts`,
     find: 'const isUnassigned = [...members].every(({ assignment }) => assignment.length === 0);',

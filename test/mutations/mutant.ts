@@ -3,7 +3,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Mutation, SeedBudget } from './mutation.ts';
+import { changesOf } from './mutation.ts';
+import type { Change, Mutation, SeedBudget } from './mutation.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** What the tests of most mutated packages need. */
@@ -52,7 +53,11 @@ class Copy {
    *
    * @throws Error when the place is not there exactly once: then the table is older than the code
    */
-  mutate({ name, file, find, replace }: Mutation): void {
+  mutate(mutation: Mutation): void {
+    for (const change of changesOf(mutation)) this.#change(mutation.name, change);
+  }
+
+  #change(name: string, { file, find, replace }: Change): void {
     const path = join(this.#directory, file);
     const text = readFileSync(path, 'utf8');
     const times = text.split(find).length - 1;

@@ -1,6 +1,7 @@
 import { CONSUMER_MUTATIONS } from './consumer-mutations.ts';
 import { COORDINATOR_MUTATIONS } from './coordinator-mutations.ts';
 import { GROUP_MUTATIONS } from './group-mutations.ts';
+import { GROUP_SEED_MUTATIONS } from './group-seed-mutations.ts';
 import { LOG_MUTATIONS } from './log-mutations.ts';
 import type { Mutation } from './mutation.ts';
 import { REPLICATION_MUTATIONS } from './replication-mutations.ts';
@@ -11,5 +12,6 @@ export const MUTATIONS: readonly Mutation[] = [
   ...REPLICATION_MUTATIONS,
   ...COORDINATOR_MUTATIONS,
   ...GROUP_MUTATIONS,
+  ...GROUP_SEED_MUTATIONS,
   ...CONSUMER_MUTATIONS,
 ];

@@ -1,6 +1,13 @@
 import type { BrokerOutcome } from './brokers/simulate.ts';
 import type { Outcome } from './simulation.ts';
-import { BROKER_SOMETIMES, PENDING_SOMETIMES, RARE_SOMETIMES, Sometimes, SOMETIMES } from './sometimes.ts';
+import {
+  BROKER_SOMETIMES,
+  GROUP_SOMETIMES,
+  PENDING_SOMETIMES,
+  RARE_SOMETIMES,
+  Sometimes,
+  SOMETIMES,
+} from './sometimes.ts';
 
 type AnyOutcome = Outcome | BrokerOutcome;
 
@@ -67,7 +74,7 @@ export class Report {
     }
     const listed = [
       ...(seeds > brokers.seeds ? SOMETIMES : []),
-      ...(brokers.seeds > 0 ? [...BROKER_SOMETIMES, ...RARE_SOMETIMES] : []),
+      ...(brokers.seeds > 0 ? [...BROKER_SOMETIMES, ...GROUP_SOMETIMES, ...RARE_SOMETIMES] : []),
     ];
     for (const what of new Set(listed)) console.log(`${String(this.sometimes.of(what)).padStart(9)}  ${what}`);
     for (const [what, why] of brokers.seeds > 0 ? Object.entries(PENDING_SOMETIMES) : [])

@@ -73,6 +73,23 @@ export const BROKER_SOMETIMES = [
   'a partition was made with a replica on a broker that was away',
 ] as const;
 
+/** The same of consumer groups, in runs of brokers that have some. */
+export const GROUP_SOMETIMES = [
+  'a coordinator took over a group that has members',
+  'a coordinator took over a group in the middle of a rebalance',
+  'a group was asked for while it was loaded',
+  'a commit of an earlier generation was refused',
+  'a commit of who is no member was refused',
+  'a commit came after a later one of its generation',
+  'a member left whose owner took nothing',
+  'somebody set back what an empty group had committed',
+  'a static member came back without a rebalance',
+  'a static member that leads came back',
+  'a static member was fenced by another one',
+  'a topic that a group reads got a partition',
+  'a topic came that a pattern matches',
+] as const;
+
 /** What is met once in a hundred seeds of the brokers, or less: `npm run sim` counts it, and `npm test` has no time for it. */
 export const RARE_SOMETIMES = ['the journal gave back what a log had lost'] as const;
 
@@ -82,7 +99,11 @@ export const PENDING_SOMETIMES = {
   'a partition was moved to other brokers': 'there is no reassignment',
 } as const;
 
-export type Sometime = (typeof SOMETIMES)[number] | (typeof BROKER_SOMETIMES)[number] | (typeof RARE_SOMETIMES)[number];
+export type Sometime =
+  | (typeof SOMETIMES)[number]
+  | (typeof BROKER_SOMETIMES)[number]
+  | (typeof GROUP_SOMETIMES)[number]
+  | (typeof RARE_SOMETIMES)[number];
 
 /** How often each was met. */
 export class Sometimes {

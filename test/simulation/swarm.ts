@@ -56,8 +56,16 @@ export interface ClusterSwarm {
   /** Nothing happens but that coordinators change, one at a time: no session is lost. */
   readonly isOrderly: boolean;
   readonly coordinators: number;
+  /** What `__consumer_offsets` is created with, by whoever looks for a group first. */
+  readonly offsetsTopic?: OffsetsTopicSwarm;
   readonly network: NetworkSwarm;
   readonly store: StoreSwarm;
+}
+
+/** Where consumer groups are kept. */
+export interface OffsetsTopicSwarm {
+  readonly partitions: number;
+  readonly replicationFactor: number;
 }
 
 /** Everything that a seed of the coordinators draws. */

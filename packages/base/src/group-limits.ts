@@ -87,6 +87,8 @@ export const HTTP_CONSUMER_EXPIRED_MS = 10 * 60_000;
 /** A request waits so long for a consumer whose gateway cannot be reached: until that one's session is over, and a moment. */
 export const HTTP_CONSUMER_MOVE_MS = SESSION_TIMEOUT_MS + 4_000;
 export const HTTP_CONSUMER_MOVE_RETRY_MS = 200;
+/** How often a gateway looks whether those are there that it has passed requests on to. */
+export const HTTP_CONSUMER_OWNER_CHECK_MS = 1_000;
 /** How often a gateway looks for consumers whose gateways are gone, and that nobody calls. */
 export const HTTP_CONSUMER_SWEEP_MS = 60_000;
 /** A gateway that answers a request for another one with more, or says nothing for so long, is given up. */
@@ -96,6 +98,8 @@ export const HTTP_FORWARD_IDLE_MS = READ_WAIT_MS_MAX + 15_000;
 export const HTTP_CONSUMER_WAIT_MS = 1_000;
 /** Of a group's id and of a consumer's name in a path. */
 export const HTTP_CONSUMER_NAME_CHARS_MAX = 255;
+/** Seeks that are stored of one; of more, the oldest are not. */
+export const HTTP_CONSUMER_SEEKS_MAX = 1_000;
 /** Partitions in one call about a consumer. */
 export const HTTP_CONSUMER_PLACES_MAX = 10_000;
 
@@ -106,6 +110,8 @@ export const OFFSET_METADATA_BYTES_MAX = 4 * KIB;
 export const OFFSETS_RETENTION_MS = 7 * 24 * 60 * 60_000;
 /** How often offsets are looked at for that. */
 export const OFFSETS_RETENTION_CHECK_MS = 10 * 60_000;
+/** Offsets whose tombstones are written together: they fit a batch whatever their names are. */
+export const OFFSETS_FORGOTTEN_TOGETHER_MAX = 1_000;
 /** Groups of one partition of the topic; a group more is refused. */
 export const GROUPS_PER_SHARD_MAX = 10_000;
 

@@ -5,6 +5,7 @@ import { clientWorld } from '@weir/runtime/client-world.ts';
 import type { RecordHistory, SeenRecord } from '../../simulation/checks/record-history.ts';
 import { partitionName } from '../history.ts';
 import type { LoadTopic } from '../load.ts';
+import { textOfRecord } from '../record-text.ts';
 
 const CREDIT_BYTES = 1_000_000;
 const AGAIN_MS = 200;
@@ -85,16 +86,6 @@ export class FollowingReader {
 /** The records of whole batches, from an offset on. */
 export function recordsIn(batches: Buffer, from = 0): SeenRecord[] {
   const records: SeenRecord[] = [];
-  readRecords(
-    batches,
-    ({ offset, value }) => void records.push({ offset, value: value === null ? '' : textOf(value) }),
-    from,
-  );
+  readRecords(batches, ({ offset, value }) => void records.push({ offset, value: textOfRecord(value) }), from);
   return records;
-}
-
-/** The gateway stores JSON text: what it was given is in quotes. */
-function textOf(value: Uint8Array): string {
-  const text = Buffer.from(value).toString();
-  return text.startsWith('"') ? (JSON.parse(text) as string) : text;
 }

@@ -35,6 +35,8 @@ interface Target {
   readonly coordinators: readonly string[];
   readonly gatewayUrl: string;
   readonly topic: LoadTopic;
+  /** What the names of its producers and readers begin with. */
+  readonly name: string;
 }
 
 /**
@@ -60,15 +62,15 @@ export class Lanes {
     this.#random = random;
     const { coordinators, topic } = target;
     const clientOf = (name: string): Client => new Client({ coordinators, name }, clientWorld);
-    this.#clients = Array.from({ length: PRODUCERS }, (_, i) => clientOf(`producer-${i + 1}`));
+    this.#clients = Array.from({ length: PRODUCERS }, (_, i) => clientOf(this.#producer(i)));
     this.#readers = Array.from(
       { length: READERS },
-      (_, i) => new FollowingReader(`reader-${i + 1}`, { coordinators, topic, history }),
+      (_, i) => new FollowingReader(`${target.name}reader-${i + 1}`, { coordinators, topic, history }),
     );
     this.#acknowledgedMs = Array.from({ length: topic.partitions }, () => []);
     for (let partition = 0; partition < topic.partitions; partition++) {
       for (const [i, client] of this.#clients.entries())
-        this.#work.push(this.#produce(client, `producer-${i + 1}`, partition));
+        this.#work.push(this.#produce(client, this.#producer(i), partition));
     }
     this.#work.push(this.#postToGateway());
   }
@@ -98,6 +100,10 @@ export class Lanes {
     await Promise.all(this.#readers.map((reader) => reader.close()));
   }
 
+  #producer(i: number): string {
+    return `${this.#target.name}producer-${i + 1}`;
+  }
+
   async #produce(client: Client, producer: string, partition: number): Promise<void> {
     const { topic } = this.#target;
     let pending = 0;
@@ -123,7 +129,7 @@ export class Lanes {
     const { gatewayUrl, topic } = this.#target;
     for (let partition = 0; !this.#isOver; partition = (partition + 1) % topic.partitions) {
       await pause(PACE_MS);
-      const sends = this.#next('gateway', partition);
+      const sends = this.#next(`${this.#target.name}gateway`, partition);
       const url = `${gatewayUrl}/v1/topics/${topic.name}/records?partition=${partition}`;
       const body = sends.map(({ value }) => value);
       // Whatever else it answers, and no answer: nobody knows whether they are stored.

@@ -7,12 +7,15 @@ import { anomaliesIn } from '../../simulation/checks/records.ts';
 import type { ReplicaLog } from '../../simulation/checks/records.ts';
 import { RecordHistory } from '../../simulation/checks/record-history.ts';
 import { partitionName } from '../history.ts';
+import type { Group, Groups, GroupSpec } from '../groups/groups.ts';
 import type { LoadTopic } from '../load.ts';
 import type { Report, Scenario, ScenarioContext } from '../scenario.ts';
 import type { Need } from '../workshop.ts';
 import { FollowingReader } from './following-reader.ts';
-import { Lanes } from './lanes.ts';
-import type { Gaps } from './lanes.ts';
+import { checkGroups, FRESH_READER, judgeGroups, noteDeliveries, startGroups } from './group-trial.ts';
+import type { Gaps, Lanes } from './lanes.ts';
+import { LoadedTopics } from './loaded-topics.ts';
+import type { KnownTopic } from './loaded-topics.ts';
 import { Observer } from './observer.ts';
 import { readReplicas } from './replica-logs.ts';
 import { ReplicatedCluster } from './replicated-cluster.ts';
@@ -20,12 +23,13 @@ import type { Broker, Topology } from './replicated-cluster.ts';
 
 const TOPIC: LoadTopic = { name: 'records', partitions: 6 };
 const REPLICAS = 3;
+/** Members start, join, and get their parts. */
+const GROUPS_WITHIN_MS = 60_000;
 /** Records on every partition, before faults begin and after they are over. */
 const PROGRESS_RECORDS = 20;
 /** After the last fault: sessions end, logs are recovered, leaders are elected, clients try again. */
 const HEALED_WITHIN_MS = 60_000;
 const READ_WITHIN_MS = 30_000;
-const METADATA_WITHIN_MS = 30_000;
 const POLL_MS = 20;
 const ANOMALIES_SHOWN = 5;
 
@@ -38,6 +42,10 @@ export interface ClusterScenario {
   readonly flush?: 'commit' | 'interval';
   /** What was acknowledged may be lost: then only what was never true is an anomaly. */
   readonly mayLose?: boolean;
+  /** Of the topic. */
+  readonly partitions?: number;
+  /** Groups that read it, each all of it. */
+  readonly groups?: readonly GroupSpec[];
   /** Does its faults, and takes them back; nodes that it has ended run again at its end. */
   inject(trial: Trial): Promise<void>;
 }
@@ -62,8 +70,10 @@ export class Trial {
   readonly cluster: ReplicatedCluster;
   readonly random: Random;
   readonly report: Report;
-  readonly topic: LoadTopic & { readonly id: string };
+  readonly topic: KnownTopic;
   readonly lanes: Lanes;
+  readonly topics: LoadedTopics;
+  readonly groups: Groups;
   readonly history: RecordHistory;
   readonly observer: Observer;
   readonly #beganMs = performance.now();
@@ -72,13 +82,15 @@ export class Trial {
 
   constructor(
     { random, report }: Pick<ScenarioContext, 'random' | 'report'>,
-    parts: Pick<Trial, 'cluster' | 'topic' | 'lanes' | 'history' | 'observer'>,
+    parts: Pick<Trial, 'cluster' | 'topic' | 'lanes' | 'topics' | 'groups' | 'history' | 'observer'>,
   ) {
     this.random = random;
     this.report = report;
     this.cluster = parts.cluster;
     this.topic = parts.topic;
     this.lanes = parts.lanes;
+    this.topics = parts.topics;
+    this.groups = parts.groups;
     this.history = parts.history;
     this.observer = parts.observer;
   }
@@ -109,6 +121,28 @@ export class Trial {
     return this.cluster.broker(leader);
   }
 
+  /** The broker that coordinates a group, once there is one that is not among some. */
+  async coordinatorOf(group: Group, but: readonly Broker[] = []): Promise<Broker> {
+    let found = -1;
+    await this.until(`${group.id} has ${but.length === 0 ? 'a' : 'another'} coordinator`, () => {
+      found = this.groups.coordinatorId(group);
+      return found !== -1 && !but.some(({ id }) => id === found);
+    });
+    return this.cluster.broker(found);
+  }
+
+  /** Waits until those who run are all in their groups, and have all partitions. @throws Error (as a rejection) when that takes long */
+  async untilGroupsSettled(groups = this.groups.all): Promise<void> {
+    const unsettled = await this.groups.untilSettled(HEALED_WITHIN_MS, groups);
+    if (unsettled !== undefined) throw new Error(`not within ${HEALED_WITHIN_MS / 1_000} s: ${unsettled}`);
+  }
+
+  /** Waits until groups have committed further in every partition. @throws Error (as a rejection) when that takes long */
+  async untilGroupsProgress(groups = this.groups.all): Promise<void> {
+    const stuck = await this.groups.untilProgress(HEALED_WITHIN_MS, groups);
+    if (stuck !== undefined) throw new Error(`not within ${HEALED_WITHIN_MS / 1_000} s: ${stuck}`);
+  }
+
   /** The number of partitions that a broker leads. */
   ledBy({ id }: Broker): number {
     return this.observer.partitions.filter(({ leader }) => leader === id).length;
@@ -127,7 +161,7 @@ export class Trial {
   }
 
   /** Waits until some more records were acknowledged on some partitions, all when left out. */
-  async untilProgress(partitions = this.observer.partitions.map(({ index }) => index)): Promise<void> {
+  async untilProgress(partitions = Array.from({ length: this.topic.partitions }, (_, i) => i)): Promise<void> {
     const enough = new Map(partitions.map((i) => [i, this.lanes.acknowledgedOn(i) + PROGRESS_RECORDS]));
     await this.until('records are acknowledged', () =>
       [...enough].every(([partition, count]) => this.lanes.acknowledgedOn(partition) >= count),
@@ -157,15 +191,19 @@ async function run(scenario: ClusterScenario, context: ScenarioContext): Promise
   });
   const observer = new Observer(cluster.coordinatorAddresses, TOPIC);
   workshop.cleanups.add('closing the observer', () => observer.close());
-  const topic = await createTopic(observer, scenario.flush ?? 'commit');
   const history = new RecordHistory();
-  const target = { coordinators: cluster.coordinatorAddresses, gatewayUrl: cluster.gatewayUrl, topic };
-  const lanes = new Lanes(target, history, random);
-  workshop.cleanups.add('ending the load', () => lanes.stop());
-  workshop.cleanups.add('ending the readers', () => lanes.stopReading());
-  const trial = new Trial(context, { cluster, topic, lanes, history, observer });
+  const { client } = observer;
+  const target = { coordinators: cluster.coordinatorAddresses, gatewayUrl: cluster.gatewayUrl };
+  const topics = new LoadedTopics({ client, target, flush: scenario.flush ?? 'commit', history, random });
+  workshop.cleanups.add('ending the load', () => topics.stop());
+  workshop.cleanups.add('ending the readers', () => topics.stopReading());
+  const loaded = await topics.create({ ...TOPIC, partitions: scenario.partitions ?? TOPIC.partitions });
+  const groups = startGroups(scenario.groups ?? [], { cluster, workshop, client, topics: () => topics.all });
+  const trial = new Trial(context, { cluster, ...loaded, topics, groups, history, observer });
   await trial.untilInSync();
   await trial.untilProgress();
+  const unsettled = await groups.untilSettled(GROUPS_WITHIN_MS);
+  if (unsettled !== undefined) throw new Error(`the groups do not come about: ${unsettled}`);
 
   await scenario.inject(trial);
 
@@ -181,9 +219,13 @@ async function run(scenario: ClusterScenario, context: ScenarioContext): Promise
   report.check(goesOn === undefined, 'records are acknowledged on every partition again', goesOn);
   const { faults, all } = trial.gaps();
   report.progress('waiting for the last outcomes');
-  await lanes.stop();
+  await topics.stop();
+  const committed = await checkGroups(trial);
   const logs = await readAll(trial, target);
+  const members = groups.histories();
+  noteDeliveries(history, members);
   judge(trial, scenario, logs);
+  judgeGroups(trial, { members, committed, mayLose: scenario.mayLose === true });
   const counts = [
     `${history.acknowledgedCount} acknowledged`,
     `longest without one ${inSeconds(faults.oneMs)} on a partition and ${inSeconds(faults.anyMs)} on all during the faults`,
@@ -197,22 +239,16 @@ async function run(scenario: ClusterScenario, context: ScenarioContext): Promise
   report.summary = counts.join(', ');
 }
 
-async function createTopic({ client }: Observer, flush: string): Promise<LoadTopic & { readonly id: string }> {
-  await client.ready(METADATA_WITHIN_MS);
-  const [made] = await client.createTopics([{ ...TOPIC, replicationFactor: REPLICAS, configs: { flush } }]);
-  if (made?.refusal !== undefined) throw new Error(`the topic was not created: ${made.refusal.message}`);
-  return { ...TOPIC, id: (await client.awaitTopic(TOPIC.name)).id };
-}
-
 /** A reader that was not there before reads everything, and then every replica's log is looked at. */
 async function readAll(
-  { cluster, topic, history, lanes, report }: Trial,
+  { cluster, topics, history, report }: Trial,
   { coordinators }: { readonly coordinators: readonly string[] },
 ): Promise<readonly ReplicaLog[]> {
-  const fresh = new FollowingReader('fresh reader', { coordinators, topic, history });
-  const behind = await fresh.untilAtEnd(READ_WITHIN_MS);
-  report.check(behind === undefined, 'a fresh reader reads everything', behind);
-  await Promise.all([fresh.close(), lanes.stopReading()]);
+  const fresh = topics.all.map((topic) => new FollowingReader(FRESH_READER, { coordinators, topic, history }));
+  const behind = await Promise.all(fresh.map((reader) => reader.untilAtEnd(READ_WITHIN_MS)));
+  const first = behind.find((problem) => problem !== undefined);
+  report.check(first === undefined, 'a fresh reader reads everything', first);
+  await Promise.all([...fresh.map((reader) => reader.close()), topics.stopReading()]);
   report.progress('stopping the brokers, reading their logs');
   const endings = await Promise.all(cluster.brokers.map((broker) => broker.stop()));
   const codes = endings.map((ending) => ending?.code ?? ending?.signal ?? 'not running');
@@ -221,9 +257,11 @@ async function readAll(
     'all brokers stop in order',
     codes.join(' '),
   );
-  const { logs, differences } = readReplicas(cluster.brokers, topic);
+  const read = topics.all.map((topic) => readReplicas(cluster.brokers, topic));
+  const [logs, differences] = [read.flatMap((one) => one.logs), read.flatMap((one) => one.differences)];
+  const replicas = REPLICAS * topics.all.reduce((sum, { partitions }) => sum + partitions, 0);
   report.check(differences.length === 0, 'all replicas have the same bytes', differences.join('; '));
-  report.check(logs.length === topic.partitions * REPLICAS, 'every replica has a log', `${logs.length} logs`);
+  report.check(logs.length === replicas, 'every replica has a log', `${logs.length} logs`);
   return logs;
 }
 

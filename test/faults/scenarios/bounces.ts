@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { onCluster } from '../cluster/trial.ts';
+import { ONE_GROUP } from '../groups/usual-groups.ts';
 
 const BOUNCES = 5;
 
@@ -7,6 +8,7 @@ const BOUNCES = 5;
 export const cleanBounces = onCluster({
   name: 'clean-bounces',
   title: `1: the leader is stopped (SIGTERM) and started again, ${BOUNCES} times`,
+  groups: ONE_GROUP,
   async inject(trial) {
     for (let i = 0; i < BOUNCES; i++) {
       const leader = await trial.leaderOf(i % trial.topic.partitions);
@@ -26,6 +28,7 @@ export const cleanBounces = onCluster({
 export const hardBounces = onCluster({
   name: 'hard-bounces',
   title: `2: kill -9 of the leader, started again, ${BOUNCES} times`,
+  groups: ONE_GROUP,
   async inject(trial) {
     for (let i = 0; i < BOUNCES; i++) {
       const leader = await trial.leaderOf(i % trial.topic.partitions);
@@ -45,6 +48,7 @@ export const hardBounces = onCluster({
 export const killAll = onCluster({
   name: 'kill-all',
   title: '3: kill -9 of all brokers at once, three times',
+  groups: ONE_GROUP,
   async inject(trial) {
     const { brokers } = trial.cluster;
     for (let i = 0; i < 3; i++) {

@@ -4,6 +4,7 @@ import type { Random } from '@weir/base/random.ts';
 import type { Place } from '../cluster/network.ts';
 import { onCluster } from '../cluster/trial.ts';
 import type { Trial } from '../cluster/trial.ts';
+import { ONE_GROUP } from '../groups/usual-groups.ts';
 
 /** Long enough for sessions, leases and lagging followers to be given up. */
 const LONG_MS = REPLICA_LAG_TIME_MAX_MS + 8_000;
@@ -15,6 +16,7 @@ const STORM_MS = 15_000;
 export const isolatedLeader = onCluster({
   name: 'isolated-leader',
   title: '8: a leader is cut off from its followers, not from the coordinator and clients',
+  groups: ONE_GROUP,
   async inject(trial) {
     const { network } = trial.cluster;
     const leader = await trial.leaderOf(0);
@@ -45,6 +47,7 @@ export const isolatedLeader = onCluster({
 export const leaderWithoutCoordinator = onCluster({
   name: 'no-coordinator',
   title: '9: a leader is cut off from the coordinator alone',
+  groups: ONE_GROUP,
   async inject(trial) {
     const { network } = trial.cluster;
     for (let i = 0; i < 2; i++) {

@@ -1,10 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { onCluster } from '../cluster/trial.ts';
+import { ONE_GROUP } from '../groups/usual-groups.ts';
 
 /** A leader that stands still while others take its place, and goes on as if nothing had been. */
 export const zombieLeader = onCluster({
   name: 'zombie-leader',
   title: '7: the leader is paused (SIGSTOP) for longer than its session, three times',
+  groups: ONE_GROUP,
   async inject(trial) {
     for (let i = 0; i < 3; i++) {
       const leader = await trial.leaderOf(i);

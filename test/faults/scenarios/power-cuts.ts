@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { FLUSH_INTERVAL_MS, SESSION_TIMEOUT_MS } from '@weir/base/limits.ts';
 import { onCluster } from '../cluster/trial.ts';
 import type { Trial } from '../cluster/trial.ts';
+import { ONE_GROUP } from '../groups/usual-groups.ts';
 
 const CUTS = 3;
 /** Sessions end, and what is written meanwhile is much more than what is not synced. */
@@ -28,6 +29,7 @@ export const powerOneInterval = onCluster({
 export const powerAll = onCluster({
   name: 'power-all',
   title: `4: the power of all brokers fails at once, ${CUTS} times; flush=commit`,
+  groups: ONE_GROUP,
   topology: { disks: 'loop' },
   inject: cutAll,
 });

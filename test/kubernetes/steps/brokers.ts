@@ -1,6 +1,7 @@
 import { deleteAtOnce, endOnTheSpot } from '../end-on-the-spot.ts';
 import { underSteadyLoad } from '../loads.ts';
 import type { Step, StepContext } from '../step.ts';
+import { judgeConsumers, serving } from './consumers.ts';
 
 /** What the chart's defaults give a topic. */
 const REPLICAS = 3;
@@ -10,14 +11,17 @@ const SILENT_MS_MAX = 15_000;
 /** A broker that dies is led away from, and who produces only waits for that. */
 export const brokerKilled: Step = {
   name: 'broker-killed',
-  title: 'a broker ends on the spot, then the pod of one is deleted at once, under load over HTTP and Kafka',
+  title:
+    'a broker ends on the spot, then the pod of one is deleted at once, under load over HTTP and Kafka, and groups read',
   async run(context) {
     const { release, client, report } = context;
     const ways = [
       ['its process ended on the spot', endOnTheSpot],
       ['its pod was deleted at once', deleteAtOnce],
     ] as const;
-    for (const [what, kill] of ways) {
+    for (const [i, [what, kill]] of ways.entries()) {
+      const consumers = client.consumers(`read-over-brokers-${i}`);
+      await serving(consumers, release);
       const { leader } = client.partitions()[0]!;
       const pod = `${release.name}-broker-${leader}`;
       const { silentMs } = await underSteadyLoad(
@@ -25,10 +29,12 @@ export const brokerKilled: Step = {
         async () => {
           kill(pod, release);
           await restored(context);
+          await serving(consumers, release);
         },
         'try again',
       );
       checkSilence(context, silentMs, `${pod} led, and ${what}`);
+      judgeConsumers(context, await consumers.finish(), what);
       report.verdict(client.judge(), `after ${what}`);
     }
   },

@@ -2,6 +2,7 @@ import type { Partition } from '@weir/broker/partition/partition.ts';
 import type { SimulatedDisk } from '@weir/base/simulated-disk.ts';
 import { recordCountOf } from '@weir/records/batch-header.ts';
 import { readRecords } from '@weir/records/read-records.ts';
+import type { RecordView } from '@weir/records/record.ts';
 import { textOf } from './load-record.ts';
 import { batchesIn, segmentsOf } from './replica-log.ts';
 import type { StoredBatch } from './replica-log.ts';
@@ -12,6 +13,13 @@ interface CommittedRecord {
   readonly isTombstone: boolean;
   readonly text: string;
   readonly leaderEpoch: number;
+}
+
+/** Who reads what is committed of compacted partitions, in order, as soon as it is. */
+export interface CommitWatcher {
+  committed(partition: Partition, record: RecordView): void;
+  /** Something is, and nobody could look what. */
+  committedUnseen(partition: Partition): void;
 }
 
 /** Clocks of the wall are less apart than this: a tombstone that is to stay for longer stays for a whole run. */
@@ -31,9 +39,11 @@ export class CompactedPartition {
   /**
    * A leader has moved the high watermark.
    *
+   * @param watcher - is told of each record that is committed by that
    * @returns what is wrong
    */
-  advanced(disk: SimulatedDisk, { folder, highWatermark }: Partition): string | undefined {
+  advanced(disk: SimulatedDisk, partition: Partition, watcher: CommitWatcher): string | undefined {
+    const { folder, highWatermark } = partition;
     const from = this.#end;
     this.#end = highWatermark;
     for (const { batch, bytes } of storedFrom(disk, folder, from)) {
@@ -47,6 +57,7 @@ export class CompactedPartition {
         const said = { key, isTombstone: record.value === null, text: textOf(record), leaderEpoch };
         this.#records.set(record.offset, said);
         this.#lastOfKey.set(key, record.offset);
+        watcher.committed(partition, record);
       });
       const { sequence } = batch;
       const elsewhere = sequence === undefined ? undefined : this.#sequences.get(sequence);

@@ -5,6 +5,7 @@ import type { Coordinators } from '../cluster/coordinators.ts';
 import type { Chance } from '../engine/chance.ts';
 import type { Parts } from '../parts.ts';
 import type { BrokerMachine } from './machine.ts';
+import { leastInSync } from './swarm.ts';
 import type { BrokerSwarm } from './swarm.ts';
 
 /** Late transactions are done by then, and connections that nobody answers are given up. */
@@ -126,7 +127,7 @@ export class Liveness {
   /** A partition cannot do without a replica that the broker has taken out of service: that is for an operator to mend. */
   #isMissed(machine: BrokerMachine): boolean {
     const { history, swarm } = this.#parts;
-    const least = Math.max(...swarm.topics.map(({ minInSync }) => minInSync));
+    const least = leastInSync(swarm);
     for (const [topicId, index, { replicas, isr }] of history.partitions()) {
       const folder = `${topicId}-${index}`;
       if (!this.#isOffline(machine, folder)) continue;
@@ -168,7 +169,7 @@ export class Liveness {
   #isEnough(core: readonly BrokerMachine[]): boolean {
     const { history, swarm } = this.#parts;
     const ids = new Set(core.map(({ id }) => id));
-    const least = Math.max(...swarm.topics.map(({ minInSync }) => minInSync));
+    const least = leastInSync(swarm);
     for (const [, , partition] of history.partitions()) {
       const replicas = partition['replicas'] as readonly number[];
       const alive = replicas.filter((id) => ids.has(id)).length;

@@ -3,6 +3,7 @@ import { partitionKey } from '../checks/history.ts';
 import type { History, KeyWrite, Stored } from '../checks/history.ts';
 import type { Sometimes } from '../sometimes.ts';
 import { CompactedPartition } from './compacted-checks.ts';
+import type { CommitWatcher } from './compacted-checks.ts';
 import type { BrokerMachine } from './machine.ts';
 import { isSameBatch, ReplicaLog } from './replica-log.ts';
 import type { StoredBatch } from './replica-log.ts';
@@ -57,6 +58,7 @@ export class ReplicaChecks {
   readonly #violated: (what: string) => void;
   readonly #note: (what: string) => void;
   readonly #machines: readonly BrokerMachine[];
+  readonly #watcher: CommitWatcher;
   /** By folder. */
   readonly #committed = new Map<string, Committed>();
   /** By machine, then by folder. */
@@ -69,7 +71,9 @@ export class ReplicaChecks {
     readonly violated: (what: string) => void;
     readonly note: (what: string) => void;
     readonly machines: readonly BrokerMachine[];
+    readonly watcher: CommitWatcher;
   }) {
+    this.#watcher = options.watcher;
     this.#history = options.history;
     this.#sometimes = options.sometimes;
     this.#violated = options.violated;
@@ -172,6 +176,11 @@ export class ReplicaChecks {
     return this.#committedOf(folder).isUnclean;
   }
 
+  /** All that was ever committed of it lies below. */
+  committedEndOf(folder: string): number {
+    return this.#committedOf(folder).end;
+  }
+
   /** Where the log of a partition began at most. */
   startOffsetOf(folder: string): number {
     return this.#committedOf(folder).startOffset;
@@ -254,12 +263,14 @@ export class ReplicaChecks {
   }
 
   /** Nothing is expected of what a disk holds that rots, until somebody finds out; but it may lead. */
-  #lookAtRotten({ folder, leadership, highWatermark }: Partition): void {
+  #lookAtRotten(partition: Partition): void {
+    const { folder, leadership, highWatermark } = partition;
     const committed = this.#committedOf(folder);
     if (leadership === undefined || highWatermark <= committed.end) return;
     committed.end = highWatermark;
     committed.hasGaps = true;
     committed.compacted.advancedUnseen(highWatermark);
+    this.#watcher.committedUnseen(partition);
   }
 
   /** R1: one writer per epoch, and epochs never decrease along a log. */
@@ -337,7 +348,7 @@ export class ReplicaChecks {
       }
     }
     if (partition.topic.settings.compacts) {
-      const problem = committed.compacted.advanced(machine.disk, partition);
+      const problem = committed.compacted.advanced(machine.disk, partition, this.#watcher);
       if (problem !== undefined) this.#wrong('R2', machine, partition, problem);
       committed.end = highWatermark;
       if (stored !== undefined) this.#candidates(folder, stored);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { failureOf } from '../report.ts';
-import { BROKER_SOMETIMES, Sometimes } from '../sometimes.ts';
+import { BROKER_SOMETIMES, GROUP_SOMETIMES, Sometimes } from '../sometimes.ts';
 import { simulateBrokers } from './simulate.ts';
 
 /** Of `npm test`, what other seeds take each time. */
@@ -25,7 +25,8 @@ test('a seed of the brokers takes the same course each time, and another seed an
 
 test('everything that has to be met of brokers is met within a few seeds, and all that has to hold holds', async () => {
   const met = new Sometimes();
-  const missing = (): readonly string[] => BROKER_SOMETIMES.filter((what) => met.of(what) === 0);
+  const missing = (): readonly string[] =>
+    [...BROKER_SOMETIMES, ...GROUP_SOMETIMES].filter((what) => met.of(what) === 0);
   for (let seed = 1; seed <= FIXED_SEEDS || (missing().length > 0 && seed <= FIXED_SEEDS_MAX); seed++) {
     expect(await failureIn(seed, met)).toBeUndefined();
   }

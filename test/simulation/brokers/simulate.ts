@@ -1,3 +1,4 @@
+import { isInternalTopic } from '@weir/base/ids.ts';
 import { RecordHistory } from '../checks/record-history.ts';
 import { anomaliesIn } from '../checks/records.ts';
 import type { ReplicaLog } from '../checks/records.ts';
@@ -6,6 +7,7 @@ import type { NetworkWatcher } from '../engine/network.ts';
 import type { Sometimes } from '../sometimes.ts';
 import { setStage } from '../stage.ts';
 import type { Stage, StageOutcome } from '../stage.ts';
+import { Groups } from '../groups/groups.ts';
 import { BrokerFaults } from './faults.ts';
 import { IdempotentProducer } from './idempotent-producer.ts';
 import { CALM_MS, CONVERGED_MS, Liveness } from './liveness.ts';
@@ -79,6 +81,7 @@ function refusalsOfIsr(sometimes: () => Sometimes): NetworkWatcher {
 
 class BrokerCluster {
   readonly replicas: ReplicaChecks;
+  readonly #groups: Groups;
   readonly #stage: Stage<BrokerSwarm>;
   readonly #machines: readonly BrokerMachine[];
   readonly #history = new RecordHistory();
@@ -101,6 +104,7 @@ class BrokerCluster {
           wiped: (machine) => this.replicas.wiped(machine),
           logged: (machine, line) => {
             logged(machine, line, parts);
+            this.#groups.logged(line);
             if (line.message.startsWith('compaction: '))
               this.replicas.compacted(machine, String(line.facts['partition']));
           },
@@ -108,7 +112,9 @@ class BrokerCluster {
     );
     const { violated, trace, scheduler } = ground;
     const note = (what: string): void => trace.note(scheduler.nowMs, what);
-    this.replicas = new ReplicaChecks({ history, sometimes, violated, note, machines: this.#machines });
+    const machines = this.#machines;
+    this.#groups = new Groups(parts, { machines, replicas: () => this.replicas, history: this.#history });
+    this.replicas = new ReplicaChecks({ history, sometimes, violated, note, machines, watcher: this.#groups });
   }
 
   async run(): Promise<void> {
@@ -131,27 +137,32 @@ class BrokerCluster {
     for (let i = 0; i < idempotentProducers; i++) this.#producers.push(new IdempotentProducer(i, parts, load));
     for (let i = 1; i <= readers; i++) this.#readers.push(new Reader(`reader ${i}`, parts, load));
     const trimmer = new Trimmer(parts, load);
+    this.#groups.begin(load);
     const clients = [...this.#producers, ...this.#readers, trimmer];
     const readAll = (): void => this.#readAll(load);
     this.#faults = new BrokerFaults(parts, { coordinators, machines: this.#machines, clients, readAll });
     await this.#pass(parts.swarm.safetyMs);
     if (failed()) return;
     this.#faults.stop();
+    this.#groups.stopFaults();
     const liveness = new Liveness(parts, { coordinators, machines: this.#machines });
     this.#liveness = liveness;
     liveness.heal();
     for (const { process } of clients) process.resume();
+    this.#groups.heal();
     await this.#pass(CALM_MS);
     for (const client of [...this.#producers, trimmer]) client.stop();
     liveness.bringBack();
     const fresh = new Reader('fresh reader', parts, { ...load, creditBytes: FRESH_CREDIT_BYTES });
     this.#readers.push(fresh);
+    const groups = this.#groups.liveness(() => liveness.waiting());
     const missing = (): string | undefined =>
-      liveness.missing() ?? fresh.behind(this.#unreadable()) ?? this.#unanswered();
+      liveness.missing() ?? fresh.behind(this.#unreadable()) ?? this.#unanswered() ?? groups.missing();
     await this.#passUntil(CONVERGED_MS, () => missing() === undefined);
     const problem = missing();
     if (problem === undefined) parts.ground.trace.note(scheduler.nowMs, 'all is well');
     else parts.ground.violated(`${CONVERGED_MS} ms after everything healed ${problem}`);
+    this.#groups.end();
     if (!failed()) this.#judge();
   }
 
@@ -175,11 +186,11 @@ class BrokerCluster {
   }
 
   counts(): { readonly operations: number; readonly acknowledged: number; readonly faults: number } {
-    const clients = [...this.#producers, ...this.#readers];
+    const clients = [...this.#producers, ...this.#readers, this.#groups];
     return {
       operations: clients.reduce((sum, { operations }) => sum + operations, 0),
       acknowledged: this.#history.acknowledgedCount,
-      faults: this.#faults?.count ?? 0,
+      faults: (this.#faults?.count ?? 0) + this.#groups.faults,
     };
   }
 
@@ -189,6 +200,7 @@ class BrokerCluster {
     await scheduler.runUntil(scheduler.nowMs + ms, () => {
       for (const machine of this.#machines) machine.shrinkSegments();
       this.replicas.look();
+      this.#groups.look();
       return failed() || done();
     });
   }
@@ -232,6 +244,7 @@ class BrokerCluster {
       for (const machine of this.#liveness?.core ?? []) {
         for (const partition of machine.broker?.partitions.all() ?? []) {
           if (partition.folder !== folder || partition.state.kind === 'offline' || !machine.isWhole(folder)) continue;
+          if (isInternalTopic(partition.topic.name)) continue;
           const name = `${partition.topic.name}/${index}`;
           if (this.replicas.mayHaveLost(folder)) mayLose.add(name);
           startOffsets.set(name, this.replicas.startOffsetOf(folder));

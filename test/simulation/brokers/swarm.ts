@@ -1,4 +1,7 @@
+import { minInSyncReplicas } from '@weir/base/topic-configs.ts';
 import { Chance } from '../engine/chance.ts';
+import { groupsOf, offsetsTopicOf } from '../groups/swarm.ts';
+import type { GroupsSwarm } from '../groups/swarm.ts';
 import type { ClusterSwarm, NetworkSwarm, StoreSwarm } from '../swarm.ts';
 
 /** A replication factor that a seed may draw, at most. */
@@ -116,6 +119,13 @@ export interface BrokerSwarm extends ClusterSwarm {
   readonly disk: DiskSwarm;
   readonly faults: BrokerFaultSwarm;
   readonly joins: JoinSwarm;
+  readonly groups: GroupsSwarm;
+}
+
+/** How many replicas of every partition have to be there at least, as far as it has as many. */
+export function leastInSync({ topics, offsetsTopic }: BrokerSwarm): number {
+  const ofGroups = offsetsTopic === undefined ? 1 : minInSyncReplicas({}, {}, offsetsTopic.replicationFactor);
+  return Math.max(ofGroups, ...topics.map(({ minInSync }) => minInSync));
 }
 
 /**
@@ -136,9 +146,15 @@ export function brokerSwarmOf(seed: number, scale = 1): BrokerSwarm {
     ...topicOf(`topic-${i + 1}`, brokers, chance),
     compaction: compactionOf(compaction),
   }));
+  const ofGroups = new Chance(seed, 'groups');
+  const offsetsTopic = offsetsTopicOf(ofGroups, brokers);
+  const names = topics.map(({ name }) => name);
+  const groups = groupsOf(ofGroups, names);
   return {
     isOrderly: false,
     coordinators: chance.pick([1, 1, 2, 3]),
+    ...(groups.groups.length === 0 ? {} : { offsetsTopic }),
+    groups,
     brokers,
     topics,
     segmentBytes: chance.pick([4 * KIB, 16 * KIB, 64 * KIB, 1024 * KIB]),

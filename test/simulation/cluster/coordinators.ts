@@ -121,7 +121,12 @@ export class Coordinators {
         process.die(error.message);
       },
     });
-    const policy = { autoCreateTopics: false, defaultPartitions: 1 };
+    const { offsetsTopic } = this.#parts.swarm;
+    const policy = {
+      autoCreateTopics: false,
+      defaultPartitions: 1,
+      ...(offsetsTopic === undefined ? {} : { offsetsTopic }),
+    };
     const metrics = coordinatorMetrics(world.registry, () => running.candidate);
     const office: Office = {
       get active() {

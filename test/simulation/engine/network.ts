@@ -48,6 +48,7 @@ export class Network implements WireNetwork {
   #wireCount = 0;
   /** "from>to", with what waits for the end of the partition. */
   readonly #blocked = new Map<string, (() => void)[]>();
+  readonly #heldUp = new Map<Lane, (() => void)[]>();
 
   constructor(options: {
     readonly ground: Ground;
@@ -134,9 +135,20 @@ export class Network implements WireNetwork {
     );
     lane.lastArrivalMs = atMs;
     scheduler.in(atMs - scheduler.nowMs, () => {
-      const held = this.#blocked.get(`${lane.from.process.name}>${lane.to.process.name}`);
+      const held = this.#heldUp.get(lane) ?? this.#blocked.get(`${lane.from.process.name}>${lane.to.process.name}`);
       if (held === undefined) arrive();
       else held.push(arrive);
+    });
+  }
+
+  /** What is on its way on one lane arrives no sooner than in so long, and what is sent there meanwhile. */
+  holdUp(lane: Lane, ms: number): void {
+    if (this.#heldUp.has(lane)) return;
+    const held: (() => void)[] = [];
+    this.#heldUp.set(lane, held);
+    this.#ground.scheduler.in(ms, () => {
+      this.#heldUp.delete(lane);
+      for (const arrive of held) this.carry(lane, arrive);
     });
   }
 

@@ -67,6 +67,8 @@ export class GroupConsumer {
   readonly #ready = new Set<PartitionFeed>();
   /** Whose records the owner has and is not done with. */
   readonly #given = new Set<PartitionFeed>();
+  /** Some of those that it was given last are given again, to whoever reads them now: it has to know when it says that they are done. */
+  #isGivenAway = false;
   /** Who waits for a record. */
   readonly #waiting = new Set<() => void>();
   readonly #cancelCommits: Cancel;
@@ -135,6 +137,7 @@ export class GroupConsumer {
     const { minBytes = 1, waitMs, signal } = options;
     for (const feed of this.#given) feed.confirm();
     this.#given.clear();
+    this.#isGivenAway = false;
     const { clock } = this.#parts.world;
     this.#takenMs = clock.monotonicMs();
     this.#member.taken();
@@ -216,13 +219,21 @@ export class GroupConsumer {
    * Commits offsets, or without them all that was given.
    *
    * @throws WeirError (as a rejection): REBALANCE_IN_PROGRESS, ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID (the partitions may be
-   *   somebody else's), OFFSET_METADATA_TOO_LARGE, COORDINATOR_NOT_AVAILABLE and others
+   *   somebody else's, or were given away since; what is still its own is committed), OFFSET_METADATA_TOO_LARGE,
+   *   COORDINATOR_NOT_AVAILABLE and others
    */
-  commit(offsets?: readonly GroupOffset[]): Promise<void> {
+  async commit(offsets?: readonly GroupOffset[]): Promise<void> {
     if (offsets !== undefined) return this.#commit(offsets);
+    const isGivenAway = this.#isGivenAway;
+    this.#isGivenAway = false;
     for (const feed of this.#feeds.values()) feed.confirm();
     this.#given.clear();
-    return this.#commit(this.#uncommitted(this.#feeds.values()));
+    await this.#commit(this.#uncommitted(this.#feeds.values()));
+    if (!isGivenAway) return;
+    const message =
+      `group ${this.groupId} has rebalanced since the records were given that are to be committed: those of partitions that ` +
+      'were given away are given again, to whoever reads them now';
+    throw new WeirError('ILLEGAL_GENERATION', message);
   }
 
   /** What the group has committed of partitions; those without anything are left out. */
@@ -338,7 +349,7 @@ export class GroupConsumer {
   }
 
   #forget(feed: PartitionFeed): void {
-    this.#given.delete(feed);
+    if (this.#given.delete(feed)) this.#isGivenAway = true;
     this.#feeds.delete(placeOf(feed.place));
   }
 

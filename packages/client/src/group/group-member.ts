@@ -8,7 +8,7 @@ import {
   CONSUMER_HEARTBEATS_PER_SESSION,
   GROUP_JOIN_SLACK_MS,
 } from '@weir/base/group-limits.ts';
-import { RETRY_BACKOFF_MS_MAX, RETRY_BACKOFF_MS_MIN } from '@weir/base/limits.ts';
+import { METADATA_WAIT_MS, RETRY_BACKOFF_MS_MAX, RETRY_BACKOFF_MS_MIN } from '@weir/base/limits.ts';
 import {
   GroupService,
   HeartbeatRequestSchema,
@@ -132,6 +132,7 @@ export class GroupMember implements Membership {
   /** -1: in none. */
   #generation = -1;
   #isJoining = false;
+  #isSyncing = false;
   #isBeating = false;
   #failures = 0;
   #owned: readonly TopicPartition[] = [];
@@ -183,6 +184,8 @@ export class GroupMember implements Membership {
     if (generation !== this.#generation || this.#isJoining) return;
     switch (code) {
       case 'REBALANCE_IN_PROGRESS':
+        // A commit meets the rebalance that it is in. Should another one begin, its SyncGroup is answered so.
+        if (this.#isSyncing) return;
         return this.#disturb({ kind: 'rejoin', reason: 'the group rebalances' });
       case 'UNKNOWN_MEMBER_ID':
       case 'ILLEGAL_GENERATION':
@@ -241,7 +244,7 @@ export class GroupMember implements Membership {
       await sleep(clock, waitMs, this.#closed.signal);
       return true;
     } finally {
-      this.#isJoining = false;
+      this.#isJoining = this.#isSyncing = false;
     }
   }
 
@@ -266,9 +269,10 @@ export class GroupMember implements Membership {
   /** Undefined: it has to try again. */
   async #join(): Promise<JoinGroupResponse | undefined> {
     const { groupId, clientId, instanceId = '', assignors, sessionTimeoutMs, pollIntervalMs } = this.#options;
-    const { image } = this.#parts.metadata;
-    const topics = topicNames(this.#wanted, image);
     this.#isJoining = true;
+    // A pattern finds nothing before there are metadata, and with those the member would join once more.
+    await this.#unlessClosed(this.#parts.metadata.ready(METADATA_WAIT_MS));
+    const topics = topicNames(this.#wanted, this.#parts.metadata.image);
     // What was told meanwhile about the former generation is what it does now.
     this.#disturbance = undefined;
     this.#names = topics.join();
@@ -315,11 +319,13 @@ export class GroupMember implements Membership {
       assignments: this.#share(joined),
     });
     this.#isJoining = false;
+    this.#isSyncing = true;
     const signal = this.#closed.signal;
     const answerMs = pollIntervalMs + GROUP_JOIN_SLACK_MS;
     const synced = await this.#unlessClosed(
       this.#parts.calls.ask(groupId, SYNC, request, { answerMs, outcomeOf: (response) => response, signal }),
     );
+    this.#isSyncing = false;
     const refused = refusalOf(synced);
     if (refused === undefined) return readAssignment(synced.assignment);
     this.told(refused, generation);

@@ -137,6 +137,8 @@ export class ClassicGroup<Token> {
     if (typeof member === 'string') return member;
     if (request.generation !== generation) return 'ILLEGAL_GENERATION';
     if (state === 'CompletingRebalance') return 'REBALANCE_IN_PROGRESS';
+    // Who takes its place reads its offsets as soon as that is stored: this would be stored behind it. Asked again, it is fenced.
+    if (write?.kind === 'replacement' && write.replacement.oldId === member.id) return 'COORDINATOR_NOT_AVAILABLE';
     this.#core.renew(member, now);
     return 'NONE';
   }

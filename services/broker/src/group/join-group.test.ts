@@ -214,6 +214,21 @@ test('a static member that is back and cannot be stored may try again, and its o
   expect(group.group.state).toBe('Stable');
 });
 
+test('what a static member commits once another process is about to have its place is not taken: that one would not find it', () => {
+  const group = new TestGroup();
+  const [leader, other] = stable(group, 2, (i) => ({ instanceId: `i${i}` }));
+  group.isManual = true;
+  expect(group.commit(other!)).toBe('NONE');
+  group.join({ instanceId: 'i1' });
+  expect(group.commit(other!)).toBe('COORDINATOR_NOT_AVAILABLE');
+  expect(group.commit(leader!)).toBe('NONE');
+  group.refuse();
+  expect(group.commit(other!)).toBe('NONE');
+  group.join({ instanceId: 'i1' });
+  group.store();
+  expect(group.commit(other!)).toBe('FENCED_INSTANCE_ID');
+});
+
 test('a static member that is back while it cannot be told is told when the group ends', () => {
   const group = new TestGroup();
   stable(group, 2, (i) => ({ instanceId: `i${i}` }));

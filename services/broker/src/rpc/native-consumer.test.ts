@@ -160,6 +160,21 @@ test('members share partitions; each rebalance gives away what was read, committ
   expect([...first.values, ...second.values].toSorted()).toEqual(all.toSorted());
 });
 
+test('what is given away before it is committed is not said to be committed', async () => {
+  const native = await NativeGroups.start(2);
+  const { clock } = native.cluster;
+  for (const log of ORDERS.slice(0, 2)) native.append(log, 'a');
+  const { consumer } = await reader(native, { commitIntervalMs: 'manual' });
+  const given = await clock.meanwhile(consumer.poll({ waitMs: 2_000 }));
+  expect(given.length).toBeGreaterThan(0);
+  await reader(native);
+  await clock.advance(CONSUMER_SESSION_TIMEOUT_MS);
+  expect(await clock.meanwhile(codeOf(consumer.commit()))).toBe('ILLEGAL_GENERATION');
+  expect(Object.values(committed(native)).filter((offset) => offset > 0)).toEqual([]);
+  // It was told, and has nothing more to commit.
+  await clock.meanwhile(consumer.commit());
+});
+
 test('cooperative members keep what they have while another one comes', async () => {
   const native = await NativeGroups.start();
   const { clock } = native.cluster;

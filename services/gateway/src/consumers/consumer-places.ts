@@ -15,15 +15,17 @@ import type { HttpConsumerSettings } from './consumer-settings.ts';
 import { exists, keyOf, unknown } from './consumer-table.ts';
 import type { ConsumerTable } from './consumer-table.ts';
 import type { HttpConsumer, HttpConsumerName } from './http-consumer.ts';
+import { OwnerWatch } from './owner-watch.ts';
 
 /** Set on what one gateway passes on to another, which does not pass it on again. */
 export const FORWARDED_HEADER = 'weir-forwarded-by';
 
-/** Passes a request on; "unreached": nobody has taken it. */
+/** Passes a request on; "unreached": nobody has taken it. `gone`: the owner is not to be waited for any more. */
 export type Forward = (
   owner: ConsumerOwner,
   request: GatewayRequest,
   path: string,
+  gone: AbortSignal,
 ) => Promise<GatewayReply | 'unreached'>;
 
 /** What finding consumers takes. */
@@ -58,11 +60,13 @@ export class ConsumerPlaces {
   readonly #creating = new Map<string, Promise<void>>();
   /** Nodes that nobody serves, and since when this gateway has seen that. */
   #unserved = new Map<string, number>();
+  readonly #owners: OwnerWatch;
   readonly #cancel: Cancel;
   #isSweeping = false;
 
   constructor(parts: ConsumerPlacesParts) {
     this.#parts = parts;
+    this.#owners = new OwnerWatch(parts.nodes, parts.world);
     this.#cancel = parts.world.clock.every(HTTP_CONSUMER_SWEEP_MS, () => void this.#sweepNow());
   }
 
@@ -98,7 +102,7 @@ export class ConsumerPlaces {
       const owner = await this.#locate(who);
       if (owner === 'here') return here();
       if (request.headers[FORWARDED_HEADER] !== undefined) throw moved(who);
-      const reply = owner === 'contended' ? 'unreached' : await this.#parts.forward(owner, request, path);
+      const reply = owner === 'contended' ? 'unreached' : await this.#pass(owner, request, path);
       if (reply !== 'unreached') return reply;
       // It has just died, perhaps: then its session ends.
       if (clock.monotonicMs() >= untilMs) throw moved(who);
@@ -146,6 +150,11 @@ export class ConsumerPlaces {
 
   stop(): void {
     this.#cancel();
+    this.#owners.stop();
+  }
+
+  #pass(owner: ConsumerOwner, request: GatewayRequest, path: string): ReturnType<Forward> {
+    return this.#owners.during(owner, (gone) => this.#parts.forward(owner, request, path, gone));
   }
 
   async #create(who: HttpConsumerName, settings: HttpConsumerSettings): Promise<HttpConsumer> {
@@ -205,7 +214,7 @@ export class ConsumerPlaces {
     if (version === undefined) return false;
     this.#held.set(keyOf(who), { session: stored.owner.session, version, saving: Promise.resolve() });
     if (!table.has(who)) {
-      await table.create(who, stored.settings).restore(stored.reads);
+      await table.create(who, stored.settings).restore(stored);
       world.logger.info({ group: who.groupId, consumer: who.name }, 'took a consumer over from a gateway that is gone');
     }
     return true;
@@ -253,7 +262,8 @@ export class ConsumerPlaces {
   }
 
   #stored(consumer: HttpConsumer): StoredConsumer {
-    return { settings: consumer.settings, reads: consumer.reads, owner: this.#self(), isExpired: false };
+    const { settings, reads, seeks } = consumer;
+    return { settings, reads, ...(seeks.length === 0 ? {} : { seeks }), owner: this.#self(), isExpired: false };
   }
 
   #self(): ConsumerOwner {

@@ -21,7 +21,7 @@ export class Forwarder {
   }
 
   /** Resolves with the answer, or "unreached" when no connection came about. A client that goes away is gone there, too. */
-  readonly forward: Forward = (owner, request, path) =>
+  readonly forward: Forward = (owner, request, path, gone) =>
     new Promise((resolve, reject) => {
       const { host, port } = splitAddress(owner.http);
       let isConnected = false;
@@ -30,7 +30,7 @@ export class Forwarder {
         else if (request.signal.aborted) reject(new HttpFailure('CLIENT_GONE', 'the client has gone'));
         else if (!isConnected) resolve('unreached');
         else {
-          const message = `the gateway ${owner.gateway} at ${owner.http}, which has the consumer, broke off: ${error.message}`;
+          const message = `the gateway ${owner.gateway} at ${owner.http}, which has the consumer, broke off: ${gone.aborted ? 'its session is over' : error.message}`;
           reject(new HttpFailure('CONSUMER_MOVED', message));
         }
       };
@@ -42,7 +42,7 @@ export class Forwarder {
           method: request.method,
           agent: this.#agent,
           headers: headersOf(request, this.#name),
-          signal: request.signal,
+          signal: AbortSignal.any([request.signal, gone]),
           timeout: HTTP_FORWARD_IDLE_MS,
         },
         (response) => void readReply(response).then(resolve, failed),
@@ -85,5 +85,5 @@ async function readReply(response: IncomingMessage): Promise<GatewayReply> {
   const headers: Record<string, string> = retry === undefined ? {} : { 'retry-after': retry };
   const type = response.headers['content-type'];
   if (type === undefined) return { kind: 'empty', status, headers };
-  return { kind: 'whole', status, type, body: Buffer.concat(pieces).toString('utf8'), headers };
+  return { kind: 'whole', status, type, body: Buffer.concat(pieces), headers };
 }

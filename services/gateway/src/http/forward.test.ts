@@ -16,7 +16,7 @@ async function listen(listener: RequestListener): Promise<string> {
   return `127.0.0.1:${(other.address() as AddressInfo).port}`;
 }
 
-function pass(http: string, body = ''): Promise<GatewayReply | 'unreached'> {
+function pass(http: string, body = '', gone = new AbortController().signal): Promise<GatewayReply | 'unreached'> {
   const request: GatewayRequest = {
     method: 'POST',
     params: {},
@@ -28,7 +28,7 @@ function pass(http: string, body = ''): Promise<GatewayReply | 'unreached'> {
     traceparent: undefined,
     signal: new AbortController().signal,
   };
-  return forwarder.forward({ gateway: 'gw-2', http, session: 1 }, request, '/consumers/g?x=1');
+  return forwarder.forward({ gateway: 'gw-2', http, session: 1 }, request, '/consumers/g?x=1', gone);
 }
 
 test('a request is passed on as it came, marked, and the answer comes back as it was', async () => {
@@ -42,7 +42,13 @@ test('a request is passed on as it came, marked, and the answer comes back as it
     });
   });
   const headers = { 'retry-after': '1' };
-  expect(await pass(http, 'body')).toEqual({ kind: 'whole', status: 503, type: 'text/plain', body: 'later', headers });
+  expect(await pass(http, 'body')).toEqual({
+    kind: 'whole',
+    status: 503,
+    type: 'text/plain',
+    body: Buffer.from('later'),
+    headers,
+  });
   expect(seen).toEqual([['POST', '/consumers/g?x=1', 'text/plain', undefined, 'gw-1'], 'body']);
 });
 
@@ -60,6 +66,15 @@ test('a gateway that does not listen is not reached', async () => {
 test('a request that may have been taken is not said to be unreached', async () => {
   const http = await listen((request) => void request.socket.destroy());
   await expect(pass(http)).rejects.toMatchObject({ code: 'CONSUMER_MOVED' });
+});
+
+test('a gateway whose session is over is not waited for', async () => {
+  const gone = new AbortController();
+  const http = await listen(() => gone.abort());
+  const failure = { code: 'CONSUMER_MOVED', message: expect.stringContaining('its session is over') };
+  await expect(pass(http, '', gone.signal)).rejects.toMatchObject(failure);
+  // This one it was never connected with.
+  expect(await pass(http, '', AbortSignal.abort())).toBe('unreached');
 });
 
 test('an answer that breaks off is none', async () => {
