@@ -3,6 +3,7 @@ import { benchCoordinator, benchCoordinatorOnEtcd } from './coordinator.ts';
 import { benchDisk } from './disk.ts';
 import { benchFetchWakes } from './fetch-wakes.ts';
 import { benchGateway } from './gateway.ts';
+import { benchGatewayConsumers } from './gateway-consumers.ts';
 import { benchGrpc } from './grpc.ts';
 import { benchKafka } from './kafka/suite.ts';
 import { benchLog } from './log.ts';
@@ -14,6 +15,7 @@ import { benchStreams } from './streams.ts';
 const parts: Readonly<Record<string, () => void | Promise<void>>> = {
   start: benchStart,
   gateway: benchGateway,
+  consumers: benchGatewayConsumers,
   coordinator: benchCoordinator,
   etcd: benchCoordinatorOnEtcd,
   grpc: benchGrpc,

@@ -98,6 +98,8 @@ export const HTTP_FORWARD_IDLE_MS = READ_WAIT_MS_MAX + 15_000;
 export const HTTP_CONSUMER_WAIT_MS = 1_000;
 /** Of a group's id and of a consumer's name in a path. */
 export const HTTP_CONSUMER_NAME_CHARS_MAX = 255;
+/** Seeks that are stored of one; of more, the oldest are not. */
+export const HTTP_CONSUMER_SEEKS_MAX = 1_000;
 /** Partitions in one call about a consumer. */
 export const HTTP_CONSUMER_PLACES_MAX = 10_000;
 
@@ -108,6 +110,8 @@ export const OFFSET_METADATA_BYTES_MAX = 4 * KIB;
 export const OFFSETS_RETENTION_MS = 7 * 24 * 60 * 60_000;
 /** How often offsets are looked at for that. */
 export const OFFSETS_RETENTION_CHECK_MS = 10 * 60_000;
+/** Offsets whose tombstones are written together: they fit a batch whatever their names are. */
+export const OFFSETS_FORGOTTEN_TOGETHER_MAX = 1_000;
 /** Groups of one partition of the topic; a group more is refused. */
 export const GROUPS_PER_SHARD_MAX = 10_000;
 

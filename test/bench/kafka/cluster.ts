@@ -16,6 +16,8 @@ export interface Shape {
   readonly flush: Flush;
   /** Weir alone: all of it in one process, as `weir dev` begins. */
   readonly allInOne?: boolean;
+  /** Kafka alone: a new group waits for no other members, as it does not with `weir dev`. */
+  readonly groupsAtOnce?: boolean;
 }
 
 /** A cluster under measurement, on disks that go with it. */

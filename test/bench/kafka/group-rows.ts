@@ -21,6 +21,11 @@ export const groupRows: readonly OwnRow[] = [
     figures: [{ name: 'from finding the coordinator to the assignment, ms', digits: 0 }],
     measure: firstJoin,
   }),
+  row('groups-join-at-once', 'the same, with a Kafka that waits for no others', {
+    figures: [{ name: 'from finding the coordinator to the assignment, ms', digits: 0 }],
+    groupsAtOnce: true,
+    measure: firstJoin,
+  }),
   row('groups-rebalance', `${MEMBERS} members of a topic of ${PARTITIONS} partitions, and one more`, {
     figures: [
       { name: 'from its joining until all have their assignments, ms', digits: 0 },
@@ -57,8 +62,12 @@ function row(
   title: string,
   {
     figures,
+    groupsAtOnce = false,
     measure,
-  }: Pick<OwnRow, 'figures'> & { readonly measure: (cluster: Cluster, bench: Bench) => Promise<Values> },
+  }: Pick<OwnRow, 'figures'> & {
+    readonly groupsAtOnce?: boolean;
+    readonly measure: (cluster: Cluster, bench: Bench) => Promise<Values>;
+  },
 ): OwnRow {
   return {
     kind: 'own',
@@ -66,7 +75,7 @@ function row(
     title,
     figures,
     async measure(name: BrokerName, bench: Bench) {
-      const cluster = await bench.fresh(name, { brokers: 1, flush: 'interval' });
+      const cluster = await bench.fresh(name, { brokers: 1, flush: 'interval', groupsAtOnce });
       try {
         await cluster.start();
         await bench.tools.createTopic(cluster.bootstrap, { name: TOPIC, partitions: PARTITIONS });

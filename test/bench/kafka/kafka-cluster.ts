@@ -62,9 +62,11 @@ export class KafkaCluster implements Cluster {
   }
 
   async start(): Promise<number> {
-    const { brokers, flush } = this.#shape;
+    const { brokers, flush, groupsAtOnce = false } = this.#shape;
     const sync = flush === 'commit' ? ['--fsync'] : [];
-    const settings = SETTINGS.flatMap((setting) => ['--set', setting]);
+    const settings = [...SETTINGS, ...(groupsAtOnce ? ['group.initial.rebalance.delay.ms=0'] : [])].flatMap(
+      (setting) => ['--set', setting],
+    );
     await this.#script('start', ['--brokers', `${brokers}`, ...sync, '--data', this.#data.path, ...settings]);
     return Number(readFileSync(join(this.#run.path, 'launched-1'), 'utf8')) * 1000;
   }

@@ -1,6 +1,5 @@
-import { WeirError } from '@weir/base/errors.ts';
-import type { ErrorCode } from '@weir/base/errors.ts';
 import type { Client } from '@weir/client/client.ts';
+import { isGivenAway } from '@weir/client/consumer/given-away.ts';
 import type { GroupConsumer } from '@weir/client/consumer/group-consumer.ts';
 import type { TopicPartition } from '@weir/client/group/assignor.ts';
 import type { Printer } from './printer.ts';
@@ -18,13 +17,6 @@ export interface MemberStretch {
   /** Without it, it ends once all is printed that was there when its partitions were assigned. */
   readonly follow: boolean;
 }
-
-/** After these somebody else prints the records again. */
-const GIVEN_AWAY: ReadonlySet<ErrorCode> = new Set([
-  'REBALANCE_IN_PROGRESS',
-  'ILLEGAL_GENERATION',
-  'UNKNOWN_MEMBER_ID',
-]);
 
 /**
  * Prints what a member of a group gets, and commits it once it is printed. Resolves when there is enough or the printer stops, after
@@ -63,7 +55,8 @@ async function commit(consumer: GroupConsumer): Promise<void> {
   try {
     await consumer.commit();
   } catch (error) {
-    if (!(error instanceof WeirError && GIVEN_AWAY.has(error.code))) throw error;
+    // Somebody else prints them again.
+    if (!isGivenAway(error)) throw error;
   }
 }
 

@@ -1,7 +1,7 @@
+import { TextBytes } from '@weir/base/text-bytes.ts';
 import { readRecords } from '@weir/records/read-records.ts';
 import type { RecordView } from '@weir/records/read-records.ts';
 import type { Terminal } from '../terminal.ts';
-import { joined } from './record-text.ts';
 import type { RecordFormat } from './record-text.ts';
 
 /** Prints records until it has printed enough, or somebody has seen enough. */
@@ -42,17 +42,17 @@ export class Printer {
    * @throws WeirError CORRUPT_MESSAGE
    */
   print(partition: number, batches: Buffer, range: { readonly from: number; readonly until: number }): number {
-    const parts: (Buffer | string)[] = [];
+    const out = new TextBytes(batches.length);
     let next = range.from;
     const visit = (record: RecordView): boolean => {
       if (record.offset >= range.until || this.#left === 0) return false;
-      this.#format(partition, record, parts);
+      this.#format(partition, record, out);
       this.#left--;
       next = record.offset + 1;
       return true;
     };
     readRecords(batches, visit, range.from);
-    if (parts.length > 0) this.#terminal.out(joined(parts));
+    if (out.length > 0) this.#terminal.out(out.take());
     if (this.#left === 0) this.stop();
     return next;
   }
@@ -64,12 +64,12 @@ export class Printer {
 
   /** Prints records, as many as are still to be printed. */
   printRecords(records: readonly { readonly partition: number; readonly record: RecordView }[]): void {
-    const parts: (Buffer | string)[] = [];
+    const out = new TextBytes();
     for (const { partition, record } of records.slice(0, this.#left)) {
-      this.#format(partition, record, parts);
+      this.#format(partition, record, out);
       this.#left--;
     }
-    if (parts.length > 0) this.#terminal.out(joined(parts));
+    if (out.length > 0) this.#terminal.out(out.take());
     if (this.#left === 0) this.stop();
   }
 

@@ -13,64 +13,9 @@ import {
 } from '@weir/records/batch-header.ts';
 import { COMPRESSIONS } from '@weir/records/compression.ts';
 import { readBatches } from '@weir/records/read-records.ts';
-import type { Log } from '../log.ts';
-import type { LogConfig } from '../log-config.ts';
-import {
-  asProducers,
-  keyedBatch,
-  ManualClock,
-  openForAppends,
-  openLog,
-  testCache,
-  type KeyedRecord,
-} from '../test-kit.ts';
-import { batchesOf, compact, recordsOf } from './test-compaction.ts';
-
-interface Bed {
-  readonly disk: SimulatedDisk;
-  readonly clock: ManualClock;
-  readonly log: Log;
-}
-
-const CONFIG = { segmentBytes: 250, groupBytesMax: 10_000, indexIntervalBytes: 1 };
-
-function newBed(config: Partial<LogConfig> = CONFIG): Bed {
-  const disk = new SimulatedDisk(seededRandom(1));
-  const clock = new ManualClock();
-  // Nothing is read from memory.
-  return { disk, clock, log: openForAppends(disk, { config, clock, cache: testCache(1) }) };
-}
-
-function append({ log, disk }: Bed, ...batches: readonly (Buffer | readonly KeyedRecord[])[]): void {
-  for (const batch of batches) {
-    log.append(Buffer.isBuffer(batch) ? batch : keyedBatch(batch));
-    log.flush();
-    disk.settle();
-  }
-}
-
-/** The active segment is not cleaned: what is to be cleaned has to be sealed. */
-function seal({ log, disk }: Bed): void {
-  log.flush();
-  disk.settle();
-  log.retain({ nowMs: 1e9, retentionMs: -1, retentionBytes: -1, segmentMs: 0 });
-}
-
-/** Base, end, epoch and number of records of each batch that lies there. */
-function layout({ log, disk }: Bed): string[] {
-  return [...readBatches(batchesOf(log, disk, 'batches'))].map(
-    ({ baseOffset, lastOffset, leaderEpoch: epoch, recordCount }) =>
-      `${baseOffset}-${lastOffset}@${epoch}:${recordCount}`,
-  );
-}
-
-function reopened({ disk, clock, log }: Bed): Bed {
-  const checkpoint = log.checkpointable();
-  disk.crash();
-  const opened = openLog(disk, { config: CONFIG, clock, checkpoint, cache: testCache(1) });
-  expect(opened.recovery.damage).toBeUndefined();
-  return { disk, clock, log: opened.log };
-}
+import { asProducers, keyedBatch, ManualClock, openForAppends, openLog, testCache } from '../test-kit.ts';
+import type { KeyedRecord } from '../test-kit.ts';
+import { append, batchesOf, compact, CONFIG, layout, newBed, recordsOf, reopened, seal } from './test-compaction.ts';
 
 test('of each key the last record is left, at its offset, and no offset is without a batch', () => {
   const bed = newBed();
@@ -191,42 +136,6 @@ test('a map that is full ends the pass there, and the next goes on', () => {
   expect(ends.at(-1)).toBe(240);
   expect(recordsOf(bed.log, bed.disk)).toHaveLength(80);
   expect(recordsOf(bed.log, bed.disk).every((record) => record.endsWith('=2'))).toBe(true);
-});
-
-test("an idempotent producer's last batch stays, without records if need be, and only the last", () => {
-  const bed = newBed();
-  const by = (sequence: number, value: string): Buffer =>
-    asProducers(keyedBatch([['a', value]]), { producerId: 5, sequence });
-  append(bed, by(0, '1'), by(1, '2'), [['a', '3']], [['b', '1']]);
-  seal(bed);
-  compact(bed.log, bed);
-  expect(recordsOf(bed.log, bed.disk)).toEqual(['2 a=3', '3 b=1']);
-  expect(layout(bed)).toEqual(['0-0@0:0', '1-1@0:0', '2-2@0:1', '3-3@0:1']);
-  // Whoever has the batches alone knows what has to follow.
-  for (const name of bed.disk.list('logs/p')!.filter((file) => file.endsWith('.snapshot'))) {
-    bed.disk.removeFile(`logs/p/${name}`);
-  }
-  const again = reopened(bed);
-  expect(again.log.admit(by(1, '2'))).toMatchObject({ kind: 'duplicate', baseOffset: 1 });
-  expect(again.log.admit(by(3, '4'))).toMatchObject({ code: 'OUT_OF_ORDER_SEQUENCE_NUMBER' });
-  expect(again.log.admit(by(2, '3'))).toBeUndefined();
-  again.log.beginEpoch(leaderEpoch(1));
-  append(again, by(2, '4'), [['a', '5']]);
-  seal(again);
-  compact(again.log, again);
-  expect(layout(again)).toEqual(['0-2@0:0', '3-3@0:1', '4-4@1:0', '5-5@1:1']);
-});
-
-test('the batch of a producer that has sent others since, behind what is cleaned, stays as long as these may be cut', () => {
-  const bed = newBed();
-  const by = (sequence: number): Buffer => asProducers(keyedBatch([['a', 'v']]), { producerId: 5, sequence });
-  append(bed, by(0), by(1), [['a', '2']], [['b', '1']]);
-  seal(bed);
-  append(bed, by(2), by(3));
-  compact(bed.log, bed);
-  bed.log.truncateTo(offset(4));
-  const again = reopened(bed);
-  expect(again.log.admit(by(1))).toMatchObject({ kind: 'duplicate', baseOffset: 1 });
 });
 
 test('placeholders end where a leader epoch does', () => {

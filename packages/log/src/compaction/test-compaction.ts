@@ -1,11 +1,14 @@
 import { strict as assert } from 'node:assert';
 import { COMPACTION_PAUSE_MS } from '@weir/base/limits.ts';
 import type { Offset } from '@weir/base/ids.ts';
-import type { SimulatedDisk } from '@weir/base/simulated-disk.ts';
-import { readRecords } from '@weir/records/read-records.ts';
+import { seededRandom } from '@weir/base/random.ts';
+import { SimulatedDisk } from '@weir/base/simulated-disk.ts';
+import { readBatches, readRecords } from '@weir/records/read-records.ts';
 import type { Log } from '../log.ts';
 import type { ReadView } from '../log-read.ts';
-import type { ManualClock } from '../test-kit.ts';
+import type { LogConfig } from '../log-config.ts';
+import { keyedBatch, ManualClock, openForAppends, openLog, testCache } from '../test-kit.ts';
+import type { KeyedRecord } from '../test-kit.ts';
 import type { CompactionRules } from './cleanable.ts';
 import type { CompactionResult } from './compaction.ts';
 
@@ -67,4 +70,50 @@ export function recordsOf(log: Log, disk: SimulatedDisk): string[] {
     found.push(`${offset} ${key?.toString() ?? ''}${value === null ? '' : `=${value.toString()}`}`);
   });
   return found;
+}
+
+/** For tests: a log on a simulated disk, in which nothing is read from memory. */
+export interface Bed {
+  readonly disk: SimulatedDisk;
+  readonly clock: ManualClock;
+  readonly log: Log;
+}
+
+export const CONFIG = { segmentBytes: 250, groupBytesMax: 10_000, indexIntervalBytes: 1 };
+
+export function newBed(config: Partial<LogConfig> = CONFIG): Bed {
+  const disk = new SimulatedDisk(seededRandom(1));
+  const clock = new ManualClock();
+  return { disk, clock, log: openForAppends(disk, { config, clock, cache: testCache(1) }) };
+}
+
+export function append({ log, disk }: Bed, ...batches: readonly (Buffer | readonly KeyedRecord[])[]): void {
+  for (const batch of batches) {
+    log.append(Buffer.isBuffer(batch) ? batch : keyedBatch(batch));
+    log.flush();
+    disk.settle();
+  }
+}
+
+/** The active segment is not cleaned: what is to be cleaned has to be sealed. */
+export function seal({ log, disk }: Bed): void {
+  log.flush();
+  disk.settle();
+  log.retain({ nowMs: 1e9, retentionMs: -1, retentionBytes: -1, segmentMs: 0 });
+}
+
+/** Base, end, epoch and number of records of each batch that lies there. */
+export function layout({ log, disk }: Bed): string[] {
+  return [...readBatches(batchesOf(log, disk, 'batches'))].map(
+    ({ baseOffset, lastOffset, leaderEpoch: epoch, recordCount }) =>
+      `${baseOffset}-${lastOffset}@${epoch}:${recordCount}`,
+  );
+}
+
+export function reopened({ disk, clock, log }: Bed): Bed {
+  const checkpoint = log.checkpointable();
+  disk.crash();
+  const opened = openLog(disk, { config: CONFIG, clock, checkpoint, cache: testCache(1) });
+  assert.equal(opened.recovery.damage, undefined);
+  return { disk, clock, log: opened.log };
 }

@@ -1,3 +1,4 @@
+import { OFFSETS_FORGOTTEN_TOGETHER_MAX } from '@weir/base/group-limits.ts';
 import type { CommittedOffset, TopicPartition } from './committed-offsets.ts';
 import type { GroupShard, HeldGroup } from './group-shard.ts';
 
@@ -13,8 +14,10 @@ export function expireOffsets(shard: GroupShard, nowMs: number, retentionMs: num
     }
     const isLeft =
       group.classic.state === 'Empty' && group.offsets.size === expired.length && group.committing.size === 0;
-    // It takes its offsets with it.
-    if (isLeft && !group.classic.isSimple) shard.ask(group.id, (classic, now) => classic.delete(() => {}, now));
+    // It takes its offsets with it, in one write: of one that has too many for that, those go first.
+    const isSmall = expired.length <= OFFSETS_FORGOTTEN_TOGETHER_MAX;
+    if (isLeft && isSmall && !group.classic.isSimple)
+      shard.ask(group.id, (classic, now) => classic.delete(() => {}, now));
     else forget(shard, group, expired);
   }
 }
@@ -28,10 +31,12 @@ export function forgetTopic(shard: GroupShard, topic: string): void {
 }
 
 function forget(shard: GroupShard, group: HeldGroup, places: readonly TopicPartition[]): void {
-  if (places.length === 0) return;
-  const gone = places.map((place) => ({ ...place, committed: null }));
-  // When it fails the next look finds them again.
-  shard.commit(group.id, gone, () => {});
+  for (let first = 0; first < places.length; first += OFFSETS_FORGOTTEN_TOGETHER_MAX) {
+    const some = places.slice(first, first + OFFSETS_FORGOTTEN_TOGETHER_MAX);
+    const gone = some.map((place) => ({ ...place, committed: null }));
+    // When it fails the next look finds them again.
+    shard.commit(group.id, gone, () => {});
+  }
 }
 
 function isExpired(

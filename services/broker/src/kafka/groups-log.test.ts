@@ -83,3 +83,21 @@ test('an old client says how long its offset is kept', async () => {
   await door.pass(OFFSETS_RETENTION_CHECK_MS + 1);
   expect(await offsetOf(door.connect())).toBe(-1);
 });
+
+test('offsets expire, however many they are', async () => {
+  const door = await doorOfGroups({ appendPendingBytesMax: 8 * 1024 * 1024 });
+  const shard = door.groups.shardOf('g');
+  assert(shard instanceof GroupShard, 'it has loaded');
+  const group = 'g'.repeat(200);
+  const count = 6_000;
+  const committed = { offset: 3, leaderEpoch: 0, metadata: '', committedMs: 0, expiresMs: 1, topicId: undefined };
+  for (let partition = 0; partition < count; partition += 1_000) {
+    const some = Array.from({ length: 1_000 }, (_, i) => ({ topic: 'orders', partition: partition + i, committed }));
+    shard.commit(group, some, (error) => expect(error).toBe('NONE'));
+  }
+  await door.settle();
+  const left = (): number => [...shard.groups()].reduce((sum, { offsets }) => sum + offsets.size, 0);
+  expect(left()).toBe(count);
+  await door.pass(OFFSETS_RETENTION_CHECK_MS + 1);
+  expect(left()).toBe(0);
+});

@@ -5,6 +5,7 @@ import type { GatewayNamespace } from '../gateway-client.ts';
 import { HttpFailure } from '../http/failure.ts';
 import type { HttpConsumerSettings } from './consumer-settings.ts';
 import type { HttpConsumerName } from './http-consumer.ts';
+import type { StoredSeek } from './stored-seeks.ts';
 
 /** The gateway that has a consumer. */
 export interface ConsumerOwner {
@@ -22,10 +23,12 @@ export type StoredReads =
   | { readonly kind: 'pattern'; readonly pattern: string }
   | { readonly kind: 'partitions'; readonly partitions: readonly TopicPartition[] };
 
-/** What is stored of a consumer: all that another gateway needs to go on with it at what was committed. */
+/** What is stored of a consumer: all that another gateway needs to go on with it at what was committed, or where it was moved to. */
 export interface StoredConsumer {
   readonly settings: HttpConsumerSettings;
   readonly reads: StoredReads;
+  /** Absent: none. */
+  readonly seeks?: readonly StoredSeek[];
   readonly owner: ConsumerOwner;
   readonly isExpired: boolean;
 }
@@ -33,7 +36,7 @@ export interface StoredConsumer {
 const ROOT = '/http-consumers';
 const FORMAT_VERSION = 1;
 
-/** The nodes of consumers over HTTP, one each: written when one is made, taken over, or reads something else; never for a read. */
+/** The nodes of consumers over HTTP, one each: written when one is made, taken over, moved, or reads something else; never for a read. */
 export class ConsumerNodes {
   readonly #namespace: GatewayNamespace;
   #hasRoot = false;

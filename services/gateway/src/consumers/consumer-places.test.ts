@@ -7,6 +7,7 @@ import {
   HTTP_CONSUMER_MOVE_MS,
   HTTP_CONSUMER_SWEEP_MS,
 } from '@weir/base/group-limits.ts';
+import { placeOf } from '@weir/client/group/assignor.ts';
 import { ManualClock } from '@weir/client/test-kit/manual-clock.ts';
 import { testWorld } from '@weir/runtime/test-world.ts';
 import { expect, test } from 'vitest';
@@ -152,7 +153,7 @@ test.each([
   const gateways = new Gateways();
   const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
   const consumer = await one.places.create(who, settings);
-  await consumer.restore(reads);
+  await consumer.restore({ reads });
   await one.places.save(consumer);
   await one.die();
   expect(await other.code()).toBe('202');
@@ -173,6 +174,29 @@ test('of a consumer that was taken over nothing is said to be committed that ano
   await taken.commit([{ topic: 'orders', partition: 0, offset: 1 }]);
   await taken.poll({ waitMs: 0 });
   await taken.commit();
+});
+
+test('a consumer that was moved goes on there when its gateway is gone, unless somebody has committed since', async () => {
+  const gateways = new Gateways();
+  const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
+  const consumer = await one.places.create(who, settings);
+  consumer.subscribe(['orders']);
+  const place = (partition: number): { topic: string; partition: number } => ({ topic: 'orders', partition });
+  for (const { client } of [one, other]) {
+    client.committedOf('g').set(placeOf(place(0)), { ...place(0), offset: 9 });
+    client.committedOf('g').set(placeOf(place(1)), { ...place(1), offset: 9 });
+  }
+  await consumer.seek([
+    { ...place(0), offset: 4 },
+    { ...place(1), offset: 4 },
+  ]);
+  await one.places.save(consumer);
+  await one.die();
+  other.client.committedOf('g').set(placeOf(place(1)), { ...place(1), offset: 10 });
+  expect(await other.code()).toBe('202');
+  const [moved] = other.client.consumers;
+  await expect.poll(() => [moved!.position(place(0)), moved!.position(place(1))]).toEqual([4, 10]);
+  expect(other.table.find(who).seeks).toEqual([{ ...place(0), offset: 4, committed: 9 }]);
 });
 
 test('a gateway that others took for dead lets go of what they have taken over', async () => {

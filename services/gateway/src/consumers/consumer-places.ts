@@ -214,7 +214,7 @@ export class ConsumerPlaces {
     if (version === undefined) return false;
     this.#held.set(keyOf(who), { session: stored.owner.session, version, saving: Promise.resolve() });
     if (!table.has(who)) {
-      await table.create(who, stored.settings).restore(stored.reads);
+      await table.create(who, stored.settings).restore(stored);
       world.logger.info({ group: who.groupId, consumer: who.name }, 'took a consumer over from a gateway that is gone');
     }
     return true;
@@ -262,7 +262,8 @@ export class ConsumerPlaces {
   }
 
   #stored(consumer: HttpConsumer): StoredConsumer {
-    return { settings: consumer.settings, reads: consumer.reads, owner: this.#self(), isExpired: false };
+    const { settings, reads, seeks } = consumer;
+    return { settings, reads, ...(seeks.length === 0 ? {} : { seeks }), owner: this.#self(), isExpired: false };
   }
 
   #self(): ConsumerOwner {

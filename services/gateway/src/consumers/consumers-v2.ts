@@ -112,8 +112,7 @@ export async function seekV2(context: GatewayContext, request: GatewayRequest): 
       return { topic, partition, offset: at < 0 ? await offsetAt(context, { topic, partition }, 'latest') : at };
     }),
   );
-  consumer.seek([...offsets, ...found]);
-  return emptyReply(204);
+  return moveTo(context, consumer, [...offsets, ...found]);
 }
 
 /** POST …/positions/beginning and …/positions/end */
@@ -123,9 +122,18 @@ export function seekToV2(where: 'earliest' | 'latest') {
     const places = parsePartitions(request.body);
     consumer.requireOwn(places);
     const offsets = places.map(async (place) => ({ ...place, offset: await offsetAt(context, place, where) }));
-    consumer.seek(await Promise.all(offsets));
-    return emptyReply(204);
+    return moveTo(context, consumer, await Promise.all(offsets));
   };
+}
+
+async function moveTo(
+  context: GatewayContext,
+  consumer: HttpConsumer,
+  offsets: readonly GroupOffset[],
+): Promise<GatewayReply> {
+  await consumer.seek(offsets);
+  await context.consumerPlaces.save(consumer);
+  return emptyReply(204);
 }
 
 async function offsetAt(

@@ -1,4 +1,5 @@
 import { READ_RECORDS_DEFAULT, READ_RECORDS_MAX } from '@weir/base/limits.ts';
+import { TextBytes } from '@weir/base/text-bytes.ts';
 import type { GroupDescription } from '@weir/client/group/describe-group.ts';
 import { groupProgress } from '@weir/client/group/group-progress.ts';
 import { planMoves } from '@weir/client/group/move-group.ts';
@@ -10,7 +11,7 @@ import { emptyReply, jsonReply, rawJsonReply } from '../http/exchange.ts';
 import type { GatewayReply, GatewayRequest } from '../http/exchange.ts';
 import { HttpFailure, invalidBody, overloaded } from '../http/failure.ts';
 import { parseBody } from '../json/body-shape.ts';
-import { recordJson } from '../json/record-json.ts';
+import { addRecordFields, recordJsonBytes } from '../json/record-json.ts';
 import { waitMs } from '../rest/read-parameters.ts';
 import { groupOf } from './consumers-v2.ts';
 import type { HttpConsumerSettings } from './consumer-settings.ts';
@@ -123,11 +124,14 @@ async function readHere(context: GatewayContext, request: GatewayRequest): Promi
   }
   context.metrics.recordsOut.inc(records.length);
   context.metrics.consumerRecords.inc(records.length);
-  const lines = records.map(
-    ({ topic, partition, record }) =>
-      `{"topic":${JSON.stringify(topic)},${recordJson(partition, record, false).slice(1)}`,
-  );
-  return rawJsonReply(200, `{"records":[${lines.join(',')}]}\n`);
+  const out = new TextBytes(records.reduce((sum, { record }) => sum + recordJsonBytes(record), 0));
+  out.ascii('{"records":[');
+  for (const [i, { topic, partition, record }] of records.entries()) {
+    // Names of topics are ASCII without anything to escape.
+    out.ascii(`${i === 0 ? '' : ','}{"topic":"${topic}",`);
+    addRecordFields(out, partition, record, false);
+  }
+  return rawJsonReply(200, out.ascii(']}\n').take());
 }
 
 /** POST /v1/groups/{group}/commit: what was handed out is done. */

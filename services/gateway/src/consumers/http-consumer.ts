@@ -1,7 +1,7 @@
 import { HTTP_CONSUMER_AHEAD_BYTES } from '@weir/base/group-limits.ts';
 import { READ_RECORDS_MAX } from '@weir/base/limits.ts';
 import { WeirError } from '@weir/base/errors.ts';
-import type { ErrorCode } from '@weir/base/errors.ts';
+import { isGivenAway } from '@weir/client/consumer/given-away.ts';
 import type { ConsumedRecord, PollOptions } from '@weir/client/consumer/group-consumer.ts';
 import { placeOf } from '@weir/client/group/assignor.ts';
 import type { TopicPartition } from '@weir/client/group/assignor.ts';
@@ -9,15 +9,10 @@ import type { CommittedGroupOffset, GroupOffset } from '@weir/client/group/group
 import type { TopicsWanted } from '@weir/client/group/subscribed-topics.ts';
 import type { GatewayClient, GatewayConsumer } from '../gateway-client.ts';
 import { HttpFailure } from '../http/failure.ts';
-import type { StoredReads } from './consumer-nodes.ts';
+import type { StoredConsumer, StoredReads } from './consumer-nodes.ts';
 import type { HttpConsumerSettings } from './consumer-settings.ts';
-
-/** Why a group does not take a commit of what is another member's now, or may be. */
-const NOT_ITS_OWN: ReadonlySet<ErrorCode> = new Set([
-  'UNKNOWN_MEMBER_ID',
-  'ILLEGAL_GENERATION',
-  'REBALANCE_IN_PROGRESS',
-]);
+import { StoredSeeks } from './stored-seeks.ts';
+import type { StoredSeek } from './stored-seeks.ts';
 
 /** What a consumer reads. */
 type Reading =
@@ -45,6 +40,7 @@ export class HttpConsumer implements HttpConsumerName {
   readonly name: string;
   readonly settings: HttpConsumerSettings;
   readonly #client: Pick<GatewayClient, 'consumer'>;
+  readonly #seeks = new StoredSeeks();
   #reading: Reading = { kind: 'nothing' };
   #isPolling = false;
   /** It has come from another gateway, which knew what was handed out, and begins at what is committed. */
@@ -76,8 +72,14 @@ export class HttpConsumer implements HttpConsumerName {
     }
   }
 
-  /** Reads what was stored of it. */
-  async restore(reads: StoredReads): Promise<void> {
+  /** Where it was moved to, as it is stored. */
+  get seeks(): readonly StoredSeek[] {
+    return this.#seeks.all;
+  }
+
+  /** Reads what was stored of it, from where it was moved to. */
+  async restore({ reads, seeks = [] }: Pick<StoredConsumer, 'reads' | 'seeks'>): Promise<void> {
+    this.#seeks.restore(seeks);
     this.#isBegunAgain = true;
     if (reads.kind === 'topics') this.subscribe(reads.topics);
     if (reads.kind === 'pattern') this.subscribe(new RegExp(reads.pattern, 'u'));
@@ -130,6 +132,7 @@ export class HttpConsumer implements HttpConsumerName {
   async unsubscribe(): Promise<void> {
     const reading = this.#reading;
     this.#reading = { kind: 'nothing' };
+    this.#seeks.forget();
     if (reading.kind !== 'nothing') await reading.consumer.close();
   }
 
@@ -175,6 +178,7 @@ export class HttpConsumer implements HttpConsumerName {
     }
     try {
       await reader.commit(offsets);
+      this.#seeks.forget(offsets);
     } catch (error) {
       // To the one who calls, this is no consumer that is not there.
       if (!(error instanceof WeirError) || error.code !== 'UNKNOWN_MEMBER_ID') throw error;
@@ -195,7 +199,7 @@ export class HttpConsumer implements HttpConsumerName {
     try {
       await this.#reader().commit();
     } catch (error) {
-      if (!(error instanceof WeirError) || !NOT_ITS_OWN.has(error.code)) throw error;
+      if (!isGivenAway(error)) throw error;
     }
   }
 
@@ -204,11 +208,20 @@ export class HttpConsumer implements HttpConsumerName {
     return this.#reader().committed(places);
   }
 
-  /** Reads on from these. @throws HttpFailure UNKNOWN_TOPIC_OR_PARTITION: one of them is not its own; then nothing is done */
-  seek(offsets: readonly GroupOffset[]): void {
-    const consumer = this.#reader();
+  /**
+   * Reads on from these.
+   *
+   * @throws HttpFailure (as a rejection) UNKNOWN_TOPIC_OR_PARTITION: one of them is not its own; and as the group does that is asked
+   *   what it has committed. Then nothing is done
+   */
+  async seek(offsets: readonly GroupOffset[]): Promise<void> {
     this.requireOwn(offsets);
+    const committed = await this.#reader().committed(offsets);
+    // They may have become another member's meanwhile.
+    this.requireOwn(offsets);
+    const consumer = this.#reader();
     for (const { topic, partition, offset } of offsets) consumer.seek({ topic, partition }, offset);
+    this.#seeks.note(offsets, committed);
   }
 
   /** @throws HttpFailure UNKNOWN_TOPIC_OR_PARTITION: one of them is not its own */
@@ -264,13 +277,26 @@ export class HttpConsumer implements HttpConsumerName {
       aheadBytes: HTTP_CONSUMER_AHEAD_BYTES,
       ...(autoCommit ? {} : { commitIntervalMs: 'manual' as const }),
       events: {
-        assigned: (places) => {
+        assigned: async (places) => {
           const own = new Set(places.map(placeOf));
           for (const { offset, ...place } of positions) if (own.has(placeOf(place))) consumer.seek(place, offset);
+          await this.#goOnAtSeeks(consumer, places);
         },
       },
     });
     return consumer;
+  }
+
+  /** Where the gateway before was to go on, unless somebody has committed there since. */
+  async #goOnAtSeeks(consumer: GatewayConsumer, places: readonly TopicPartition[]): Promise<void> {
+    const seeks = this.#seeks.takeRestored(places);
+    if (seeks.length === 0) return;
+    const committed = new Map((await consumer.committed(seeks)).map((one) => [placeOf(one), one.offset]));
+    for (const { topic, partition, offset, committed: before } of seeks) {
+      const place = { topic, partition };
+      if (committed.get(placeOf(place)) === before) consumer.seek(place, offset);
+      else this.#seeks.forget([place]);
+    }
   }
 }
 

@@ -1,10 +1,12 @@
+import { TextBytes } from '@weir/base/text-bytes.ts';
 import type { GatewayContext } from '../context.ts';
 import { textReply } from '../http/exchange.ts';
 import type { GatewayReply, GatewayRequest } from '../http/exchange.ts';
 import { HttpFailure, overloaded } from '../http/failure.ts';
+import { recordJsonBytes } from '../json/record-json.ts';
 import type { RecordFormat } from '../rest/records-v2.ts';
 import type { HttpConsumer } from './http-consumer.ts';
-import { recordJsonV2 } from './record-json-v2.ts';
+import { addRecordJsonV2 } from './record-json-v2.ts';
 
 /**
  * Reads records of a consumer, and writes them in its format. Those that do not get to the client are handed out again: where one
@@ -22,14 +24,18 @@ export async function pollV2(
   const signal = AbortSignal.any([request.signal, context.stopping]);
   const limit = Math.min(maxBytes ?? context.readBytes, context.readBytes);
   const records = await consumer.poll({ waitMs, maxBytes: limit, signal });
-  const written: string[] = [];
-  let bytes = 2;
+  const out = new TextBytes(records.reduce((sum, { record }) => sum + recordJsonBytes(record), 0));
+  let written = 0;
   for (const one of records) {
-    const text = recordJsonV2(one, format);
-    if (text === undefined) break;
-    written.push(text);
-    bytes += Buffer.byteLength(text) + 1;
+    const before = out.length;
+    out.ascii(written === 0 ? '[' : ',');
+    if (!addRecordJsonV2(out, one, format)) {
+      out.cutTo(before);
+      break;
+    }
+    written++;
   }
+  out.ascii(written === 0 ? '[]' : ']');
   const [first] = records;
   const size = first === undefined ? 0 : (first.record.key?.length ?? 0) + (first.record.value?.length ?? 0);
   if (maxBytes !== undefined && size > maxBytes) {
@@ -41,7 +47,7 @@ export async function pollV2(
         `max_bytes=${maxBytes}: read with max_bytes=${size}, or go on behind it with POST …/positions`,
     );
   }
-  if (first !== undefined && written.length === 0) {
+  if (first !== undefined && written === 0) {
     consumer.putBack(records);
     const { topic, partition, record } = first;
     throw new HttpFailure(
@@ -51,16 +57,16 @@ export async function pollV2(
     );
   }
   // What the answer takes is counted as such when it is sent.
-  const fits = context.budget.take(bytes);
-  if (fits) context.budget.give(bytes);
+  const fits = context.budget.take(out.length);
+  if (fits) context.budget.give(out.length);
   if (!fits || request.signal.aborted) {
     consumer.putBack(records);
     throw fits ? new HttpFailure('CLIENT_GONE', 'the client has gone') : overloaded();
   }
-  consumer.putBack(records.slice(written.length));
-  context.metrics.recordsOut.inc(written.length);
-  context.metrics.consumerRecords.inc(written.length);
-  return textReply(200, type, `[${written.join(',')}]`);
+  consumer.putBack(records.slice(written));
+  context.metrics.recordsOut.inc(written);
+  context.metrics.consumerRecords.inc(written);
+  return textReply(200, type, out.take());
 }
 
 /** What records come as: the dialect's type of the format, or JSON for who asks for that. @throws HttpFailure NOT_ACCEPTABLE */

@@ -1,34 +1,52 @@
+import type { TextBytes } from '@weir/base/text-bytes.ts';
 import type { ConsumedRecord } from '@weir/client/consumer/group-consumer.ts';
 import type { RecordHeader } from '@weir/records/record.ts';
 import { isJson } from '../json/json-scan.ts';
 import type { RecordFormat } from '../rest/records-v2.ts';
 
 /**
- * A record as REST v2 shows it, with key and value in a format: JSON as it was written, base64, or text. Values of headers are base64
- * in any.
+ * Adds a record as REST v2 shows it, with key and value in a format: JSON as it was written, base64, or text. Values of headers are
+ * base64 in any.
  *
- * @returns undefined: the format is JSON, and key or value is not
+ * @returns false, and nothing is added: the format is JSON, and key or value is not
  */
-export function recordJsonV2({ topic, partition, record }: ConsumedRecord, format: RecordFormat): string | undefined {
-  const key = bytesJson(record.key, format);
-  const value = bytesJson(record.value, format);
-  if (key === undefined || value === undefined) return undefined;
-  return (
-    `{"topic":${JSON.stringify(topic)},"key":${key},"value":${value},"partition":${partition}` +
-    `,"offset":${record.offset},"timestamp":${record.timestampMs}` +
-    `,"headers":${record.headers.length === 0 ? '[]' : JSON.stringify(record.headers.map(headerOf))}}`
-  );
+export function addRecordJsonV2(
+  out: TextBytes,
+  { topic, partition, record }: ConsumedRecord,
+  format: RecordFormat,
+): boolean {
+  const { key, value, headers } = record;
+  if (format === 'json' && !(isJsonOrNull(key) && isJsonOrNull(value))) return false;
+  // Names of topics are ASCII without anything to escape.
+  out.ascii(`{"topic":"${topic}","key":`);
+  addBytes(out, key, format);
+  out.ascii(',"value":');
+  addBytes(out, value, format);
+  out.ascii(`,"partition":${partition},"offset":${record.offset},"timestamp":${record.timestampMs},"headers":`);
+  if (headers.length === 0) out.ascii('[]}');
+  else out.text(`${JSON.stringify(headers.map(headerOf))}}`);
+  return true;
 }
 
-function bytesJson(bytes: Buffer | null, format: RecordFormat): string | undefined {
-  if (bytes === null) return 'null';
+function isJsonOrNull(bytes: Buffer | null): boolean {
+  return bytes === null || isJson(bytes);
+}
+
+function addBytes(out: TextBytes, bytes: Buffer | null, format: RecordFormat): void {
+  if (bytes === null) {
+    out.ascii('null');
+    return;
+  }
   switch (format) {
     case 'json':
-      return isJson(bytes) ? bytes.toString('utf8') : undefined;
+      out.bytes(bytes);
+      break;
     case 'binary':
-      return `"${bytes.toString('base64')}"`;
+      out.ascii('"').base64(bytes).ascii('"');
+      break;
     case 'text':
-      return JSON.stringify(bytes.toString('utf8'));
+      out.text(JSON.stringify(bytes.toString('utf8')));
+      break;
   }
 }
 

@@ -43,7 +43,8 @@ export type GatewayReply =
       readonly kind: 'whole';
       readonly status: number;
       readonly type: string;
-      readonly body: string;
+      /** Text, or the bytes of one. */
+      readonly body: string | Buffer;
       readonly headers: Readonly<Record<string, string>>;
     }
   | { readonly kind: 'empty'; readonly status: number; readonly headers: Readonly<Record<string, string>> }
@@ -59,7 +60,7 @@ export type GatewayReply =
 /** Where a streamed answer goes. Nothing happens once it is closed. */
 export interface ReplySink {
   /** False: the client is slower than we are; hold back until `drained`. */
-  write(text: string): boolean;
+  write(text: string | Buffer): boolean;
   end(): void;
   /** Written but not yet taken by the client. */
   readonly pendingBytes: number;
@@ -81,7 +82,7 @@ const NO_HEADERS = {};
 /** An answer of which the body is JSON text already. */
 export function rawJsonReply(
   status: number,
-  body: string,
+  body: string | Buffer,
   headers: Readonly<Record<string, string>> = NO_HEADERS,
 ): GatewayReply {
   return { kind: 'whole', status, type: 'application/json; charset=utf-8', body, headers };
@@ -97,7 +98,7 @@ export function jsonReply(
 }
 
 /** An answer of text in another form. */
-export function textReply(status: number, type: string, body: string): GatewayReply {
+export function textReply(status: number, type: string, body: string | Buffer): GatewayReply {
   return { kind: 'whole', status, type, body, headers: NO_HEADERS };
 }
 

@@ -85,5 +85,5 @@ async function readReply(response: IncomingMessage): Promise<GatewayReply> {
   const headers: Record<string, string> = retry === undefined ? {} : { 'retry-after': retry };
   const type = response.headers['content-type'];
   if (type === undefined) return { kind: 'empty', status, headers };
-  return { kind: 'whole', status, type, body: Buffer.concat(pieces).toString('utf8'), headers };
+  return { kind: 'whole', status, type, body: Buffer.concat(pieces), headers };
 }

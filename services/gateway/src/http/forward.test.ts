@@ -42,7 +42,13 @@ test('a request is passed on as it came, marked, and the answer comes back as it
     });
   });
   const headers = { 'retry-after': '1' };
-  expect(await pass(http, 'body')).toEqual({ kind: 'whole', status: 503, type: 'text/plain', body: 'later', headers });
+  expect(await pass(http, 'body')).toEqual({
+    kind: 'whole',
+    status: 503,
+    type: 'text/plain',
+    body: Buffer.from('later'),
+    headers,
+  });
   expect(seen).toEqual([['POST', '/consumers/g?x=1', 'text/plain', undefined, 'gw-1'], 'body']);
 });
 

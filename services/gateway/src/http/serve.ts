@@ -217,7 +217,8 @@ class Exchange implements GatewayRequest {
     if (reply.kind === 'empty') {
       response.writeHead(reply.status, headers).end();
     } else {
-      const bytes = Buffer.byteLength(reply.body);
+      const { body } = reply;
+      const bytes = Buffer.byteLength(body);
       if (!this.#serving.context.budget.take(bytes)) {
         if (reply.status < 400) {
           return this.#fail(overloaded());
@@ -227,8 +228,10 @@ class Exchange implements GatewayRequest {
       this.#replyBytes = bytes;
       headers['content-type'] = reply.type;
       headers['content-length'] = bytes;
+      response.writeHead(reply.status, headers);
       // As latin1, text that is ASCII is not looked at again.
-      response.writeHead(reply.status, headers).end(reply.body, bytes === reply.body.length ? 'latin1' : 'utf8');
+      if (typeof body === 'string') response.end(body, bytes === body.length ? 'latin1' : 'utf8');
+      else response.end(body);
     }
     // A client that refuses to read the answer is not waited for. Reset by the next request on the connection.
     if (!response.writableFinished) this.#wait(HTTP_WRITE_STALL_MS);

@@ -2,14 +2,17 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { offset } from '@weir/base/ids.ts';
 import type { RecordView } from '@weir/records/read-records.ts';
-import { recordJson } from './record-json.ts';
+import { TextBytes } from '@weir/base/text-bytes.ts';
+import { addRecordJson } from './record-json.ts';
 
 function record(parts: Partial<RecordView>): RecordView {
   return { offset: offset(5), timestampMs: 17, key: null, value: null, headers: [], ...parts };
 }
 
 function shown(parts: Partial<RecordView>, oneLine = false): string {
-  return recordJson(2, record(parts), oneLine);
+  const out = new TextBytes();
+  addRecordJson(out, 2, record(parts), oneLine);
+  return out.take().toString();
 }
 
 test('JSON stands in the answer as it was written, to the last digit', () => {

@@ -1,4 +1,5 @@
 import { WeirError } from '@weir/base/errors.ts';
+import { TextBytes } from '@weir/base/text-bytes.ts';
 import { READ_PARTITIONS_AT_ONCE } from '@weir/base/limits.ts';
 import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import { knownTopic } from '../context.ts';
@@ -7,7 +8,7 @@ import type { ReadResult } from '@weir/client/consumer/read.ts';
 import { rawJsonReply } from '../http/exchange.ts';
 import type { GatewayReply, GatewayRequest } from '../http/exchange.ts';
 import { failureOf, HttpFailure, overloaded } from '../http/failure.ts';
-import { recordJson } from '../json/record-json.ts';
+import { addRecordJson } from '../json/record-json.ts';
 import { encodeCursor } from '../stream/cursor.ts';
 import { beginPoll } from './poll.ts';
 import type { Poll } from './poll.ts';
@@ -30,9 +31,9 @@ export async function read(context: GatewayContext, request: GatewayRequest): Pr
     if (reading.single) await readOne(reading, parameters.partitions[0]!, parameters.waitMs, gone);
     else {
       await readInTurn(reading, parameters.partitions);
-      if (found.lines.length === 0 && parameters.waitMs > 0) await awaitAny(reading, parameters, gone);
+      if (found.count === 0 && parameters.waitMs > 0) await awaitAny(reading, parameters, gone);
     }
-    context.metrics.recordsOut.inc(found.lines.length);
+    context.metrics.recordsOut.inc(found.count);
     poll?.end();
     return asLines ? linesReply(topic, found) : objectReply(topic, found);
   } catch (error) {
@@ -46,13 +47,15 @@ export async function read(context: GatewayContext, request: GatewayRequest): Pr
 
 /** What was read so far. */
 class Found {
-  readonly lines: string[] = [];
+  /** What is answered, up to the last record. */
+  readonly text = new TextBytes();
+  count = 0;
   readonly next: Map<number, number>;
   readonly #limit: number;
   readonly #oneLine: boolean;
   readonly #poll: Poll | undefined;
   readonly #context: GatewayContext;
-  /** Of all lines, as the gateway's budget knows them. */
+  /** Of all records, as the gateway's budget knows them. */
   #bytes = 0;
   #closed = false;
 
@@ -70,10 +73,11 @@ class Found {
     this.#oneLine = options.oneLine;
     this.#poll = options.poll;
     this.#context = options.context;
+    if (!this.#oneLine) this.text.ascii('{"records":[');
   }
 
   get recordsLeft(): number {
-    return this.#limit - this.lines.length;
+    return this.#limit - this.count;
   }
 
   get isFull(): boolean {
@@ -91,10 +95,12 @@ class Found {
     if (this.#closed) return;
     for (const record of result.records) {
       if (this.isFull) return;
-      const line = recordJson(partition, record, this.#oneLine);
-      this.#bytes += line.length;
-      this.#context.budget.overdraw(line.length);
-      this.lines.push(line);
+      const before = this.text.length;
+      if (this.count > 0) this.text.ascii(this.#oneLine ? '\n' : ',');
+      addRecordJson(this.text, partition, record, this.#oneLine);
+      this.#bytes += this.text.length - before;
+      this.#context.budget.overdraw(this.text.length - before);
+      this.count++;
       this.#poll?.saw(record);
       this.next.set(partition, record.offset + 1);
     }
@@ -237,16 +243,13 @@ function acceptsLines(request: GatewayRequest): boolean {
   throw new HttpFailure('NOT_ACCEPTABLE', `records come as application/json or application/x-ndjson, not as ${accept}`);
 }
 
-function objectReply(topic: TopicInfo, found: Found): GatewayReply {
-  const next = JSON.stringify(Object.fromEntries(found.next));
-  return rawJsonReply(
-    200,
-    `{"records":[${found.lines.join(',')}],"next":${next},"cursor":"${encodeCursor(topic, found.next)}"}\n`,
-  );
+function objectReply(topic: TopicInfo, { text, next }: Found): GatewayReply {
+  const end = `],"next":${JSON.stringify(Object.fromEntries(next))},"cursor":"${encodeCursor(topic, next)}"}\n`;
+  return rawJsonReply(200, text.ascii(end).take());
 }
 
-function linesReply(topic: TopicInfo, found: Found): GatewayReply {
-  const body = found.lines.length === 0 ? '' : `${found.lines.join('\n')}\n`;
-  const headers = { 'weir-cursor': encodeCursor(topic, found.next) };
-  return { kind: 'whole', status: 200, type: 'application/x-ndjson; charset=utf-8', body, headers };
+function linesReply(topic: TopicInfo, { text, next, count }: Found): GatewayReply {
+  if (count > 0) text.ascii('\n');
+  const headers = { 'weir-cursor': encodeCursor(topic, next) };
+  return { kind: 'whole', status: 200, type: 'application/x-ndjson; charset=utf-8', body: text.take(), headers };
 }

@@ -125,7 +125,7 @@ test('a reader that stops reading stops the brokers, and gets everything once it
   for (let i = 0; i < count; i++) await produce('flood', value);
   const reader = await Reader.open('flood/stream?from=earliest');
   const [follower] = gateway.client.followers;
-  await expect.poll(() => follower!.credit).toBeLessThanOrEqual(0);
+  await expect.poll(() => follower!.credit, { timeout: 20_000 }).toBeLessThanOrEqual(0);
   expect(follower!.next).toBeLessThan(count);
   expect(follower!.credit).toBeGreaterThan(-STREAM_CREDIT_BYTES);
   for (let i = 0; i < count; i++) expect((await reader.next()).data.offset).toBe(i);

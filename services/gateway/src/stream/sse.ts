@@ -2,6 +2,7 @@ import type { Cancel } from '@weir/base/clock.ts';
 import { messageOf } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { STREAM_CREDIT_BYTES, STREAM_PING_MS, STREAM_READ_AHEAD_BYTES_MAX } from '@weir/base/limits.ts';
+import { TextBytes } from '@weir/base/text-bytes.ts';
 import type { TopicInfo } from '@weir/client/metadata/cluster-image.ts';
 import { readRecords } from '@weir/records/read-records.ts';
 import { knownPartition, knownTopic } from '../context.ts';
@@ -11,7 +12,7 @@ import type { GatewayReply, GatewayRequest, ReplySink, StreamReader } from '../h
 import { refusalJson } from '../http/failure.ts';
 import { beginPoll } from '../rest/poll.ts';
 import type { Poll } from '../rest/poll.ts';
-import { recordJson } from '../json/record-json.ts';
+import { addRecordJson } from '../json/record-json.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { EVENT_STREAM_HEAD, firstBlock, STOPPING_BLOCK } from './event-stream.ts';
 
@@ -137,7 +138,7 @@ class EventStream implements StreamReader {
 
   #batches(partition: number, records: Buffer): void {
     if (this.#closed) return;
-    let text = '';
+    const out = new TextBytes(records.length);
     let count = 0;
     try {
       const every = encodeCursor(this.#topic, this.#next).length <= CURSOR_PER_EVENT_LENGTH_MAX;
@@ -147,18 +148,22 @@ class EventStream implements StreamReader {
         this.#next.set(partition, record.offset + 1);
         count++;
         this.#poll?.saw(record);
-        if (every) text += `id: ${encodeCursor(this.#topic, this.#next)}\n`;
-        if (record.value === null) text += 'event: delete\n';
-        text += `data: ${recordJson(partition, record, true)}\n\n`;
+        if (every) out.ascii(`id: ${encodeCursor(this.#topic, this.#next)}\n`);
+        out.ascii(record.value === null ? 'event: delete\ndata: ' : 'data: ');
+        addRecordJson(out, partition, record, true);
+        out.ascii('\n\n');
       });
       // The last event's, for all of them.
-      if (!every && count > 0) text = `${text.slice(0, -1)}id: ${encodeCursor(this.#topic, this.#next)}\n\n`;
+      if (!every && count > 0) {
+        out.cutTo(out.length - 1);
+        out.ascii(`id: ${encodeCursor(this.#topic, this.#next)}\n\n`);
+      }
     } catch (error) {
       this.#ended(partition, { code: 'CORRUPT_MESSAGE', message: messageOf(error) });
       return;
     }
     this.#context.metrics.recordsOut.inc(count);
-    if (text !== '') this.#write(text);
+    if (out.length > 0) this.#write(out.take());
     if (this.#blocked) this.#owed.set(partition, (this.#owed.get(partition) ?? 0) + records.length);
     else this.#subscriptions.get(partition)?.credit(records.length);
   }
@@ -192,7 +197,7 @@ class EventStream implements StreamReader {
     this.#sink.end();
   }
 
-  #write(text: string): void {
+  #write(text: string | Buffer): void {
     if (!this.#sink.write(text)) this.#blocked = true;
   }
 }
