@@ -91,12 +91,12 @@ export function consumerScenarios<S extends Service>(setting: () => Setting<S>):
           },
         });
         expect(problems).toEqual([]);
-      } finally {
         await Promise.all(writers.map((writer) => writer.stop()));
+        // All that was acknowledged comes.
+        await expect.poll(() => [written.missingIn(v2), written.missingIn(v1)], PATIENT).toEqual([[], []]);
+      } finally {
+        await Promise.all([...writers, ...readers].map((each) => each.stop()));
       }
-      // All that was acknowledged comes, and is committed.
-      await expect.poll(() => [written.missingIn(v2), written.missingIn(v1)], PATIENT).toEqual([[], []]);
-      await Promise.all(readers.map((each) => each.stop()));
       await Promise.all([committedIs('v2', v2, other), committedIs('v1', v1, other)]);
       expect([...v2.problems, ...v1.problems]).toEqual([]);
       expect(written.count).toBeGreaterThan(500);

@@ -20,7 +20,7 @@ export interface GroupTopic {
 /** How long a read waits for records. */
 const READ_WAIT_MS = 500;
 /** No answer takes longer: a gateway has 10 s to take a consumer over. */
-const ANSWER_MS_MAX = 30_000;
+const ANSWER_MS_MAX = 20_000;
 /** After an answer that says to try again. */
 const AGAIN_MS = 100;
 const PACE_MS = 20;

@@ -4,8 +4,11 @@ import type { ConsumersResult } from '../rest-consumers.ts';
 import type { Pod, Release } from '../release.ts';
 import type { Step, StepContext } from '../step.ts';
 
-/** A gateway's session has to end, and then those of its consumers in their groups; a pod has to be started, too. */
-const SILENT_MS_MAX = 40_000;
+/**
+ * A gateway's session has to end, and then those of its consumers in their groups; who asks a pod that is gone hears nothing for 10 s,
+ * until it is told where gateways are now.
+ */
+const SILENT_MS_MAX = 60_000;
 const WRITTEN_MIN = 500;
 
 /** A consumer outlives its gateway, however that ends, and any gateway serves it. */
