@@ -99,7 +99,6 @@ export class Aggregator {
   /** What is known of partitions is where they were committed: with the offset, as its metadata. */
   async #begin(places: readonly TopicPartition[]): Promise<void> {
     const committed = await this.#consumer.committed(places).catch((error: unknown) => {
-      // A WeirError alone the consumer would only log, and go on. Without windows nothing may be read.
       throw new Error(`${this.name} does not know where its partitions begin`, { cause: error });
     });
     for (const place of places) {

@@ -113,7 +113,6 @@ export class Counter {
       this.#counts.set(partition, new WordCounts(published));
     });
     await Promise.all(begun).catch((error: unknown) => {
-      // A WeirError alone the consumer would only log, and go on. Without the counts nothing may be counted.
       throw new Error('the counts so far cannot be read', { cause: error });
     });
   }

@@ -48,7 +48,10 @@ export interface ConsumerOptions {
   readonly events?: ConsumerEvents;
 }
 
-/** What happens to a consumer. The next thing waits for what these return, so that they may commit, or seek. */
+/**
+ * What happens to a consumer. The next thing waits for what these return, so that they may commit, or seek. What `assigned` throws
+ * comes out of `poll`; of the others a WeirError is logged, as of a commit that came too late, and anything else comes out.
+ */
 export interface ConsumerEvents {
   /** These are read from now on, from what was committed; or from where this seeks. */
   assigned?(places: readonly TopicPartition[]): void | Promise<void>;

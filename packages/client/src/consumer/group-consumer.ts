@@ -319,7 +319,8 @@ export class GroupConsumer {
       this.#feeds.set(placeOf(feed.place), feed);
       return feed;
     });
-    await this.#tell('assigned', places);
+    // Who could not begin with these, as what it knows of them cannot be read, is not given their records.
+    await this.#tell('assigned', places, (error) => this.#fail(error));
     this.#isAssigned = true;
     this.#background(placeFeeds(this.#placing, feeds));
   }
@@ -328,14 +329,14 @@ export class GroupConsumer {
     const feeds = this.#stopped(places);
     this.#isAssigned = false;
     if (this.#settings.commitIntervalMs !== 'manual') await this.#commitQuietly(feeds);
-    await this.#tell('revoked', places);
+    await this.#tell('revoked', places, (error) => this.#cameTooLate(error));
     for (const feed of feeds) this.#forget(feed);
   }
 
   async #lost(places: readonly TopicPartition[]): Promise<void> {
     this.#isAssigned = false;
     for (const feed of this.#stopped(places)) this.#forget(feed);
-    await this.#tell('lost', places);
+    await this.#tell('lost', places, (error) => this.#cameTooLate(error));
   }
 
   /** Nothing of them is given any more; how far they have come is still known. */
@@ -353,16 +354,24 @@ export class GroupConsumer {
     this.#feeds.delete(placeOf(feed.place));
   }
 
-  async #tell(event: 'assigned' | 'revoked' | 'lost', places: readonly TopicPartition[]): Promise<void> {
+  async #tell(
+    event: 'assigned' | 'revoked' | 'lost',
+    places: readonly TopicPartition[],
+    failed: (error: WeirError) => void,
+  ): Promise<void> {
     if (places.length === 0) return;
     try {
       await this.#settings.events[event]?.(places);
     } catch (error) {
-      // A commit that came too late is no reason to end.
       if (!(error instanceof WeirError)) throw error;
-      const { logger } = this.#parts.world;
-      logger.warn({ err: error }, `group ${this.groupId}: what is done about partitions that are ${event} failed`);
+      failed(error);
     }
+  }
+
+  /** A commit that comes too late is no reason to end. */
+  #cameTooLate(error: WeirError): void {
+    const { logger } = this.#parts.world;
+    logger.warn({ err: error }, `group ${this.groupId}: what is done about partitions that are given away failed`);
   }
 
   #ended(feed: PartitionFeed, why: Refusal): void {

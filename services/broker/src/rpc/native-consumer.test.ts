@@ -12,6 +12,7 @@ import type { ConsumerOptions } from '@weir/client/consumer/consumer-options.ts'
 import type { GroupConsumer } from '@weir/client/consumer/group-consumer.ts';
 import type { TopicPartition } from '@weir/client/group/assignor.ts';
 import { codeOf } from '@weir/client/test-kit/code-of.ts';
+import { WeirError } from '@weir/base/errors.ts';
 import { FakeCluster } from '@weir/client/test-kit/fake-cluster.ts';
 import { expect, test } from 'vitest';
 import { NativeGroups } from './test-native-groups.ts';
@@ -136,6 +137,16 @@ test('what its owner has and is not done with is not committed', async () => {
   await clock.advance(CONSUMER_COMMIT_INTERVAL_MS + 1_000);
   expect(stuck.values).toEqual(['a', 'b']);
   expect(committed(native)).toEqual({ 'orders/0': 1 });
+});
+
+test('who cannot begin with the partitions that it is assigned is told so, and given nothing of them', async () => {
+  const native = await NativeGroups.start(1);
+  const { clock } = native.cluster;
+  native.append(ORDERS[0]!, 'a');
+  const assigned = (): Promise<void> => Promise.reject(new WeirError('REQUEST_TIMED_OUT', 'its state cannot be read'));
+  const first = (await reader(native, { events: { assigned } })).read();
+  await clock.advance(1_000);
+  expect([first.values, first.ended]).toMatchObject([[], { message: 'its state cannot be read' }]);
 });
 
 test('members share partitions; each rebalance gives away what was read, committed; who leaves is missed at once', async () => {
