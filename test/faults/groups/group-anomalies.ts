@@ -34,6 +34,7 @@ export function groupAnomaliesIn(members: readonly MemberHistory[], end: EndOfGr
 
 function* twoOwners(moments: readonly MemberMoment[]): Generator<GroupAnomaly> {
   const owners = new Map<string, { readonly owner: string; readonly member: string }>();
+  const told = new Set<string>();
   for (const { member, event } of moments) {
     if (event.kind !== 'assigned' && event.kind !== 'delivered') continue;
     if (event.generation < 0) continue;
@@ -42,7 +43,8 @@ function* twoOwners(moments: readonly MemberMoment[]): Generator<GroupAnomaly> {
       const place = `${partition} in generation ${event.generation}`;
       const known = owners.get(place);
       if (known === undefined) owners.set(place, { owner, member: member.member });
-      else if (known.owner !== owner) {
+      else if (known.owner !== owner && !told.has(`${place} ${owner}`)) {
+        told.add(`${place} ${owner}`);
         yield { kind: 'two-owners', what: `${place} is ${known.member}'s, and ${member.member}'s` };
       }
     }

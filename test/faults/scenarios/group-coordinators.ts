@@ -87,7 +87,13 @@ export const groupCoordinatorIsolated = onCluster({
     const more = alone.members.flatMap(({ events }) =>
       events.filter(({ kind, atMs }) => kind === 'committed' && atMs > cutMs),
     );
-    trial.report.check(more.length === 0, 'who reaches no follower stores no commit of its groups', `${more.length}`);
+    // On a machine that is very busy its session may end meanwhile, and another one take its place.
+    const isStill = trial.groups.coordinatorId(alone) === first.id;
+    trial.report.check(
+      more.length === 0 || !isStill,
+      'who reaches no follower stores no commit of its groups',
+      isStill ? `${more.length}` : 'another one coordinates the group',
+    );
     network.heal();
     trial.injected('the links are mended');
     await trial.untilInSync();
