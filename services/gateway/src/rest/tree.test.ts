@@ -203,6 +203,11 @@ describe('several operations over HTTP', () => {
   });
 });
 
+test('a parameter that a watch does not need is checked all the same', async () => {
+  const { status, body } = await call('GET', '?watch=data&children=7');
+  expect([status, body.code]).toEqual([400, 'INVALID_REQUEST']);
+});
+
 describe('sessions over HTTP', () => {
   const sessions = async (method: string, path: string, headers: Record<string, string> = {}, body?: string) => {
     const init = { method, headers, ...(body === undefined ? {} : { body }) };

@@ -19,12 +19,13 @@ export async function getNode(context: GatewayContext, request: GatewayRequest):
   const { query } = request;
   query.allow(['children', 'watch', 'from']);
   const path = pathOf(request);
+  const withChildren = query.choice('children', ['true', 'false']) === 'true';
   const watch = query.choice('watch', ['data', 'children', 'recursive']);
   if (watch !== undefined) return watchTree(context, request, { path, kind: watch });
   if (query.text('from') !== undefined) throw new HttpFailure('INVALID_REQUEST', 'from goes with watch');
   const { namespace } = context.client;
   const { revision, node } = await namespace.get(path);
-  if (query.choice('children', ['true', 'false']) !== 'true') return jsonReply(200, { revision, ...nodeJson(node) });
+  if (!withChildren) return jsonReply(200, { revision, ...nodeJson(node) });
   const { names } = await namespace.children(path);
   return jsonReply(200, { revision, ...nodeJson(node), children: names });
 }
