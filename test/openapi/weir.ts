@@ -53,6 +53,7 @@ export class Weir {
     const errors = this.#child.output.split('\n').filter(isError);
     say(`lines of level error in the log: ${errors.length}`);
     problems.push(...errors.slice(0, LINES_SHOWN_MAX));
+    if (errors.some((line) => line.includes('did nothing for'))) say('the machine may have been busy: run it alone');
     return problems;
   }
 

@@ -54,9 +54,11 @@ test('what is documented of a timestamp is read as one', () => {
 });
 
 test('what is documented of where a group begins is understood', () => {
+  const pattern = new RegExp(START_AT.pattern);
+  for (const text of START_AT.examples) expect(pattern.test(text), text).toBe(true);
   fc.assert(
     fc.property(
-      fc.stringMatching(new RegExp(START_AT.pattern)),
+      fc.stringMatching(pattern),
       (text) => text.startsWith('@1970-01-01') || parseStartAt(text) !== undefined,
     ),
   );
