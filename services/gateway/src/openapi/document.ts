@@ -1,6 +1,6 @@
 import { NODE_PATH_BYTES_MAX } from '@weir/base/limits.ts';
 import type { Operation, Route } from '../route.ts';
-import { GROUP, PARTITION, TOPIC } from './schema-parts.ts';
+import { GROUP, PARTITION, TOPIC, USERS_TOPIC } from './schema-parts.ts';
 import { ref, SCHEMAS } from './schemas.ts';
 import type { SchemaName } from './schemas.ts';
 
@@ -41,12 +41,13 @@ export function openApiDocument(routes: readonly Route[], version: string): Reco
   };
 }
 
-function operationOf({ path, operation }: Route): Record<string, unknown> {
+function operationOf({ method, path, operation }: Route): Record<string, unknown> {
   const inPath = [...path.matchAll(/\{\+?(\w+)\}/g)].map((match) => ({
     name: match[1]!,
     in: 'path',
     required: true,
     ...PATH_PARAMETERS[match[1]!],
+    ...(match[1] === 'topic' && method !== 'GET' ? { schema: USERS_TOPIC } : {}),
   }));
   const inQuery = (operation.parameters ?? []).map(({ name, description, schema, from, required = false }) => ({
     name,

@@ -32,6 +32,8 @@ export const TOPIC = {
   pattern: `^${TOPIC_CHARS}+$`,
   not: { enum: ['.', '..'] },
 } as const;
+/** One that users make, write and delete: those that begin with "__" are Weir's own. */
+export const USERS_TOPIC = { ...TOPIC, not: { anyOf: [TOPIC.not, { pattern: '^__' }] } } as const;
 /** Names of topics with commas between them. */
 export const TOPIC_LIST = { type: 'string', pattern: `^${TOPIC_CHARS}{1,249}(,${TOPIC_CHARS}{1,249})*$` } as const;
 /** A group's id, and a consumer's name. */

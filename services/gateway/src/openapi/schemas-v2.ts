@@ -19,6 +19,7 @@ import {
   TIMESTAMP_TEXT,
   TOPIC,
   topicSettings,
+  USERS_TOPIC,
 } from './schema-parts.ts';
 import type { Schema } from './schema-parts.ts';
 
@@ -53,7 +54,7 @@ export const SCHEMAS_V2 = {
   RecordToPartitionListJson: recordList({}),
   RecordToPartitionListBinary: recordList(orNull(BASE64)),
   RecordToPartitionListText: recordList(TEXT_OR_NULL),
-  NewTopicV2: closed({ topic_name: TOPIC, ...topicSettings('partitions_count') }, [
+  NewTopicV2: closed({ topic_name: USERS_TOPIC, ...topicSettings('partitions_count') }, [
     'partitions_count',
     'replication_factor',
     'configs',

@@ -17,6 +17,7 @@ import {
   START_AT,
   TOPIC,
   topicSettings,
+  USERS_TOPIC,
   VERSION,
 } from './schema-parts.ts';
 import type { Schema } from './schema-parts.ts';
@@ -125,7 +126,11 @@ export const SCHEMAS = {
     configs: CONFIGS,
     partitions: list(here('Partition')),
   }),
-  NewTopic: closed({ name: TOPIC, ...topicSettings('partitions') }, ['partitions', 'replication_factor', 'configs']),
+  NewTopic: closed({ name: USERS_TOPIC, ...topicSettings('partitions') }, [
+    'partitions',
+    'replication_factor',
+    'configs',
+  ]),
   Cluster: closed({
     cluster_id: { type: 'string' },
     revision: { type: 'integer', format: 'int64' },
