@@ -37,7 +37,8 @@ export async function watchTree(
   };
 }
 
-function startOf({ query, headers }: GatewayRequest): number | undefined {
+/** The first revision that is asked for; undefined: what comes from now on. @throws HttpFailure INVALID_REQUEST */
+export function startOf({ query, headers }: Pick<GatewayRequest, 'query' | 'headers'>): number | undefined {
   const from = query.integer('from', REVISIONS);
   const last = headers['last-event-id'];
   if (typeof last !== 'string' || last === '') return from;
