@@ -112,7 +112,7 @@ export function unknownTopic(name: string): HttpFailure {
 
 /** A partition's number as text, checked against its topic. @throws HttpFailure */
 export function knownPartition(topic: TopicInfo, text: string): number {
-  const index = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  const index = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isNaN(index)) {
     throw new HttpFailure('INVALID_REQUEST', `the partition ${JSON.stringify(text)} is not a whole number from 0`);
   }

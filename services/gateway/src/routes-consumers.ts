@@ -14,14 +14,19 @@ import {
   unsubscribeV2,
   whereItIs,
 } from './consumers/consumers-v2.ts';
+import { OFFSET, PARTITION, TOPIC } from './openapi/schema-parts.ts';
+import type { Schema } from './openapi/schema-parts.ts';
 import { ref } from './openapi/schemas.ts';
-import type { Schema, SchemaName } from './openapi/schemas.ts';
+import type { SchemaName } from './openapi/schemas.ts';
 import type { Operation, Route } from './route.ts';
 import { V2, v2 } from './routes-v2.ts';
 
 const GROUP = '/consumers/{group}';
 const INSTANCE = `${GROUP}/instances/{instance}`;
 const LIST: Schema = { type: 'array', items: ref('ConsumerRecordV2') };
+
+/** What is done with one that was created. */
+const OF_ONE = ['deleteConsumer', 'subscribe', 'listSubscriptions', 'assign', 'poll', 'commit', 'seekToBeginning'];
 
 const done = { 204: { description: 'Done.' } } as const;
 
@@ -65,6 +70,9 @@ export const routesConsumers: readonly Route[] = [
       200: {
         description: 'Its name, and where it is called.',
         content: { 'application/json': ref('ConsumerV2'), [V2]: ref('ConsumerV2') },
+        links: [
+          { operations: OF_ONE, parameters: { group: '$request.path.group', instance: '$response.body#/instance_id' } },
+        ],
       },
     },
   }),
@@ -92,7 +100,7 @@ export const routesConsumers: readonly Route[] = [
   route('POST', `${INSTANCE}/assignments`, assignV2, {
     id: 'assign',
     summary: 'Read partitions, whoever else does',
-    request: takes('PlacesV2'),
+    request: takes('AssignmentV2'),
     responses: done,
   }),
   route('GET', `${INSTANCE}/assignments`, assignmentsV2, {
@@ -114,7 +122,7 @@ export const routesConsumers: readonly Route[] = [
       {
         name: 'max_bytes',
         description: 'Most bytes of keys and values. A single record that has more is answered with 422.',
-        schema: { type: 'integer', minimum: 1 },
+        schema: { ...OFFSET, minimum: 1 },
       },
     ],
     responses: {
@@ -140,8 +148,8 @@ export const routesConsumers: readonly Route[] = [
     id: 'committed',
     summary: 'What the group has committed',
     parameters: [
-      { name: 'topic', description: 'Of one topic; of all that it reads when left out.', schema: { type: 'string' } },
-      { name: 'partition', description: 'Of one partition.', schema: { type: 'integer', minimum: 0 } },
+      { name: 'topic', description: 'Of one topic; of all that it reads when left out.', schema: TOPIC },
+      { name: 'partition', description: 'Of one partition of that topic.', schema: PARTITION },
     ],
     request: takes('PlacesV2'),
     bodyMayBeAbsent: true,

@@ -1,5 +1,6 @@
 import { READ_RECORDS_DEFAULT, READ_RECORDS_MAX, READ_WAIT_MS_MAX } from '@weir/base/limits.ts';
 import { commitGroup, deleteGroup, describeGroup, listGroups, readGroup, resetGroup } from './consumers/groups-v1.ts';
+import { TOPIC_LIST, WAIT } from './openapi/schema-parts.ts';
 import { ref } from './openapi/schemas.ts';
 import type { Route } from './route.ts';
 
@@ -79,7 +80,7 @@ export const routesGroups: readonly Route[] = [
         {
           name: 'topics',
           description: 'What the group reads, as a,b. The first call needs it.',
-          schema: { type: 'string' },
+          schema: TOPIC_LIST,
         },
         {
           name: 'limit',
@@ -89,12 +90,12 @@ export const routesGroups: readonly Route[] = [
         {
           name: 'wait',
           description: `How long to wait when there is nothing yet, up to ${READ_WAIT_MS_MAX / 1_000}s: 5s, or 5000.`,
-          schema: { type: 'string', default: '0' },
+          schema: WAIT,
         },
         {
           name: 'from',
           description: 'Where a group begins that has committed nothing.',
-          schema: { enum: ['earliest', 'latest'], default: 'earliest' },
+          schema: { type: 'string', enum: ['earliest', 'latest'], default: 'earliest' },
         },
       ],
       responses: { 200: { description: 'Records.', content: { 'application/json': ref('GroupRecords') } } },

@@ -1,22 +1,28 @@
+import { VERSION } from './openapi/schema-parts.ts';
+import type { Schema } from './openapi/schema-parts.ts';
 import { ref } from './openapi/schemas.ts';
-import type { Schema } from './openapi/schemas.ts';
 import { endSession, keepSession, openSession } from './rest/sessions.ts';
 import { createNode, deleteNode, getNode, putNode } from './rest/tree.ts';
 import { writeTree } from './rest/tree-operations.ts';
 import type { Operation, Parameter, Route } from './route.ts';
 
 const TEXT: Schema = { type: 'string' };
-const FLAG: Schema = { enum: ['true', 'false'], default: 'false' };
+const FLAG: Schema = { type: 'boolean', default: false };
 /** Any bytes: a node's data is not looked at. */
 const DATA: Readonly<Record<string, Schema>> = { 'application/octet-stream': { type: 'string', format: 'binary' } };
 
 const version: Parameter = {
   name: 'version',
   description: 'Only if the node has this version, else BAD_VERSION (409).',
-  schema: { type: 'integer', minimum: 0 },
+  schema: VERSION,
 };
 
+const FIRST_REVISION: Schema = { type: 'string', pattern: '^([0-9]{1,9}-)?[1-9][0-9]{0,14}$' };
+const LAST_REVISION: Schema = { type: 'string', pattern: '^(([0-9]{1,9}-)?[0-9]{1,15})?$' };
+const LOCATION = { location: { description: 'Its path.', schema: TEXT, required: true } } as const;
+
 const STAT = { 'application/json': ref('NodeStat') };
+const NODE_LINKS = [{ operations: ['getNode', 'putNode', 'deleteNode'], parameters: { path: '$request.path.path' } }];
 
 const read = (id: string, summary: string): Operation => ({
   id,
@@ -34,19 +40,19 @@ const read = (id: string, summary: string): Operation => ({
       description:
         'In place of the node, what happens from now on: to it (data), that it and its children come and go ' +
         "(children), or all of it and below it (recursive; of the root, of users' nodes).",
-      schema: { enum: ['data', 'children', 'recursive'] },
+      schema: { type: 'string', enum: ['data', 'children', 'recursive'] },
     },
     {
       name: 'from',
       description: 'The first revision that is watched; below /consumers with its leader epoch in front, as 3-18.',
-      schema: { type: 'string', pattern: '^([0-9]{1,10}-)?[0-9]{1,15}$' },
+      schema: FIRST_REVISION,
     },
-    { name: 'last-event-id', from: 'header', description: 'Go on behind this revision.', schema: TEXT },
+    { name: 'last-event-id', from: 'header', description: 'Go on behind this revision.', schema: LAST_REVISION },
   ],
   responses: {
     200: {
       description: 'The node, or the stream of its changes.',
-      content: { 'application/json': ref('Node'), 'text/event-stream': TEXT },
+      content: { 'application/json': ref('Node'), 'text/event-stream': ref('TreeEvent') },
     },
   },
 });
@@ -57,6 +63,8 @@ const session: Parameter = {
   description: 'The session, as POST /v1/sessions has answered it.',
   schema: TEXT,
 };
+
+const neededSession: Parameter = { ...session, schema: { type: 'string', minLength: 1 }, required: true };
 
 /** The namespace over HTTP. Sessions are kept by calls: no gateway has anything of them. */
 export const routesTree: readonly Route[] = [
@@ -99,7 +107,8 @@ export const routesTree: readonly Route[] = [
         session,
       ],
       request: DATA,
-      responses: { 201: { description: 'It is there. Location names it.', content: STAT } },
+      bodyMayBeAbsent: true,
+      responses: { 201: { description: 'It is there. Location names it.', content: STAT, headers: LOCATION } },
     },
   },
   {
@@ -114,9 +123,10 @@ export const routesTree: readonly Route[] = [
       description: 'Without a version a node that is not there is created.',
       parameters: [version],
       request: DATA,
+      bodyMayBeAbsent: true,
       responses: {
         200: { description: 'It was there, and has this data now.', content: STAT },
-        201: { description: 'It was created.', content: STAT },
+        201: { description: 'It was created.', content: STAT, headers: LOCATION, links: NODE_LINKS },
       },
     },
   },
@@ -143,7 +153,19 @@ export const routesTree: readonly Route[] = [
       summary: 'Open a session, with which ephemeral nodes go',
       description: 'It lives while it has heartbeats, by way of whichever gateway. A body is not needed.',
       request: { 'application/json': ref('NewSession') },
-      responses: { 201: { description: 'It lives.', content: { 'application/json': ref('Session') } } },
+      bodyMayBeAbsent: true,
+      responses: {
+        201: {
+          description: 'It lives.',
+          content: { 'application/json': ref('Session') },
+          links: [
+            {
+              operations: ['keepSession', 'endSession', 'createNode'],
+              parameters: { 'header.weir-session': '$response.body#/session' },
+            },
+          ],
+        },
+      },
     },
   },
   {
@@ -154,7 +176,7 @@ export const routesTree: readonly Route[] = [
       id: 'endSession',
       tag: 'tree',
       summary: 'End a session, and its nodes with it',
-      parameters: [session],
+      parameters: [neededSession],
       responses: { 204: { description: 'It has ended.' } },
     },
   },
@@ -167,7 +189,7 @@ export const routesTree: readonly Route[] = [
       tag: 'tree',
       summary: 'Keep a session alive',
       description: 'Several times in its timeout. SESSION_EXPIRED (410) says that it has ended, for good.',
-      parameters: [session],
+      parameters: [neededSession],
       responses: {
         200: { description: 'It lives for another timeout.', content: { 'application/json': ref('Session') } },
       },

@@ -1,6 +1,7 @@
 import { READ_RECORDS_DEFAULT, READ_RECORDS_MAX, READ_WAIT_MS_MAX } from '@weir/base/limits.ts';
+import { CURSOR, CURSOR_OR_NONE, OFFSET, PARTITION, TIMESTAMP_TEXT, WAIT } from './openapi/schema-parts.ts';
+import type { Schema } from './openapi/schema-parts.ts';
 import { ref } from './openapi/schemas.ts';
-import type { Schema } from './openapi/schemas.ts';
 import { isLines, produce } from './rest/produce.ts';
 import { read } from './rest/read.ts';
 import { deleteRecords } from './rest/delete-records.ts';
@@ -9,13 +10,21 @@ import type { Parameter, Route } from './route.ts';
 import { stream } from './stream/sse.ts';
 
 const TEXT: Schema = { type: 'string' };
-const COUNT: Schema = { type: 'integer', minimum: 0 };
+const OF_A_TOPIC = [
+  'produceRecords',
+  'readRecords',
+  'streamRecords',
+  'describeTopic',
+  'deleteTopic',
+  'getTopic',
+  'send',
+];
 const BYTES: Schema = { type: 'string', format: 'binary' };
 
 const partition: Parameter = {
   name: 'partition',
   description: 'One partition; all of them, or any, when left out.',
-  schema: COUNT,
+  schema: PARTITION,
 };
 
 /** The routes of our own: one call for each thing that people do with curl. */
@@ -41,11 +50,12 @@ export const routesV1: readonly Route[] = [
         {
           name: 'acks',
           description: 'Who must have the records: every in-sync replica, or the leader alone.',
-          schema: { enum: ['all', 'leader'], default: 'all' },
+          schema: { type: 'string', enum: ['all', 'leader'], default: 'all' },
         },
       ],
       request: {
-        'application/json': {},
+        // An array is its elements, of which there has to be one: JSON Schema counts those of arrays alone.
+        'application/json': { minItems: 1 },
         'application/x-ndjson': TEXT,
         'text/plain': TEXT,
         'application/octet-stream': BYTES,
@@ -74,14 +84,14 @@ export const routesV1: readonly Route[] = [
         {
           name: 'offset',
           description: 'First offset, or earliest, or latest. Default: earliest.',
-          schema: { anyOf: [COUNT, { enum: ['earliest', 'latest'] }] },
+          schema: { anyOf: [OFFSET, { type: 'string', enum: ['earliest', 'latest'] }] },
         },
         {
           name: 'timestamp',
           description: 'From the first record that is not older: milliseconds, or an ISO date.',
-          schema: TEXT,
+          schema: TIMESTAMP_TEXT,
         },
-        { name: 'cursor', description: 'Goes on where the answer with this cursor ended.', schema: TEXT },
+        { name: 'cursor', description: 'Goes on where the answer with this cursor ended.', schema: CURSOR },
         {
           name: 'limit',
           description: 'Most records.',
@@ -90,13 +100,14 @@ export const routesV1: readonly Route[] = [
         {
           name: 'wait',
           description: `How long to wait when there is nothing yet, up to ${READ_WAIT_MS_MAX / 1_000}s: 5s, or 5000.`,
-          schema: { type: 'string', default: '0' },
+          schema: WAIT,
         },
       ],
       responses: {
         200: {
           description: 'Records, and where to go on.',
           content: { 'application/json': ref('Records'), 'application/x-ndjson': TEXT },
+          headers: { 'weir-cursor': { description: 'Of records a line: where to go on.', schema: CURSOR } },
         },
       },
     },
@@ -117,11 +128,18 @@ export const routesV1: readonly Route[] = [
         {
           name: 'from',
           description: 'Where to begin without Last-Event-ID.',
-          schema: { enum: ['earliest', 'latest'], default: 'latest' },
+          schema: { type: 'string', enum: ['earliest', 'latest'], default: 'latest' },
         },
-        { name: 'Last-Event-ID', from: 'header', description: 'The id of the last event that was seen.', schema: TEXT },
+        {
+          name: 'Last-Event-ID',
+          from: 'header',
+          description: 'The id of the last event that was seen.',
+          schema: CURSOR_OR_NONE,
+        },
       ],
-      responses: { 200: { description: 'Events, until one side ends.', content: { 'text/event-stream': TEXT } } },
+      responses: {
+        200: { description: 'Events, until one side ends.', content: { 'text/event-stream': ref('RecordEvent') } },
+      },
     },
   },
   {
@@ -146,7 +164,12 @@ export const routesV1: readonly Route[] = [
       summary: 'Create a topic',
       request: { 'application/json': ref('NewTopic') },
       responses: {
-        201: { description: 'It exists and can be produced to.', content: { 'application/json': ref('Topic') } },
+        201: {
+          description: 'It exists and can be produced to. Location names it.',
+          content: { 'application/json': ref('Topic') },
+          headers: { location: { description: 'Its path.', schema: TEXT, required: true } },
+          links: [{ operations: OF_A_TOPIC, parameters: { topic: '$response.body#/name' } }],
+        },
       },
     },
   },
@@ -188,7 +211,8 @@ export const routesV1: readonly Route[] = [
         {
           name: 'before',
           description: 'All records below this offset go; end: all that there are now. It has to be given.',
-          schema: { anyOf: [COUNT, { const: 'end' }] },
+          schema: { anyOf: [OFFSET, { type: 'string', const: 'end' }] },
+          required: true,
         },
       ],
       responses: {

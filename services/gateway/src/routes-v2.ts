@@ -1,4 +1,6 @@
 import { ref } from './openapi/schemas.ts';
+import type { SchemaName } from './openapi/schemas.ts';
+import type { Schema } from './openapi/schema-parts.ts';
 import { produceV2 } from './rest/produce-v2.ts';
 import {
   describePartitionV2,
@@ -23,7 +25,15 @@ export function v2(handle: Route['handle']): Route['handle'] {
   };
 }
 
-const sends: Pick<Operation, 'parameters' | 'request' | 'responses'> = {
+/** An answer in either of the dialect's types. */
+const answer = (description: string, schema: Schema): Operation['responses'][number] => ({
+  description,
+  content: { 'application/json': schema, [V2]: schema },
+});
+
+const sends = (
+  format: (name: 'Json' | 'Binary' | 'Text') => SchemaName,
+): Pick<Operation, 'parameters' | 'request' | 'responses'> => ({
   parameters: [
     {
       name: 'async',
@@ -32,16 +42,16 @@ const sends: Pick<Operation, 'parameters' | 'request' | 'responses'> = {
     },
   ],
   request: {
-    'application/vnd.kafka.json.v2+json': ref('ProducerRecordList'),
-    'application/vnd.kafka.binary.v2+json': ref('ProducerRecordList'),
-    'application/vnd.kafka.text.v2+json': ref('ProducerRecordList'),
-    'application/json': ref('ProducerRecordList'),
+    'application/vnd.kafka.json.v2+json': ref(format('Json')),
+    'application/vnd.kafka.binary.v2+json': ref(format('Binary')),
+    'application/vnd.kafka.text.v2+json': ref(format('Text')),
+    'application/json': ref(format('Json')),
   },
   responses: {
-    200: { description: 'What became of each record.', content: { 'application/json': ref('Offsets') } },
+    200: answer('What became of each record.', ref('Offsets')),
     204: { description: 'Asked for with async=true.' },
   },
-};
+});
 
 /** The routes that clients of the Strimzi Kafka bridge know, with the operation ids of its OpenAPI document. */
 export const routesV2: readonly Route[] = [
@@ -54,7 +64,7 @@ export const routesV2: readonly Route[] = [
       tag: 'v2',
       summary: 'Names of all topics',
       responses: {
-        200: { description: 'Names.', content: { 'application/json': { type: 'array', items: { type: 'string' } } } },
+        200: answer('Names.', { type: 'array', items: { type: 'string' } }),
       },
     },
   },
@@ -66,7 +76,7 @@ export const routesV2: readonly Route[] = [
       id: 'getTopic',
       tag: 'v2',
       summary: 'One topic',
-      responses: { 200: { description: 'The topic.', content: { 'application/json': ref('TopicV2') } } },
+      responses: { 200: answer('The topic.', ref('TopicV2')) },
     },
   },
   {
@@ -74,7 +84,7 @@ export const routesV2: readonly Route[] = [
     path: '/topics/{topic}',
     body: () => 'whole',
     handle: v2(produceV2),
-    operation: { id: 'send', tag: 'v2', summary: 'Send records to a topic', ...sends },
+    operation: { id: 'send', tag: 'v2', summary: 'Send records to a topic', ...sends((name) => `RecordList${name}`) },
   },
   {
     method: 'GET',
@@ -85,10 +95,7 @@ export const routesV2: readonly Route[] = [
       tag: 'v2',
       summary: 'Partitions of a topic',
       responses: {
-        200: {
-          description: 'Partitions.',
-          content: { 'application/json': { type: 'array', items: ref('PartitionV2') } },
-        },
+        200: answer('Partitions.', { type: 'array', items: ref('PartitionV2') }),
       },
     },
   },
@@ -100,7 +107,7 @@ export const routesV2: readonly Route[] = [
       id: 'getPartition',
       tag: 'v2',
       summary: 'One partition',
-      responses: { 200: { description: 'The partition.', content: { 'application/json': ref('PartitionV2') } } },
+      responses: { 200: answer('The partition.', ref('PartitionV2')) },
     },
   },
   {
@@ -108,7 +115,12 @@ export const routesV2: readonly Route[] = [
     path: '/topics/{topic}/partitions/{partition}',
     body: () => 'whole',
     handle: v2(produceV2),
-    operation: { id: 'sendToPartition', tag: 'v2', summary: 'Send records to a partition', ...sends },
+    operation: {
+      id: 'sendToPartition',
+      tag: 'v2',
+      summary: 'Send records to a partition',
+      ...sends((name) => `RecordToPartitionList${name}`),
+    },
   },
   {
     method: 'GET',
@@ -118,7 +130,7 @@ export const routesV2: readonly Route[] = [
       id: 'getOffsets',
       tag: 'v2',
       summary: 'First and next offset of a partition',
-      responses: { 200: { description: 'Offsets.', content: { 'application/json': ref('OffsetsSummary') } } },
+      responses: { 200: answer('Offsets.', ref('OffsetsSummary')) },
     },
   },
   {

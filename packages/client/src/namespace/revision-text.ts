@@ -1,7 +1,7 @@
 import type { RevisionLog, WatchOptions } from './watch-link.ts';
 
-const TEXT = /^(?:(\d{1,10})-)?(\d{1,15})$/;
-const EPOCH_MAX = 0x7fff_ffff;
+/** Nobody has led a log a billion times. */
+const TEXT = /^(?:(\d{1,9})-)?(\d{1,15})$/;
 
 /**
  * A revision as one word, from which a watch can go on: a number, and below /consumers EPOCH-NUMBER with the leader epoch in which it was
@@ -16,7 +16,7 @@ export function revisionOf(
   text: string,
 ): { readonly revision: number; readonly options: Pick<WatchOptions, 'fromEpoch'> } | undefined {
   const [, epoch, revision] = TEXT.exec(text) ?? [];
-  if (revision === undefined || Number(epoch ?? 0) > EPOCH_MAX) return undefined;
+  if (revision === undefined) return undefined;
   return { revision: Number(revision), options: epoch === undefined ? {} : { fromEpoch: Number(epoch) } };
 }
 

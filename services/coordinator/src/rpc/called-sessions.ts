@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { refusal, WeirError } from '@weir/base/errors.ts';
+import { characters } from '@weir/base/characters.ts';
 import { CLIENT_NAME_LENGTH_MAX, SESSION_TIMEOUT_MS } from '@weir/base/limits.ts';
 import {
   BeginSessionResponseSchema,
@@ -20,7 +21,7 @@ import { NOT_CONFIRMED } from './office.ts';
 /** Answers BeginSession. Rejects with a WeirError when there can be none. */
 export function beginSession(namespace: NamespaceHost, { name }: BeginSessionRequest): Promise<BeginSessionResponse> {
   return new Promise((resolve, reject) => {
-    if (name.length > CLIENT_NAME_LENGTH_MAX) {
+    if (characters(name) > CLIENT_NAME_LENGTH_MAX) {
       throw new WeirError('INVALID_REQUEST', `a client's name has at most ${CLIENT_NAME_LENGTH_MAX} characters`);
     }
     namespace.open({ name, gateway: undefined }, (opened) => {

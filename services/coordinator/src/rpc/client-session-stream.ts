@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { refusal } from '@weir/base/errors.ts';
 import type { ErrorCode, Refusal } from '@weir/base/errors.ts';
+import { characters } from '@weir/base/characters.ts';
 import { CALL_DEADLINE_MS, CLIENT_NAME_LENGTH_MAX, SESSION_TIMEOUT_MS } from '@weir/base/limits.ts';
 import { addressProblem } from '@weir/base/options.ts';
 import type { Clock } from '@weir/base/clock.ts';
@@ -177,7 +178,8 @@ export function sessionOverMessage({ code, message, activeAddress }: SessionOver
 type SessionOverMessage = Refusal & { readonly activeAddress: string };
 
 function openProblem(name: string, gateway: OpenSession['gateway']): string | undefined {
-  if (name.length > CLIENT_NAME_LENGTH_MAX) return `a client's name has at most ${CLIENT_NAME_LENGTH_MAX} characters`;
+  if (characters(name) > CLIENT_NAME_LENGTH_MAX)
+    return `a client's name has at most ${CLIENT_NAME_LENGTH_MAX} characters`;
   if (gateway === undefined) return undefined;
   if (!/^[a-zA-Z0-9._-]{1,200}$/.test(gateway.id) || gateway.id === '.' || gateway.id === '..') {
     return `a gateway's id is made of a-z, A-Z, 0-9, ".", "_" and "-", and ${JSON.stringify(gateway.id.slice(0, 200))} is not`;

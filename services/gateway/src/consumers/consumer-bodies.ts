@@ -1,4 +1,5 @@
 import { HTTP_CONSUMER_PLACES_MAX, OFFSET_METADATA_BYTES_MAX } from '@weir/base/group-limits.ts';
+import { topicNameProblem } from '@weir/base/ids.ts';
 import { parseTimestamp } from '@weir/base/timestamp.ts';
 import type { TopicPartition } from '@weir/client/group/assignor.ts';
 import type { GroupOffset } from '@weir/client/group/group-offsets.ts';
@@ -6,6 +7,11 @@ import type { TopicsWanted } from '@weir/client/group/subscribed-topics.ts';
 import { HttpFailure, invalidBody } from '../http/failure.ts';
 import { parseObject, unknownFields } from '../json/body-shape.ts';
 import { topicPattern } from './topic-pattern.ts';
+
+/** Partitions are numbered with 32 bits. */
+const PARTITION_MAX = 0x7fff_ffff;
+/** Problems that are told of one body. */
+const PROBLEMS_MAX = 20;
 
 /** A place by time. */
 export interface PlaceAtTime extends TopicPartition {
@@ -27,13 +33,15 @@ export function parseSubscription(body: Buffer): TopicsWanted {
     throw invalidBody(['"topics" is not an array of one name or more, and there is no "topic_pattern"']);
   }
   if (topics.length > HTTP_CONSUMER_PLACES_MAX) throw tooMany('topics');
+  const problems = (topics as string[]).map(topicNameProblem).filter((problem) => problem !== undefined);
+  if (problems.length > 0) throw invalidBody(problems.slice(0, PROBLEMS_MAX));
   return topics as string[];
 }
 
 /** `{"partitions":[{"topic":"a","partition":0}]}`. @throws HttpFailure */
 export function parsePartitions(body: Buffer): readonly TopicPartition[] {
   const { partitions } = fieldsOf(body, ['partitions']);
-  return placesOf('partitions', partitions, (place) => place);
+  return placesOf('partitions', partitions, [], (place) => place);
 }
 
 /** `{"offsets":[{"topic":"a","partition":0,"offset":7,"metadata":"m"}]}`. @throws HttpFailure */
@@ -54,7 +62,7 @@ export function parsePositions(body: Buffer): {
     timestamps:
       timestamps === undefined
         ? []
-        : placesOf('timestamps', timestamps, (place, item) => {
+        : placesOf('timestamps', timestamps, ['timestamp'], (place, item) => {
             const timestampMs = parseTimestamp(String(item['timestamp']));
             return timestampMs === undefined
               ? '"timestamp" is neither milliseconds since 1970 nor an ISO date'
@@ -64,7 +72,7 @@ export function parsePositions(body: Buffer): {
 }
 
 function offsetsOf(list: unknown): readonly GroupOffset[] {
-  return placesOf('offsets', list, (place, { offset, metadata = '' }) => {
+  return placesOf('offsets', list, ['offset', 'metadata'], (place, { offset, metadata = '' }) => {
     if (!Number.isSafeInteger(offset) || (offset as number) < 0) return '"offset" is not a whole number from 0';
     if (metadata === null) return { ...place, offset: offset as number };
     if (typeof metadata !== 'string' || Buffer.byteLength(metadata) > OFFSET_METADATA_BYTES_MAX) {
@@ -77,6 +85,7 @@ function offsetsOf(list: unknown): readonly GroupOffset[] {
 function placesOf<Place>(
   name: string,
   list: unknown,
+  more: readonly string[],
   read: (place: TopicPartition, item: Readonly<Record<string, unknown>>) => Place | string,
 ): readonly Place[] {
   if (!Array.isArray(list)) throw invalidBody([`"${name}" is missing or not an array`]);
@@ -84,20 +93,23 @@ function placesOf<Place>(
   const places: Place[] = [];
   const problems: string[] = [];
   for (const [i, item] of (list as unknown[]).entries()) {
-    const place = placeIn(item);
+    const place = placeIn(item, more);
     const found = typeof place === 'string' ? place : read(place, item as Readonly<Record<string, unknown>>);
     if (typeof found === 'string') problems.push(`${name}[${i}]: ${found}`);
     else places.push(found);
   }
-  if (problems.length > 0) throw invalidBody(problems.slice(0, 20));
+  if (problems.length > 0) throw invalidBody(problems.slice(0, PROBLEMS_MAX));
   return places;
 }
 
-function placeIn(item: unknown): TopicPartition | string {
+function placeIn(item: unknown, more: readonly string[]): TopicPartition | string {
   if (typeof item !== 'object' || item === null) return 'is not an object';
+  const [unknown] = unknownFields(item as Readonly<Record<string, unknown>>, ['topic', 'partition', ...more]);
+  if (unknown !== undefined) return unknown;
   const { topic, partition } = item as Readonly<Record<string, unknown>>;
   if (typeof topic !== 'string') return '"topic" is not a string';
-  if (!Number.isInteger(partition) || (partition as number) < 0) return '"partition" is not a whole number from 0';
+  const isNumber = Number.isInteger(partition) && (partition as number) >= 0 && (partition as number) <= PARTITION_MAX;
+  if (!isNumber) return `"partition" is not a whole number from 0 to ${PARTITION_MAX}`;
   return { topic, partition: partition as number };
 }
 

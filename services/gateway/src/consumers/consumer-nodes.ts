@@ -1,5 +1,7 @@
 import { WeirError } from '@weir/base/errors.ts';
 import type { ErrorCode } from '@weir/base/errors.ts';
+import { NODE_PATH_BYTES_MAX } from '@weir/base/limits.ts';
+import { sha256Of } from '@weir/runtime/digest.ts';
 import type { TopicPartition } from '@weir/client/group/assignor.ts';
 import type { GatewayNamespace } from '../gateway-client.ts';
 import { HttpFailure } from '../http/failure.ts';
@@ -35,6 +37,8 @@ export interface StoredConsumer {
 
 const ROOT = '/http-consumers';
 const FORMAT_VERSION = 1;
+/** What no name begins with that is an array in JSON. */
+const HASHED = '~';
 
 /** The nodes of consumers over HTTP, one each: written when one is made, taken over, moved, or reads something else; never for a read. */
 export class ConsumerNodes {
@@ -65,12 +69,12 @@ export class ConsumerNodes {
   async create(who: HttpConsumerName, stored: StoredConsumer): Promise<number | undefined> {
     if (!this.#hasRoot) await unless('NODE_EXISTS', this.#namespace.create(ROOT, ''));
     this.#hasRoot = true;
-    return (await unless('NODE_EXISTS', this.#namespace.create(pathOf(who), dataOf(stored))))?.version;
+    return (await unless('NODE_EXISTS', this.#namespace.create(pathOf(who), dataOf(who, stored))))?.version;
   }
 
   /** The node's next version; undefined: somebody else has written or deleted it. */
   async write(who: HttpConsumerName, stored: StoredConsumer, version: number): Promise<number | undefined> {
-    const writing = this.#namespace.set(pathOf(who), dataOf(stored), { version });
+    const writing = this.#namespace.set(pathOf(who), dataOf(who, stored), { version });
     return (await unless('NODE_NOT_FOUND', unless('BAD_VERSION', writing)))?.version;
   }
 
@@ -82,10 +86,20 @@ export class ConsumerNodes {
   /** All that there are. */
   async list(): Promise<readonly HttpConsumerName[]> {
     const found = await unless('NODE_NOT_FOUND', this.#namespace.children(ROOT));
-    return (found?.names ?? []).map((name) => {
-      const [groupId, consumer] = JSON.parse(decodeURIComponent(name)) as [string, string];
-      return { groupId, name: consumer };
-    });
+    const list: HttpConsumerName[] = [];
+    for (const name of found?.names ?? []) {
+      const who = name.startsWith(HASHED) ? await this.#whoIn(`${ROOT}/${name}`) : decodeURIComponent(name);
+      if (who === undefined) continue;
+      const [groupId, consumer] = JSON.parse(who) as [string, string];
+      list.push({ groupId, name: consumer });
+    }
+    return list;
+  }
+
+  /** Who a consumer is whose node does not have its name; undefined when it has gone meanwhile. */
+  async #whoIn(path: string): Promise<string | undefined> {
+    const found = await unless('NODE_NOT_FOUND', this.#namespace.get(path));
+    return found && (JSON.parse(Buffer.from(found.node.data).toString('utf8')) as { who: string }).who;
   }
 
   /** Whether a gateway is there, with the session that it had. */
@@ -96,12 +110,19 @@ export class ConsumerNodes {
   }
 }
 
-function pathOf({ groupId, name }: HttpConsumerName): string {
-  return `${ROOT}/${encodeURIComponent(JSON.stringify([groupId, name]))}`;
+/** A node has the names of group and consumer in its own, unless they are too long for that: a hash of them then. */
+function pathOf(who: HttpConsumerName): string {
+  const path = `${ROOT}/${encodeURIComponent(whoText(who))}`;
+  if (path.length <= NODE_PATH_BYTES_MAX) return path;
+  return `${ROOT}/${HASHED}${sha256Of(whoText(who))}`;
 }
 
-function dataOf(stored: StoredConsumer): string {
-  return JSON.stringify({ version: FORMAT_VERSION, ...stored });
+function whoText({ groupId, name }: HttpConsumerName): string {
+  return JSON.stringify([groupId, name]);
+}
+
+function dataOf(who: HttpConsumerName, stored: StoredConsumer): string {
+  return JSON.stringify({ version: FORMAT_VERSION, who: whoText(who), ...stored });
 }
 
 async function unless<T>(code: ErrorCode, call: Promise<T>): Promise<T | undefined> {

@@ -7,6 +7,7 @@ import {
   HTTP_CONSUMER_MOVE_MS,
   HTTP_CONSUMER_SWEEP_MS,
 } from '@weir/base/group-limits.ts';
+import { NODE_PATH_BYTES_MAX } from '@weir/base/limits.ts';
 import { placeOf } from '@weir/client/group/assignor.ts';
 import { ManualClock } from '@weir/client/test-kit/manual-clock.ts';
 import { testWorld } from '@weir/runtime/test-world.ts';
@@ -230,6 +231,25 @@ test('a consumer that a newer gateway has stored is left alone', async () => {
   const { names } = await gateways.namespace.children('/http-consumers');
   await gateways.namespace.set(`/http-consumers/${names[0]!}`, JSON.stringify({ version: 2 }));
   expect(await other.code()).toBe('CONSUMER_STATE');
+});
+
+test('consumers whose names are too long for a node are found, expire and are forgotten as others are', async () => {
+  const gateways = new Gateways();
+  const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
+  const long = { groupId: '\u{1f40c}'.repeat(255), name: 'é"'.repeat(127) };
+  const short = { groupId: 'g', name: '~' };
+  for (const consumer of [long, short]) {
+    await one.places.create(consumer, settings);
+    await expect(other.places.create(consumer, settings)).rejects.toMatchObject({ code: 'CONSUMER_EXISTS' });
+    expect(await other.places.has(consumer)).toBe(true);
+  }
+  const { names } = await gateways.namespace.children('/http-consumers');
+  for (const name of names) expect(`/http-consumers/${name}`.length).toBeLessThanOrEqual(NODE_PATH_BYTES_MAX);
+  const listed = await new ConsumerNodes(gateways.namespace).list();
+  expect(listed).toHaveLength(2);
+  expect(listed).toEqual(expect.arrayContaining([long, short]));
+  await one.places.delete(long);
+  expect(await other.places.has(long)).toBe(false);
 });
 
 test('while a gateway cannot be reached and still counts as alive, its consumers are waited for', async () => {

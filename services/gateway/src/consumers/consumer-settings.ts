@@ -1,3 +1,4 @@
+import { characters } from '@weir/base/characters.ts';
 import { HTTP_CONSUMER_NAME_CHARS_MAX, HTTP_CONSUMER_WAIT_MS } from '@weir/base/group-limits.ts';
 import { READ_BYTES_MAX, READ_WAIT_MS_MAX } from '@weir/base/limits.ts';
 import type { OffsetReset } from '@weir/client/consumer/place-feeds.ts';
@@ -62,7 +63,7 @@ export function parseNewConsumer(body: Buffer): NewHttpConsumer {
   };
   const integer = (name: string, max: number, otherwise: number): number => {
     const given = value(name) ?? otherwise;
-    const number = typeof given === 'string' && /^\d{1,10}$/.test(given) ? Number(given) : given;
+    const number = typeof given === 'string' && /^(0|[1-9]\d{0,9})$/.test(given) ? Number(given) : given;
     if (Number.isInteger(number) && (number as number) >= 0 && (number as number) <= max) return number as number;
     problems.push(`"${name}" is not a whole number from 0 to ${max}`);
     return otherwise;
@@ -74,7 +75,10 @@ export function parseNewConsumer(body: Buffer): NewHttpConsumer {
     return given === 'true';
   };
   const name = value('name');
-  if (name !== undefined && (typeof name !== 'string' || name === '' || name.length > HTTP_CONSUMER_NAME_CHARS_MAX)) {
+  if (
+    name !== undefined &&
+    (typeof name !== 'string' || name === '' || characters(name) > HTTP_CONSUMER_NAME_CHARS_MAX)
+  ) {
     problems.push(`"name" is not a string of 1 to ${HTTP_CONSUMER_NAME_CHARS_MAX} characters`);
   } else if (name?.isWellFormed() === false) problems.push('"name" has half a character, which no path can have');
   choice('isolation.level', ['read_committed', 'read_uncommitted'], 'read_uncommitted');

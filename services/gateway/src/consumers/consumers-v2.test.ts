@@ -262,6 +262,37 @@ test('what a consumer is told is checked', async () => {
   expect(await call('GET', `${C}/records?timeout=soon`)).toMatchObject({ status: 400 });
 });
 
+test('a character is one character, however many bytes it takes', async () => {
+  const snails = '\u{1f40c}'.repeat(255);
+  const path = `/consumers/${encodeURIComponent(snails)}`;
+  const created = await call('POST', path, { name: snails });
+  expect(created).toMatchObject({ status: 200, body: { instance_id: snails } });
+  expect((await call('GET', `${path}/instances/${encodeURIComponent(snails)}/assignments`)).status).toBe(200);
+  expect(await call('POST', '/consumers/g', { name: `${snails}!` })).toMatchObject({ status: 422 });
+  expect((await call('POST', `/consumers/${encodeURIComponent(`${snails}!`)}`)).status).toBe(400);
+});
+
+test.each([
+  ['subscription', { topics: ['or/ders'] }],
+  ['subscription', { topics: ['orders', '..'] }],
+  ['assignments', { partitions: [{ ...place, offset: 1 }] }],
+  ['assignments', { partitions: [{ ...place, partition: 2 ** 31 }] }],
+  ['offsets', { offsets: [{ ...place, offset: 1, timestamp: 1 }] }],
+  ['positions', { offsets: [{ ...place, offset: 1, more: 1 }] }],
+  ['positions', { timestamps: [{ ...place, timestamp: 1, offset: 1 }] }],
+])('POST …/%s with %j is not taken: there is something in it that it does not have', async (path, body) => {
+  await consumer();
+  const refused = await call('POST', `${C}/${path}`, body);
+  expect(refused).toMatchObject({ status: 422, body: { code: 'INVALID_BODY' } });
+});
+
+test('numbers as text have one spelling, and a topic that none can be is told', async () => {
+  expect((await call('POST', '/consumers/g', { name: 'd', 'fetch.min.bytes': '007' })).status).toBe(422);
+  expect((await call('POST', '/consumers/g', { name: 'd', 'fetch.min.bytes': '0' })).status).toBe(200);
+  await consumer();
+  expect(await call('GET', `${C}/offsets?topic=..`)).toMatchObject({ status: 400 });
+});
+
 test('a proxy in front is named in base_uri', async () => {
   const headers = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'weir.example' };
   const { body } = await call('POST', '/consumers/a%20b', { name: 'c/d' }, headers);

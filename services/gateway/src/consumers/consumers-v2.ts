@@ -1,8 +1,9 @@
+import { characters } from '@weir/base/characters.ts';
 import { HTTP_CONSUMER_NAME_CHARS_MAX, HTTP_CONSUMER_PLACES_MAX } from '@weir/base/group-limits.ts';
 import { READ_WAIT_MS_MAX } from '@weir/base/limits.ts';
 import type { TopicPartition } from '@weir/client/group/assignor.ts';
 import type { GroupOffset } from '@weir/client/group/group-offsets.ts';
-import { knownPartition, knownTopic } from '../context.ts';
+import { knownPartition, knownTopic, topicName } from '../context.ts';
 import type { GatewayContext } from '../context.ts';
 import { emptyReply, jsonReply } from '../http/exchange.ts';
 import type { GatewayReply, GatewayRequest } from '../http/exchange.ts';
@@ -146,9 +147,10 @@ async function offsetAt(
 }
 
 function placesAsked(request: GatewayRequest, consumer: HttpConsumer): readonly TopicPartition[] {
-  if (request.body.length > 0) return parsePartitions(request.body);
   const topic = request.query.text('topic');
+  if (topic !== undefined) topicName({ topic });
   const partition = request.query.integer('partition', { min: 0, max: 0x7fff_ffff });
+  if (request.body.length > 0) return parsePartitions(request.body);
   const own = consumer.assignment().slice(0, HTTP_CONSUMER_PLACES_MAX);
   if (topic === undefined && partition === undefined) return own;
   if (topic === undefined) throw new HttpFailure('INVALID_REQUEST', 'partition= needs topic= beside it');
@@ -179,7 +181,7 @@ function nameOf(request: GatewayRequest): HttpConsumerName {
 /** A group's id from a path. @throws HttpFailure INVALID_GROUP_ID */
 export function groupOf({ params }: Pick<GatewayRequest, 'params'>): string {
   const groupId = params['group']!;
-  if (groupId !== '' && groupId.length <= HTTP_CONSUMER_NAME_CHARS_MAX) return groupId;
+  if (groupId !== '' && characters(groupId) <= HTTP_CONSUMER_NAME_CHARS_MAX) return groupId;
   throw new HttpFailure('INVALID_GROUP_ID', `a group's id has 1 to ${HTTP_CONSUMER_NAME_CHARS_MAX} characters`);
 }
 

@@ -67,7 +67,13 @@ test('a group that does not take the commit of the call before is read all the s
 });
 
 test('what a group reads may change, and has to be said at first', async () => {
-  expect(await call('GET', '/v1/groups/g/records')).toMatchObject({ status: 400, body: { code: 'INVALID_REQUEST' } });
+  const unsaid = await call('GET', '/v1/groups/g/records');
+  expect(unsaid).toMatchObject({ status: 404, body: { error_code: 40403, code: 'UNKNOWN_CONSUMER' } });
+  expect(unsaid.body.message).toContain('topics=a,b');
+  for (const topics of ['', ',', 'orders,', 'or/ders', '..']) {
+    const refused = await call('GET', `/v1/groups/g/records?topics=${topics}`);
+    expect(refused, topics).toMatchObject({ status: 400, body: { code: 'INVALID_TOPIC_EXCEPTION' } });
+  }
   const none = await call('POST', '/v1/groups/g/commit');
   expect(none).toMatchObject({ status: 404, body: { error_code: 40403, code: 'UNKNOWN_CONSUMER' } });
   await read('topics=orders');

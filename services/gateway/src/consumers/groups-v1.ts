@@ -1,3 +1,4 @@
+import { topicNameProblem } from '@weir/base/ids.ts';
 import { READ_RECORDS_DEFAULT, READ_RECORDS_MAX } from '@weir/base/limits.ts';
 import { TextBytes } from '@weir/base/text-bytes.ts';
 import type { GroupDescription } from '@weir/client/group/describe-group.ts';
@@ -160,7 +161,8 @@ async function ensureMember(context: GatewayContext, request: GatewayRequest): P
   const who = memberName(request);
   if (await context.consumerPlaces.has(who)) return;
   if (topicsOf(request).length === 0) {
-    throw new HttpFailure('INVALID_REQUEST', 'topics= is missing: say which topics the group reads, as topics=a,b');
+    const message = `no consumer reads group "${who.groupId}" here yet: say which topics it reads, as topics=a,b`;
+    throw new HttpFailure('UNKNOWN_CONSUMER', message);
   }
   const settings: HttpConsumerSettings = {
     format: 'json',
@@ -178,7 +180,13 @@ async function ensureMember(context: GatewayContext, request: GatewayRequest): P
 }
 
 function topicsOf({ query }: GatewayRequest): readonly string[] {
-  return [...new Set((query.text('topics') ?? '').split(',').filter((topic) => topic !== ''))];
+  const text = query.text('topics');
+  const topics = text === undefined ? [] : text.split(',');
+  for (const topic of topics) {
+    const problem = topicNameProblem(topic);
+    if (problem !== undefined) throw new HttpFailure('INVALID_TOPIC_EXCEPTION', `topics=${text}: ${problem}`);
+  }
+  return [...new Set(topics)];
 }
 
 function memberName(request: GatewayRequest): HttpConsumerName {

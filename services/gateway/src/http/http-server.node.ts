@@ -37,7 +37,17 @@ export interface HttpServerOptions {
 }
 
 /** Methods that are answered with 405 where a path has no route for them. */
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const satisfies HTTPMethods[];
+const METHODS = [
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+  'TRACE',
+  'QUERY',
+] as const satisfies HTTPMethods[];
 /** How often a stopping server closes connections that have become idle. */
 const CLOSE_IDLE_MS = 50;
 
@@ -106,6 +116,7 @@ function createApp(): FastifyInstance {
     },
   });
   // Bodies are read by the exchange, which counts them and knows who is slow.
+  app.addHttpMethod('QUERY', { hasBody: false, overrideExisting: true });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   return app;

@@ -55,6 +55,8 @@ test.each([
   [`/v1/topics/${'a'.repeat(250)}/records`, 400, 'INVALID_TOPIC_EXCEPTION'],
   [`/v1/topics/${'a'.repeat(249)}/records`, 404, 'UNKNOWN_TOPIC_OR_PARTITION'],
   ['/v1/topics//records', 400, 'INVALID_TOPIC_EXCEPTION'],
+  ['/topics/orders/partitions/2147483647', 404, 'UNKNOWN_TOPIC_OR_PARTITION'],
+  ['/topics/orders/partitions/x', 400, 'INVALID_REQUEST'],
   ['//v1/topics', 404, 'UNKNOWN_ROUTE'],
   ['/V1/topics', 404, 'UNKNOWN_ROUTE'],
   ['/v1/topics/orders/records?%zz', 400, 'INVALID_REQUEST'],
@@ -72,6 +74,15 @@ test('a method that a path does not have is told which it has', async () => {
   expect(await response.json()).toMatchObject({ code: 'METHOD_NOT_ALLOWED' });
   expect((await fetch(`${gateway.url}/v1/topics`, { method: 'HEAD' })).status).toBe(200);
   expect((await fetch(`${gateway.url}/v1/topics/orders/stream`, { method: 'HEAD' })).status).toBe(405);
+});
+
+test.each(['TRACE', 'QUERY'])('%s is a method that no path has, with and without a body', async (method) => {
+  for (const rest of ['', 'Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}']) {
+    const answer = await raw(`${method} /v1/topics HTTP/1.1\r\n${HEAD}${rest === '' ? '\r\n' : rest}`);
+    expect(answer).toContain('HTTP/1.1 405 ');
+    expect(answer.toLowerCase()).toContain('allow: options, get, head, post');
+  }
+  expect(await raw(`${method} /nothing HTTP/1.1\r\n${HEAD}\r\n`)).toContain('HTTP/1.1 404 ');
 });
 
 test('what is not HTTP, or has too long a head, gets a typed answer and a closed connection', async () => {

@@ -1,6 +1,6 @@
-import { HTTP_CONSUMER_NAME_CHARS_MAX } from '@weir/base/group-limits.ts';
 import { NODE_PATH_BYTES_MAX } from '@weir/base/limits.ts';
-import type { Route } from '../route.ts';
+import type { Operation, Route } from '../route.ts';
+import { GROUP, PARTITION, TOPIC, USERS_TOPIC } from './schema-parts.ts';
 import { ref, SCHEMAS } from './schemas.ts';
 import type { SchemaName } from './schemas.ts';
 
@@ -41,25 +41,24 @@ export function openApiDocument(routes: readonly Route[], version: string): Reco
   };
 }
 
-function operationOf({ path, operation }: Route): Record<string, unknown> {
+function operationOf({ method, path, operation }: Route): Record<string, unknown> {
   const inPath = [...path.matchAll(/\{\+?(\w+)\}/g)].map((match) => ({
     name: match[1]!,
     in: 'path',
     required: true,
     ...PATH_PARAMETERS[match[1]!],
+    ...(match[1] === 'topic' && method !== 'GET' ? { schema: USERS_TOPIC } : {}),
   }));
-  const inQuery = (operation.parameters ?? []).map(({ name, description, schema, from }) => ({
+  const inQuery = (operation.parameters ?? []).map(({ name, description, schema, from, required = false }) => ({
     name,
     in: from ?? 'query',
-    required: false,
+    required,
     description,
     schema,
   }));
   const parameters = [...inPath, ...inQuery];
   const responses: Record<string, unknown> = {};
-  for (const [status, { description, content }] of Object.entries(operation.responses)) {
-    responses[status] = { description, ...(content === undefined ? {} : { content: mediaTypes(content) }) };
-  }
+  for (const [status, response] of Object.entries(operation.responses)) responses[status] = responseOf(response);
   responses['default'] = { $ref: '#/components/responses/Error' };
   return {
     operationId: operation.id,
@@ -74,14 +73,26 @@ function operationOf({ path, operation }: Route): Record<string, unknown> {
   };
 }
 
+function responseOf({ description, content, headers, links = [] }: Operation['responses'][number]): object {
+  const linked = links.flatMap(({ operations, parameters }) =>
+    operations.map((operationId) => [operationId, { operationId, parameters }] as const),
+  );
+  return {
+    description,
+    ...(headers === undefined ? {} : { headers }),
+    ...(content === undefined ? {} : { content: mediaTypes(content) }),
+    ...(linked.length === 0 ? {} : { links: Object.fromEntries(linked) }),
+  };
+}
+
 const PATH_PARAMETERS: Readonly<Record<string, object>> = {
-  topic: { schema: { type: 'string', maxLength: 249 } },
-  partition: { schema: { type: 'integer', minimum: 0 } },
-  group: { schema: { type: 'string', maxLength: HTTP_CONSUMER_NAME_CHARS_MAX } },
-  instance: { schema: { type: 'string', maxLength: HTTP_CONSUMER_NAME_CHARS_MAX } },
+  topic: { schema: TOPIC },
+  partition: { schema: PARTITION },
+  group: { schema: GROUP },
+  instance: { schema: GROUP },
   path: {
     description: 'The node, as a/b: "/" stands between names, and a name\'s own characters are percent-encoded.',
-    schema: { type: 'string', maxLength: NODE_PATH_BYTES_MAX },
+    schema: { type: 'string', minLength: 1, maxLength: NODE_PATH_BYTES_MAX - 1, not: { enum: ['.', '..'] } },
   },
 };
 

@@ -120,6 +120,24 @@ test('operation ids are unique, and every reference leads somewhere', () => {
   for (const [, name] of references) expect(Object.keys(SCHEMAS)).toContain(name);
 });
 
+test('links lead to operations, and to parameters that they have', () => {
+  const operations = Object.values(document.paths as Record<string, Record<string, any>>).flatMap((path) =>
+    Object.values(path),
+  );
+  const links = operations.flatMap(({ responses }) =>
+    Object.values(responses as Record<string, { links?: object }>).flatMap((response) =>
+      Object.values((response.links ?? {}) as Record<string, { operationId: string; parameters: object }>),
+    ),
+  );
+  expect(links.length).toBeGreaterThan(0);
+  for (const { operationId, parameters } of links) {
+    const target = operations.find((operation) => operation.operationId === operationId);
+    expect(target, operationId).toBeDefined();
+    const names = target.parameters.flatMap((one: { in: string; name: string }) => [one.name, `${one.in}.${one.name}`]);
+    for (const name of Object.keys(parameters)) expect(names).toContain(name);
+  }
+});
+
 test('every route is called below', () => {
   const called = CALLS.map(([method, path]) => `${method} ${templateOf(path)}`);
   expect([...new Set([...called, ...STREAMED])].toSorted()).toEqual(

@@ -1,5 +1,27 @@
-/** A JSON Schema (2020-12), as OpenAPI 3.1 has them. */
-export type Schema = Readonly<Record<string, unknown>>;
+import { CLIENT_NAME_LENGTH_MAX, NODE_OPERATIONS_MAX } from '@weir/base/limits.ts';
+import {
+  BASE64,
+  BROKER,
+  closed,
+  DISTANCE,
+  event,
+  here,
+  list,
+  NODE_BELOW_ROOT,
+  NODE_PATH,
+  OFFSET,
+  optional,
+  orNull,
+  PARTITION,
+  REVISION,
+  START_AT,
+  TOPIC,
+  topicSettings,
+  USERS_TOPIC,
+  VERSION,
+} from './schema-parts.ts';
+import type { Schema } from './schema-parts.ts';
+import { SCHEMAS_V2 } from './schemas-v2.ts';
 
 /** Of a schema below. */
 export type SchemaName = keyof typeof SCHEMAS;
@@ -9,12 +31,7 @@ export function ref(name: SchemaName): Schema {
   return { $ref: `#/components/schemas/${name}` };
 }
 
-const OFFSET = { type: 'integer', format: 'int64', minimum: 0 } as const;
-const PARTITION = { type: 'integer', format: 'int32', minimum: 0 } as const;
-const BROKER = { type: 'integer', format: 'int32' } as const;
 const CONFIGS = { type: 'object', additionalProperties: { type: 'string' } } as const;
-
-const REVISION = { type: 'integer', format: 'int64', minimum: 0 } as const;
 const STAT = {
   path: { type: 'string' },
   create_revision: { ...REVISION, description: 'Grows from one holder of a path to the next: a fencing token.' },
@@ -25,17 +42,21 @@ const STAT = {
   ephemeral_owner: { type: ['integer', 'null'], format: 'int64' },
 } as const;
 
-/** An object of which every property is there unless it is named optional, and no other may be. */
-function closed(properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema {
-  const required = Object.keys(properties).filter((name) => !optional.includes(name));
-  return { type: 'object', properties, required, additionalProperties: false };
+const FLAG = { type: 'boolean', default: false } as const;
+
+/** An operation that has data, as text or as base64. */
+function withData(kind: string, more: Readonly<Record<string, Schema>>, required: readonly string[]): Schema[] {
+  const always = { kind: { const: kind }, path: NODE_BELOW_ROOT };
+  const may = (names: readonly string[]): string[] => names.filter((name) => !required.includes(name));
+  const names = Object.keys(more);
+  return [
+    closed(
+      { ...always, data: { type: 'string' }, encoding: { const: 'text', default: 'text' }, ...more },
+      may(['data', 'encoding', ...names]),
+    ),
+    closed({ ...always, data: BASE64, encoding: { const: 'base64' }, ...more }, may(['data', ...names])),
+  ];
 }
-
-/** One of which no property has to be there. */
-const optional = (properties: Readonly<Record<string, Schema>>): Schema => closed(properties, Object.keys(properties));
-
-const list = (items: Schema): Schema => ({ type: 'array', items });
-const here = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
 
 /** The bodies that routes take and give. */
 export const SCHEMAS = {
@@ -105,15 +126,11 @@ export const SCHEMAS = {
     configs: CONFIGS,
     partitions: list(here('Partition')),
   }),
-  NewTopic: closed(
-    {
-      name: { type: 'string', pattern: '^[a-zA-Z0-9._-]{1,249}$' },
-      partitions: { type: 'integer', minimum: 1 },
-      replication_factor: { type: 'integer', minimum: 1 },
-      configs: CONFIGS,
-    },
-    ['partitions', 'replication_factor', 'configs'],
-  ),
+  NewTopic: closed({ name: USERS_TOPIC, ...topicSettings('partitions') }, [
+    'partitions',
+    'replication_factor',
+    'configs',
+  ]),
   Cluster: closed({
     cluster_id: { type: 'string' },
     revision: { type: 'integer', format: 'int64' },
@@ -165,15 +182,21 @@ export const SCHEMAS = {
     ),
     lag: { type: 'integer', format: 'int64', description: 'Of all partitions of which it is known.' },
   }),
-  GroupReset: closed(
-    {
-      topic: { type: 'string' },
-      partition: PARTITION,
-      to: { type: 'string', examples: ['earliest', 'latest', '7', '@2026-01-31T12:00:00Z'] },
-      by: { type: 'integer', description: 'So many records on, or back, no further than there are any.' },
-    },
-    ['partition', 'to', 'by'],
-  ),
+  GroupReset: {
+    ...closed(
+      {
+        topic: TOPIC,
+        partition: orNull(PARTITION),
+        to: { description: 'Where it reads on; an offset is a place in one partition.' },
+        by: { description: 'So many records on, or back, no further than there are any.' },
+      },
+      ['partition', 'to', 'by'],
+    ),
+    oneOf: [
+      { properties: { to: START_AT, by: { type: 'null' } }, required: ['to'] },
+      { properties: { by: DISTANCE, to: { type: 'null' } }, required: ['by'] },
+    ],
+  },
   GroupMoved: closed({
     group: { type: 'string' },
     topic: { type: 'string' },
@@ -182,6 +205,21 @@ export const SCHEMAS = {
       closed({ partition: PARTITION, from: { type: ['integer', 'null'], format: 'int64' }, to: OFFSET }),
     ),
   }),
+  RecordEvent: event(
+    ['message', 'delete', 'gap', 'refused'],
+    [here('Record'), here('Gap'), here('Error')],
+    'A cursor: with it as Last-Event-ID the stream goes on behind the event.',
+  ),
+  Gap: {
+    description: 'Records from one offset up to another one are not there any more.',
+    ...closed({ partition: PARTITION, from: OFFSET, to: OFFSET }),
+  },
+  TreeEvent: event(
+    ['changes', 'refused'],
+    [here('Changes'), here('Error')],
+    'The revision: with it as Last-Event-ID the stream goes on behind it.',
+  ),
+  Changes: closed({ revision: REVISION, events: list({ type: 'object' }) }),
   GroupRecords: closed({
     records: list({
       description: 'As Record, with its topic.',
@@ -202,7 +240,9 @@ export const SCHEMAS = {
     },
     ['children', 'leader_epoch'],
   ),
-  NewSession: optional({ name: { type: 'string', description: 'For logs.' } }),
+  NewSession: optional({
+    name: orNull({ type: 'string', maxLength: CLIENT_NAME_LENGTH_MAX, description: 'For logs.' }),
+  }),
   Session: closed(
     {
       session: { type: 'string', description: 'Whoever has it may act for the session.' },
@@ -211,23 +251,17 @@ export const SCHEMAS = {
     },
     ['session'],
   ),
-  TreeOperations: {
-    ...list(
-      closed(
-        {
-          kind: { enum: ['create', 'set', 'delete', 'check'] },
-          path: { type: 'string' },
-          data: { type: 'string' },
-          encoding: { enum: ['text', 'base64'], default: 'text' },
-          ephemeral: { type: 'boolean', default: false },
-          sequential: { type: 'boolean', default: false },
-          version: { type: 'integer', minimum: 0 },
-        },
-        ['data', 'encoding', 'ephemeral', 'sequential', 'version'],
-      ),
-    ),
-    minItems: 1,
-  },
+  TreeOperations: list(
+    {
+      anyOf: [
+        ...withData('create', { ephemeral: FLAG, sequential: FLAG }, []),
+        ...withData('set', { version: VERSION }, ['data']),
+        closed({ kind: { const: 'delete' }, path: NODE_BELOW_ROOT, version: VERSION }, ['version']),
+        closed({ kind: { const: 'check' }, path: NODE_PATH, version: VERSION }, ['version']),
+      ],
+    },
+    { minItems: 1, maxItems: NODE_OPERATIONS_MAX },
+  ),
   TreeWritten: closed({
     revision: REVISION,
     nodes: {
@@ -243,83 +277,5 @@ export const SCHEMAS = {
     topics: { type: 'string' },
     cluster: { type: 'string' },
   }),
-  ProducerRecordList: closed({
-    records: {
-      ...list(
-        closed(
-          {
-            key: { description: 'JSON, base64 or text, as the media type says.' },
-            value: { description: 'JSON, base64 or text, as the media type says; null is a tombstone.' },
-            partition: PARTITION,
-            timestamp: { type: 'integer', format: 'int64', minimum: 0 },
-            headers: list(
-              closed({ key: { type: 'string' }, value: { type: ['string', 'null'], contentEncoding: 'base64' } }, [
-                'value',
-              ]),
-            ),
-          },
-          ['key', 'partition', 'timestamp', 'headers'],
-        ),
-      ),
-      minItems: 1,
-    },
-  }),
-  NewTopicV2: closed(
-    {
-      topic_name: { type: 'string', pattern: '^[a-zA-Z0-9._-]{1,249}$' },
-      partitions_count: { type: 'integer', minimum: 1 },
-      replication_factor: { type: 'integer', minimum: 1 },
-      configs: CONFIGS,
-    },
-    ['partitions_count', 'replication_factor', 'configs'],
-  ),
-  ReplicaV2: closed({ broker: BROKER, leader: { type: 'boolean' }, in_sync: { type: 'boolean' } }),
-  PartitionV2: closed({ partition: PARTITION, leader: BROKER, replicas: list(here('ReplicaV2')) }),
-  TopicV2: closed({ name: { type: 'string' }, configs: CONFIGS, partitions: list(here('PartitionV2')) }),
-  NewConsumerV2: optional({
-    name: { type: 'string', minLength: 1 },
-    format: { enum: ['binary', 'json', 'text'], default: 'binary' },
-    'auto.offset.reset': { enum: ['earliest', 'latest', 'none'], default: 'latest' },
-    'enable.auto.commit': { type: ['boolean', 'string'], default: true },
-    'auto.commit.enable': { type: ['boolean', 'string'], description: 'The same, as Confluent has it.' },
-    'fetch.min.bytes': { type: ['integer', 'string'], default: 1 },
-    'consumer.request.timeout.ms': { type: ['integer', 'string'], description: 'How long a read waits.' },
-    'isolation.level': { enum: ['read_committed', 'read_uncommitted'] },
-  }),
-  ConsumerV2: closed({ instance_id: { type: 'string' }, base_uri: { type: 'string' } }),
-  SubscriptionV2: optional({
-    topics: { ...list({ type: 'string' }), minItems: 1 },
-    topic_pattern: { type: 'string', description: 'Matches whole names; one group, three repetitions at most.' },
-  }),
-  SubscribedV2: closed({
-    topics: list({ type: 'string' }),
-    partitions: list({ type: 'object', additionalProperties: list(PARTITION) }),
-  }),
-  PlaceV2: closed({ topic: { type: 'string' }, partition: PARTITION }),
-  PlacesV2: closed({ partitions: list(here('PlaceV2')) }),
-  PlaceOffsetV2: closed(
-    { topic: { type: 'string' }, partition: PARTITION, offset: OFFSET, metadata: { type: 'string' } },
-    ['metadata'],
-  ),
-  PlaceOffsetsV2: closed({ offsets: list(here('PlaceOffsetV2')) }),
-  PositionsV2: optional({
-    offsets: list(here('PlaceOffsetV2')),
-    timestamps: list(
-      closed({
-        topic: { type: 'string' },
-        partition: PARTITION,
-        timestamp: { type: ['string', 'integer'], description: 'Milliseconds, or an ISO date.' },
-      }),
-    ),
-  }),
-  ConsumerRecordV2: closed({
-    topic: { type: 'string' },
-    key: { description: 'JSON, base64 or text, as the format says.' },
-    value: { description: 'JSON, base64 or text, as the format says.' },
-    partition: PARTITION,
-    offset: OFFSET,
-    timestamp: { type: 'integer', format: 'int64' },
-    headers: list(closed({ key: { type: 'string' }, value: { type: ['string', 'null'], contentEncoding: 'base64' } })),
-  }),
-  OffsetsSummary: closed({ beginning_offset: OFFSET, end_offset: OFFSET }),
+  ...SCHEMAS_V2,
 } as const satisfies Record<string, Schema>;

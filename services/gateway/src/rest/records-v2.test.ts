@@ -33,6 +33,20 @@ test('JSON keys and values are taken as they were written', () => {
   ]);
 });
 
+test('a number that is whole is taken in either of its spellings', () => {
+  const [taken] = parse('{"records":[{"value":1,"partition":3.0,"timestamp":99.00}]}');
+  expect(taken).toMatchObject({ partition: 3, timestampMs: 99 });
+  expect(problems('{"records":[{"value":1,"partition":3.5}]}')).toHaveLength(1);
+  expect(problems('{"records":[{"value":1,"partition":3.}]}')).toHaveLength(1);
+});
+
+test('a header has a key and a value, and nothing else', () => {
+  const headers = [{ key: 'a', value: 'Yg==', encoding: 'base64' }];
+  expect(problems({ records: [{ value: 1, headers }] })).toEqual([
+    expect.stringContaining('"headers" is not an array'),
+  ]);
+});
+
 test('text and base64 are decoded', () => {
   expect(texts(parse({ records: [{ key: 'a\n', value: 'é' }] }, 'text'))).toEqual([['a\n', 'é']]);
   expect(texts(parse({ records: [{ key: 'YQ==', value: 'aGk=' }] }, 'binary'))).toEqual([['a', 'hi']]);

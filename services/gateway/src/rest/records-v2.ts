@@ -110,7 +110,8 @@ class RecordReader {
   #integer(name: string, slice: JsonSlice | undefined, max: number): number | undefined | string {
     if (slice === undefined || kindAt(this.#body, slice.start) === 'null') return undefined;
     const text = this.#body.toString('utf8', slice.start, slice.end);
-    const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+    // To JSON Schema 7.0 is a whole number, and some write it so.
+    const value = /^\d{1,16}(\.0+)?$/.test(text) ? Number(text) : Number.NaN;
     return value <= max ? value : `"${name}" is not a whole number from 0 to ${max}`;
   }
 
@@ -126,6 +127,7 @@ class RecordReader {
       const fields = fieldsOf(this.#body, { start: parts[i]!, end: parts[i + 1]! });
       const key = fields.get('key');
       const value = fields.get('value');
+      if ([...fields.keys()].some((name) => name !== 'key' && name !== 'value')) return expected;
       if (key === undefined || kindAt(this.#body, key.start) !== 'string') return expected;
       if (value === undefined || kindAt(this.#body, value.start) === 'null') {
         headers.push({ key: this.#text(key), value: null });

@@ -1,3 +1,4 @@
+import { characters } from '@weir/base/characters.ts';
 import { CLIENT_NAME_LENGTH_MAX } from '@weir/base/limits.ts';
 import type { CalledSession } from '@weir/client/namespace/namespace-client.ts';
 import type { GatewayContext } from '../context.ts';
@@ -13,7 +14,7 @@ export const SESSION_HEADER = 'weir-session';
 export async function openSession(context: GatewayContext, request: GatewayRequest): Promise<GatewayReply> {
   request.query.allow([]);
   const { name = 'http' } = request.body.length === 0 ? {} : parseBody(request.body, { name: { type: 'string' } });
-  if (name.length > CLIENT_NAME_LENGTH_MAX) {
+  if (characters(name) > CLIENT_NAME_LENGTH_MAX) {
     throw invalidBody([`"name" has at most ${CLIENT_NAME_LENGTH_MAX} characters`]);
   }
   const session = await context.client.namespace.beginCalledSession(name);

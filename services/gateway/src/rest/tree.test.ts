@@ -234,6 +234,13 @@ describe('several operations over HTTP', () => {
   });
 });
 
+test('a parameter that a watch does not need is checked all the same', async () => {
+  const { status, body } = await call('GET', '?watch=data&children=7');
+  expect([status, body.code]).toEqual([400, 'INVALID_REQUEST']);
+  const unwatched = await fetch(`${gateway.url}/v1/tree`, { headers: { 'last-event-id': 'x' } });
+  expect(unwatched.status).toBe(400);
+});
+
 describe('sessions over HTTP', () => {
   const sessions = async (method: string, path: string, headers: Record<string, string> = {}, body?: string) => {
     const init = { method, headers, ...(body === undefined ? {} : { body }) };

@@ -8,7 +8,7 @@ import { emptyReply, jsonReply } from '../http/exchange.ts';
 import type { GatewayReply, GatewayRequest } from '../http/exchange.ts';
 import { HttpFailure } from '../http/failure.ts';
 import { sessionOf } from './sessions.ts';
-import { watchTree } from '../stream/tree-watch.ts';
+import { startOf, watchTree } from '../stream/tree-watch.ts';
 
 /** Versions are 32-bit numbers. */
 const VERSIONS = { min: 0, max: 0xffff_ffff };
@@ -20,13 +20,16 @@ export async function getNode(context: GatewayContext, request: GatewayRequest):
   const { query } = request;
   query.allow(['children', 'watch', 'from']);
   const path = pathOf(request);
+  const withChildren = query.choice('children', ['true', 'false']) === 'true';
   const watch = query.choice('watch', ['data', 'children', 'recursive']);
   if (watch !== undefined) return watchTree(context, request, { path, kind: watch });
+  // What is no revision is told without a watch as well.
+  startOf(request);
   if (query.text('from') !== undefined) throw new HttpFailure('INVALID_REQUEST', 'from goes with watch');
   const { namespace } = context.client;
   const { revision, leaderEpoch, node } = await namespace.get(path);
   const at = revisionJson(revision, leaderEpoch === undefined ? undefined : { leaderEpoch });
-  if (query.choice('children', ['true', 'false']) !== 'true') return jsonReply(200, { ...at, ...nodeJson(node) });
+  if (!withChildren) return jsonReply(200, { ...at, ...nodeJson(node) });
   const { names } = await namespace.children(path);
   return jsonReply(200, { ...at, ...nodeJson(node), children: names });
 }

@@ -18,7 +18,7 @@ export function encodeCursor(topic: TopicInfo, cursor: Cursor): string {
   return text;
 }
 
-/** @throws HttpFailure INVALID_REQUEST for what is not a cursor of this topic */
+/** @throws HttpFailure INVALID_REQUEST for what is no cursor, UNKNOWN_TOPIC_ID for one of a topic that is not this one */
 export function decodeCursor(text: string, topic: TopicInfo): Cursor {
   const match = CURSOR.exec(text);
   if (match === null) {
@@ -29,7 +29,7 @@ export function decodeCursor(text: string, topic: TopicInfo): Cursor {
   }
   if (match[1] !== topic.id.slice(0, 8)) {
     throw new HttpFailure(
-      'INVALID_REQUEST',
+      'UNKNOWN_TOPIC_ID',
       `the cursor is not of this topic "${topic.name}", which may have been created anew: begin again without it`,
     );
   }

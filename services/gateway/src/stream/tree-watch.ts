@@ -36,14 +36,21 @@ export async function watchTree(
   };
 }
 
-function startOf({ query, headers }: GatewayRequest): Pick<WatchOptions, 'from' | 'fromEpoch'> {
+/** The first revision of all is 1, written without zeros in front. */
+const FIRST = /^(?:\d+-)?[1-9]/;
+
+/** Where a watch begins that is asked for; nothing: with what comes from now on. @throws HttpFailure INVALID_REQUEST */
+export function startOf({
+  query,
+  headers,
+}: Pick<GatewayRequest, 'query' | 'headers'>): Pick<WatchOptions, 'from' | 'fromEpoch'> {
   const from = query.text('from');
   const last = headers['last-event-id'];
   const isLast = typeof last === 'string' && last !== '';
   const text = isLast ? last : from;
   if (text === undefined) return {};
   const found = revisionOf(text);
-  if (found === undefined || (!isLast && found.revision < 1)) {
+  if (found === undefined || (!isLast && !FIRST.test(text))) {
     const which = isLast ? 'Last-Event-ID' : 'from';
     throw new HttpFailure('INVALID_REQUEST', `${which} ${JSON.stringify(text.slice(0, 80))} is not a revision`);
   }
