@@ -63,6 +63,8 @@ export const membersPaused = onCluster({
   ...grouped,
   async inject(trial) {
     for (let i = 0; i < 2; i++) {
+      // Every owner has something to commit late.
+      await trial.untilGroupsProgress();
       const owners = trial.groups.all.map((group) => group.owner(trial.random));
       trial.injected(`SIGSTOP to ${namesOf(owners)}`);
       for (const owner of owners) owner.pause();
@@ -74,7 +76,6 @@ export const membersPaused = onCluster({
       for (const owner of owners) owner.resume();
       for (const owner of owners) await checkLateCommit(trial, owner, sinceMs);
       await trial.untilGroupsSettled();
-      await trial.untilGroupsProgress();
     }
   },
 });
