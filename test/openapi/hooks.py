@@ -54,21 +54,21 @@ def bound_waits(name, case, kwargs):
 
 
 # Topics that were made, since they were last deleted. The check of what was deleted knows of POST /v1/topics alone; they are made by
-# POST /admin/topics, too, and by whoever sends records to them.
+# POST /admin/topics, too, and by whoever sends records to them, be they taken or not: a partition may be asked for that is not there.
 MADE = set()
 
 
 @schemathesis.hook
 def after_call(context, case, response):
-    if not 200 <= response.status_code < 300:
-        return
     name = case.operation.definition.raw.get("operationId")
-    if name == "deleteTopic":
+    if name in ("produceRecords", "send", "sendToPartition"):
+        MADE.add((case.path_parameters or {}).get("topic"))
+    elif not 200 <= response.status_code < 300:
+        return
+    elif name == "deleteTopic":
         MADE.discard(case.path_parameters["topic"])
     elif name in ("createTopic", "createTopicV2"):
         MADE.add(case.body.get("name") or case.body.get("topic_name"))
-    elif name in ("produceRecords", "send", "sendToPartition"):
-        MADE.add(case.path_parameters["topic"])
 
 
 @schemathesis.hook
