@@ -21,6 +21,9 @@ import { GroupLiveness } from './liveness.ts';
 import { seatsOf } from './seat.ts';
 import type { Seat } from './seat.ts';
 
+/** After everything has healed somebody goes by then: others have to take over. */
+const GOES_MS_MAX = 10_000;
+
 /** What groups are checked against. */
 export interface GroupsParts {
   readonly machines: readonly BrokerMachine[];
@@ -99,14 +102,17 @@ export class Groups implements CommitWatcher {
     this.#faults?.stop();
   }
 
-  /** Whoever is there goes on; of each group somebody is, and of some all who may. */
+  /** Whoever is there goes on. Of each group somebody stays; of the others some come, and some go once more without a word. */
   heal(): void {
+    const { scheduler } = this.#parts.ground;
     const chance = this.#parts.chanceFor('members that stay');
     const attended = new Set<string>();
     for (const seat of this.#seats) {
       const isFirst = !attended.has(seat.group.id);
-      seat.heal(isFirst || chance.happens(0.5));
       attended.add(seat.group.id);
+      const stays = isFirst || chance.happens(0.5);
+      seat.heal(stays);
+      if (!stays && chance.happens(0.5)) scheduler.in(chance.between(0, GOES_MS_MAX), () => seat.kill());
     }
   }
 
