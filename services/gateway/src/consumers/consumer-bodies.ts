@@ -108,6 +108,8 @@ function placeIn(item: unknown, more: readonly string[]): TopicPartition | strin
   if (unknown !== undefined) return unknown;
   const { topic, partition } = item as Readonly<Record<string, unknown>>;
   if (typeof topic !== 'string') return '"topic" is not a string';
+  const problem = topicNameProblem(topic);
+  if (problem !== undefined) return problem;
   const isNumber = Number.isInteger(partition) && (partition as number) >= 0 && (partition as number) <= PARTITION_MAX;
   if (!isNumber) return `"partition" is not a whole number from 0 to ${PARTITION_MAX}`;
   return { topic, partition: partition as number };

@@ -291,6 +291,11 @@ test('numbers as text have one spelling, and a topic that none can be is told', 
   expect((await call('POST', '/consumers/g', { name: 'd', 'fetch.min.bytes': '0' })).status).toBe(200);
   await consumer();
   expect(await call('GET', `${C}/offsets?topic=..`)).toMatchObject({ status: 400 });
+  const none = await call('POST', `${C}/offsets/committed`, { partitions: [{ topic: '..', partition: 0 }] });
+  expect(none).toMatchObject({
+    status: 422,
+    body: { validation_errors: [expect.stringContaining('partitions[0]: ')] },
+  });
 });
 
 test('a proxy in front is named in base_uri', async () => {
