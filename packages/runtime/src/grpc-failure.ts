@@ -30,10 +30,12 @@ export function failureFrom(status: GrpcStatus): TransportFailure {
     case Status.RESOURCE_EXHAUSTED:
       return { kind: 'refused', code: 'MESSAGE_TOO_LARGE', message: status.details };
     default: {
-      // grpc-js says so when no connection came about: then nothing of the call was sent.
-      const unreachable = /No connection established|ECONNREFUSED|ENOTFOUND|Name resolution failed/.test(
-        status.details,
-      );
+      // grpc-js says so when no connection came about: then nothing of the call was sent; or when the server is stopping and has refused
+      // the stream, of which nothing was done then (RFC 9113, 8.7).
+      const unreachable =
+        /No connection established|ECONNREFUSED|ENOTFOUND|Name resolution failed|Stream refused by server/.test(
+          status.details,
+        );
       const message = withoutNoise(status.details);
       if (!unreachable) return { kind: 'broken', code: 'NETWORK_EXCEPTION', message };
       const nobodyListens = status.details.includes('ECONNREFUSED');

@@ -2,7 +2,7 @@ import { promises as dns } from 'node:dns';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectHttp2, constants, createServer as createHttp2Server } from 'node:http2';
 import type { Settings } from 'node:http2';
 import { afterEach, expect, test, vi } from 'vitest';
 import { GRPC_WINDOW_BYTES, RECONNECT_MS_MAX } from '@weir/base/limits.ts';
@@ -98,6 +98,24 @@ test('a call to a port where nobody listens is unreachable: nothing was sent', a
       nobodyListens: true,
     },
   });
+});
+
+test('a call whose stream is refused, as by a server that stops, was not done for certain', async () => {
+  let refused = 0;
+  const stopping = createHttp2Server().listen(0, '127.0.0.1');
+  stopping.on('stream', (stream) => {
+    refused++;
+    stream.on('error', () => undefined);
+    stream.close(constants.NGHTTP2_REFUSED_STREAM);
+  });
+  await once(stopping, 'listening');
+  closers.push(() => void stopping.close());
+  const connection = grpcTransport.connect(`127.0.0.1:${(stopping.address() as AddressInfo).port}`);
+  closers.push(() => connection.close());
+  await expect(connection.call(echo, Buffer.alloc(0), { deadlineMs: 5000 })).rejects.toMatchObject({
+    failure: { kind: 'unreachable', code: 'NETWORK_EXCEPTION' },
+  });
+  expect(refused).toBeGreaterThan(0);
 });
 
 test('whoever comes back under its name with another address is found within a few tries', async () => {
