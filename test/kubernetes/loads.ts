@@ -25,9 +25,11 @@ export async function underSteadyLoad(
 ): Promise<{ readonly silentMs: number; readonly retries: LoadResult['retries'] }> {
   const load = client.steadyLoad(kafkaClients);
   await pause(STEADY_MS);
-  await act();
+  const acted = await act().catch((error: unknown) => ({ error }));
   await pause(STEADY_MS);
+  // It ends whatever has come of that: the next step writes to the same topics.
   const { http, kafka } = await load.finish();
+  if (acted !== undefined) throw acted.error;
   noFailures(report, http, 'over HTTP');
   noFailures(report, kafka, "over Kafka's protocol");
   return { silentMs: Math.max(http.longestGapMs, kafka.longestGapMs), retries: kafka.retries };
