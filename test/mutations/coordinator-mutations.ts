@@ -27,7 +27,6 @@ export const COORDINATOR_MUTATIONS: readonly Mutation[] = [
     find: 'if (image.sessionOf(brokerId)?.revision !== brokerEpoch) {',
     replace: 'if (image.sessionOf(brokerId) === undefined) {',
     tests: COORDINATORS,
-    always: true,
   },
   {
     name: 'a broker stays in sync under a registration that is over',
@@ -56,7 +55,6 @@ export const COORDINATOR_MUTATIONS: readonly Mutation[] = [
       'services/coordinator/src/controller/controller-model.test.ts',
       'services/coordinator/src/controller/elect-leaders.test.ts',
     ],
-    always: true,
   },
   {
     name: 'a broker that drains keeps what another one in sync could lead',
@@ -85,7 +83,6 @@ export const COORDINATOR_MUTATIONS: readonly Mutation[] = [
       'services/coordinator/src/controller/controller-model.test.ts',
       'services/coordinator/src/controller/alter-isr.test.ts',
     ],
-    always: true,
   },
   {
     name: 'an ELR stays when the minimum of the ISR is lowered',
@@ -96,7 +93,6 @@ export const COORDINATOR_MUTATIONS: readonly Mutation[] = [
       'services/coordinator/src/controller/controller-model.test.ts',
       'services/coordinator/src/controller/partition-rules.test.ts',
     ],
-    always: true,
   },
   {
     name: 'an ELR goes after the minimum of the ISR is lowered',
@@ -203,7 +199,6 @@ export const COORDINATOR_MUTATIONS: readonly Mutation[] = [
     find: 'if (next.leader === NO_LEADER || next.leaderEpoch > spokeIn) return changed;',
     replace: 'if (spokeIn < Infinity) return changed;',
     tests: ['services/coordinator/src/controller/report-doubtful-replicas.test.ts'],
-    always: true,
   },
   {
     name: 'a report of a doubtful replica counts whenever it comes',
@@ -240,7 +235,6 @@ export const COORDINATOR_MUTATIONS: readonly Mutation[] = [
     find: '    if (!this.holds) return false;\n',
     replace: '',
     tests: COORDINATORS,
-    always: true,
   },
   {
     name: 'heartbeats of clients are answered without a look at whether the lease holds',
@@ -269,7 +263,6 @@ export const COORDINATOR_MUTATIONS: readonly Mutation[] = [
     find: 'const hasSeen = await replica.until(() => replica.revision >= revision, { timeoutMs: CLAIM_SEEN_MS, signal });',
     replace: 'const hasSeen = revision > 0;',
     tests: COORDINATORS,
-    always: true,
   },
   {
     name: 'what a watch tells is taken in without a look at its revision',

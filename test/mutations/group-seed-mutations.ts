@@ -32,9 +32,9 @@ export const GROUP_SEED_MUTATIONS: readonly Mutation[] = [
   {
     name: 'who loads a group forgets a generation in which nothing is assigned yet',
     file: `${GROUP}/group-shard.ts`,
-    find: 'else this.#hold(stored.group).classic.load(stored.record);',
+    find: 'else group.classic.load(stored.record);',
     replace:
-      'else if (stored.record.members.some(({ assignment }) => assignment.length > 0)) this.#hold(stored.group).classic.load(stored.record);',
+      'else if (stored.record.members.some(({ assignment }) => assignment.length > 0)) group.classic.load(stored.record);',
     tests: BROKERS,
   },
   {

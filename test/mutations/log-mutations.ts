@@ -437,7 +437,7 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     file: 'packages/log/src/compaction/clean-batch.ts',
     find: 'return hasProducerId(batch, 0) && isLastOfProducer(batch);',
     replace: 'return hasProducerId(batch, 0) && isLastOfProducer(batch) && false;',
-    tests: ['packages/log/src/compaction/compaction.test.ts'],
+    tests: ['packages/log/src/compaction/compaction-producers.test.ts'],
     always: true,
   },
   {

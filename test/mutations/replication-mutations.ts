@@ -70,7 +70,6 @@ export const REPLICATION_MUTATIONS: readonly Mutation[] = [
     find: 'return end.epoch === lastEpoch && end.endOffset >= endOffset ? undefined : end;',
     replace: 'return endOffset <= log.endOffset ? undefined : end;',
     tests: BROKERS,
-    always: true,
   },
   {
     name: 'a leader is followed in whatever epoch',
@@ -114,7 +113,6 @@ export const REPLICATION_MUTATIONS: readonly Mutation[] = [
     find: 'if (session.revision !== epoch) return',
     replace: 'if (session.revision < epoch) return',
     tests: BROKERS,
-    always: true,
   },
   {
     name: 'a position counts under whatever registration of its broker',
