@@ -27,6 +27,8 @@ export interface MemberParts {
 
 /** A poll in which its owner is at work for longer than the group lets it. */
 const IDLE_RATE = 0.005;
+/** Of a poll in which all is to be read: who commits after each would else take as long as its commits do. */
+const HURRIED_RECORDS = 500;
 /** Between two tries to commit by hand. */
 const RECOMMIT_MS = 1_000;
 
@@ -87,7 +89,7 @@ export class Member {
     return this.#consumer.assignment().map(nameOf);
   }
 
-  /** It is never at work for long any more: all that there is is to be read. */
+  /** It takes more at a time and is never at work for long any more: all that there is is to be read. */
   hurry(): void {
     this.#isHurried = true;
   }
@@ -104,7 +106,8 @@ export class Member {
     const { clock } = this.process;
     try {
       for (;;) {
-        const maxRecords = this.#chance.whole(1, recordsMax);
+        const drawn = this.#chance.whole(1, recordsMax);
+        const maxRecords = this.#isHurried ? HURRIED_RECORDS : drawn;
         // What could not be committed is tried again, be there more to read or not.
         const waitMs = commitIntervalMs === 'manual' ? { waitMs: RECOMMIT_MS } : {};
         const records = await this.#consumer.poll({ maxRecords, ...waitMs });
