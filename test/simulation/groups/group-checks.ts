@@ -178,11 +178,12 @@ export class GroupChecks implements NetworkWatcher {
       this.#wrong(request.groupId, `[G6] ${wire.server.process.name} answers ${method}, and does not lead`);
     const isNewest = was?.isNewest === true && now?.isNewest === true;
     const memberId = method === 'JoinGroup' ? (message as JoinGroupResponse).memberId : (request.memberId ?? '');
-    if (isNewest) this.#fenced(wire, asked, codes);
+    const isWhole = this.#parts.log.isWhole(request.groupId);
+    if (isNewest && isWhole) this.#fenced(wire, asked, codes);
     if (isTaken && memberId !== '')
       this.#heardMs.set(`${wire.server.process.name} ${request.groupId} ${memberId}`, this.#parts.nowMs());
     this.#sawRefusals(method, codes);
-    if (!this.#parts.log.isWhole(request.groupId)) return;
+    if (!isWhole) return;
     switch (method) {
       case 'JoinGroup':
         return isTaken ? this.#joined(asked, message as JoinGroupResponse) : undefined;
