@@ -6,6 +6,7 @@ import { generatedFiles } from './generated-files.ts';
 import { chartSteps } from './helm/steps.ts';
 import { findBreaches } from './layers.ts';
 import type { Outcome, Step } from './outcome.ts';
+import { writeProtoCode } from './proto-code.ts';
 
 /** `npm run check`: everything that can be said about the tree without running it. Each step is a line. */
 
@@ -78,8 +79,8 @@ function lastLine(program: string, args: readonly string[]): string | undefined 
 function generated(): Outcome {
   const directory = mkdtempSync(join(tmpdir(), 'weir-proto-'));
   try {
-    const generation = command('buf', ['generate', '-o', directory], 'proto');
-    if (generation.kind !== 'passed') return generation;
+    const problem = writeProtoCode(directory);
+    if (problem !== undefined) return { kind: 'failed', output: problem };
     return command('diff', ['-r', join(directory, 'gen'), 'proto/gen']);
   } finally {
     rmSync(directory, { recursive: true });
