@@ -3,7 +3,7 @@ import { READ_RECORDS_MAX } from '@weir/base/limits.ts';
 import { WeirError } from '@weir/base/errors.ts';
 import { isGivenAway } from '@weir/client/consumer/given-away.ts';
 import type { ConsumedRecord, PollOptions } from '@weir/client/consumer/group-consumer.ts';
-import { placeOf } from '@weir/client/group/assignor.ts';
+import { comparePlaces, placeOf } from '@weir/client/group/assignor.ts';
 import type { TopicPartition } from '@weir/client/group/assignor.ts';
 import type { CommittedGroupOffset, GroupOffset } from '@weir/client/group/group-offsets.ts';
 import type { TopicsWanted } from '@weir/client/group/subscribed-topics.ts';
@@ -103,7 +103,7 @@ export class HttpConsumer implements HttpConsumerName {
     const reading = this.#reading;
     if (reading.kind === 'nothing') return [];
     const places = reading.kind === 'partitions' ? reading.partitions : reading.consumer.assignment();
-    return places.toSorted((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1));
+    return places.toSorted(comparePlaces);
   }
 
   /** @throws HttpFailure CONSUMER_STATE: it reads in another way */
