@@ -11,11 +11,12 @@ import { NODE_PATH_BYTES_MAX } from '@weir/base/limits.ts';
 import { placeOf } from '@weir/client/group/assignor.ts';
 import { ManualClock } from '@weir/client/test-kit/manual-clock.ts';
 import { testWorld } from '@weir/runtime/test-world.ts';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { emptyReply } from '../http/exchange.ts';
 import type { GatewayReply, GatewayRequest } from '../http/exchange.ts';
 import { Query } from '../http/query.ts';
 import { FakeClient } from '../testing/fake-client.ts';
+import { FakeConsumer } from '../testing/fake-consumer.ts';
 import { FakeNamespace } from '../testing/fake-namespace.ts';
 import { ConsumerNodes } from './consumer-nodes.ts';
 import type { ConsumerOwner } from './consumer-nodes.ts';
@@ -183,6 +184,22 @@ test('a consumer that was moved goes on there when its gateway is gone, unless s
   const [moved] = other.client.consumers;
   await expect.poll(() => [moved!.position(place(0)), moved!.position(place(1))]).toEqual([4, 10]);
   expect(other.table.find(who).seeks).toEqual([{ ...place(0), offset: 4, committed: 9 }]);
+});
+
+test('a consumer that was moved goes on there, too, when nobody can say what is committed', async () => {
+  const gateways = new Gateways();
+  const [one, other] = [await gateways.add('a'), await gateways.add('bb')];
+  const consumer = await one.places.create(who, settings);
+  consumer.subscribe(['orders']);
+  const place = { topic: 'orders', partition: 0 };
+  await consumer.seek([{ ...place, offset: 4 }]);
+  await one.places.save(consumer);
+  await one.die();
+  const committed = vi.spyOn(FakeConsumer.prototype, 'committed');
+  onTestFinished(() => committed.mockRestore());
+  committed.mockRejectedValue(new WeirError('COORDINATOR_NOT_AVAILABLE', 'not now'));
+  expect(await other.code()).toBe('202');
+  await expect.poll(() => other.client.consumers[0]!.position(place)).toBe(4);
 });
 
 test('of a consumer that was taken over nothing is said to be committed that another gateway had handed out', async () => {
