@@ -8,6 +8,7 @@ import { benchGrpc } from './grpc.ts';
 import { benchKafka } from './kafka/suite.ts';
 import { benchLog } from './log.ts';
 import { benchManyPartitions, benchRecovery } from './partitions.ts';
+import { benchRequests } from './requests.ts';
 import { benchStart } from './start.ts';
 import { benchStreams } from './streams.ts';
 
@@ -25,6 +26,7 @@ const parts: Readonly<Record<string, () => void | Promise<void>>> = {
     await benchManyPartitions();
     await benchRecovery();
   },
+  requests: benchRequests,
   wakes: benchFetchWakes,
   disk: benchDisk,
 };

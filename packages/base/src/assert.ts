@@ -4,12 +4,18 @@ export class InvariantViolation extends Error {
 }
 
 /**
- * Checks what only a bug of ours can break; it stays on in production.
+ * Checks what only a bug of ours can break; it stays on in production. The message is made whether it is needed or not:
+ * where something happens for every batch, one that has values in it belongs into `if (…) violated(…)`.
  *
  * @throws InvariantViolation with the message as it stands
  */
 export function assert(condition: unknown, message: string): asserts condition {
-  if (!condition) throw new InvariantViolation(message);
+  if (!condition) violated(message);
+}
+
+/** An invariant does not hold. @throws InvariantViolation with the message as it stands */
+export function violated(message: string): never {
+  throw new InvariantViolation(message);
 }
 
 /** The value, which a bug of ours alone could have left out. */

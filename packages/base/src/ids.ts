@@ -1,4 +1,4 @@
-import { assert } from './assert.ts';
+import { assert, violated } from './assert.ts';
 
 declare const brand: unique symbol;
 type Branded<T, Name extends string> = T & { readonly [brand]: Name };
@@ -18,25 +18,25 @@ export type LeaseId = Branded<string, 'LeaseId'>;
 
 /** @throws InvariantViolation when it is not a safe integer from 0 */
 export function offset(value: number): Offset {
-  assert(Number.isSafeInteger(value) && value >= 0, `not an offset: ${value}`);
+  if (!(Number.isSafeInteger(value) && value >= 0)) violated(`not an offset: ${value}`);
   return value as Offset;
 }
 
 /** @throws InvariantViolation when it is not a 32-bit integer from 0 */
 export function leaderEpoch(value: number): LeaderEpoch {
-  assert(Number.isInteger(value) && value >= 0 && value <= 0x7fff_ffff, `not a leader epoch: ${value}`);
+  if (!(Number.isInteger(value) && value >= 0 && value <= 0x7fff_ffff)) violated(`not a leader epoch: ${value}`);
   return value as LeaderEpoch;
 }
 
 /** @throws InvariantViolation when it is not a 32-bit integer from 0 */
 export function brokerId(value: number): BrokerId {
-  assert(Number.isInteger(value) && value >= 0 && value <= 0x7fff_ffff, `not a broker id: ${value}`);
+  if (!(Number.isInteger(value) && value >= 0 && value <= 0x7fff_ffff)) violated(`not a broker id: ${value}`);
   return value as BrokerId;
 }
 
 /** @throws InvariantViolation when it is not a safe integer from 0 */
 export function revision(value: number): Revision {
-  assert(Number.isSafeInteger(value) && value >= 0, `not a revision: ${value}`);
+  if (!(Number.isSafeInteger(value) && value >= 0)) violated(`not a revision: ${value}`);
   return value as Revision;
 }
 

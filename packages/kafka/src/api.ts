@@ -1,5 +1,6 @@
-import { assert } from '@weir/base/assert.ts';
-import type { WireCodec, WireType } from './schema.ts';
+import { violated } from '@weir/base/assert.ts';
+import type { WireType } from './schema.ts';
+import type { WireCodec } from './struct-codec.ts';
 
 /** One of the protocol's calls, as its file in apis/ describes it. */
 export interface ApiSpec<Request, RequestWrite, Response, ResponseWrite> {
@@ -40,13 +41,13 @@ export class Api<Request = any, RequestWrite = any, Response = any, ResponseWrit
 
   /** How requests of a served version are read and written. */
   requests(version: number): WireCodec<Request, RequestWrite> {
-    assert(this.has(version), `${this.name} has no version ${version}`);
+    if (!this.has(version)) violated(`${this.name} has no version ${version}`);
     return (this.#requests[version] ??= this.spec.request.at(version, this.isFlexible(version)));
   }
 
   /** How responses of a served version are read and written. */
   responses(version: number): WireCodec<Response, ResponseWrite> {
-    assert(this.has(version), `${this.name} has no version ${version}`);
+    if (!this.has(version)) violated(`${this.name} has no version ${version}`);
     return (this.#responses[version] ??= this.spec.response.at(version, this.isFlexible(version)));
   }
 }

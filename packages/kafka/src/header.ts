@@ -10,6 +10,9 @@ export interface RequestHead {
   readonly correlationId: number;
 }
 
+/** How many bytes the first part of a request's header takes. */
+export const REQUEST_HEAD_BYTES = 8;
+
 /** The key of ApiVersions, whose response never has tagged fields in its header: clients do not know ours yet. */
 const API_VERSIONS_KEY = 18;
 

@@ -1,5 +1,6 @@
 import type { Api, RequestOf, RequestToSend, ResponseOf, ResponseToSend } from './api.ts';
 import {
+  REQUEST_HEAD_BYTES,
   readClientId,
   readRequestHead,
   readResponseHeader,
@@ -15,11 +16,14 @@ export const FRAME_LENGTH_BYTES = 4;
 // One for all: a message is written from its first byte to its last without a pause.
 const writer = new WireWriter();
 
-/** Writes the length in front of what `write` does, and hands out the frame in parts. */
-function frame(write: (to: WireWriter) => void): Uint8Array[] {
+/** Begins a frame; its length is written last. */
+function begin(): void {
   writer.reset();
   writer.int32(0);
-  write(writer);
+}
+
+/** The frame in parts. */
+function end(): Uint8Array[] {
   writer.patchInt32(0, writer.bytes - FRAME_LENGTH_BYTES);
   return writer.finish();
 }
@@ -31,10 +35,10 @@ export function responseFrame<A extends Api>(
   correlationId: number,
   response: ResponseToSend<A>,
 ): Uint8Array[] {
-  return frame((to) => {
-    writeResponseHeader(to, api, version, correlationId);
-    api.responses(version).write(to, response);
-  });
+  begin();
+  writeResponseHeader(writer, api, version, correlationId);
+  api.responses(version).write(writer, response);
+  return end();
 }
 
 /** A request as a client sends it. */
@@ -44,10 +48,10 @@ export function requestFrame<A extends Api>(
   header: { readonly correlationId: number; readonly clientId: string | null },
   request: RequestToSend<A>,
 ): Uint8Array[] {
-  return frame((to) => {
-    writeRequestHeader(to, api, { apiVersion: version, correlationId: header.correlationId }, header.clientId);
-    api.requests(version).write(to, request);
-  });
+  begin();
+  writeRequestHeader(writer, api, { apiVersion: version, correlationId: header.correlationId }, header.clientId);
+  api.requests(version).write(writer, request);
+  return end();
 }
 
 /**
@@ -77,9 +81,19 @@ export function readRequest<A extends Api>(
   api: A,
   bytes: Buffer,
 ): { readonly correlationId: number; readonly clientId: string | null; readonly request: RequestOf<A> } {
-  const from = new WireReader(bytes);
-  const { apiVersion, correlationId } = readRequestHead(from);
-  const clientId = readClientId(from, api, apiVersion);
-  const request = api.requests(apiVersion).read(from) as RequestOf<A>;
-  return { correlationId, clientId, request };
+  const { apiVersion, correlationId } = readRequestHead(new WireReader(bytes));
+  return { correlationId, ...readRequestBody(api, apiVersion, bytes) };
+}
+
+/**
+ * The same behind the header's first part, which has told the version. @throws WireError
+ */
+export function readRequestBody<A extends Api>(
+  api: A,
+  version: number,
+  bytes: Buffer,
+): { readonly clientId: string | null; readonly request: RequestOf<A> } {
+  const from = new WireReader(bytes, REQUEST_HEAD_BYTES);
+  const clientId = readClientId(from, api, version);
+  return { clientId, request: api.requests(version).read(from) as RequestOf<A> };
 }

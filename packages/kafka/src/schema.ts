@@ -1,3 +1,5 @@
+import { elementsCodec, structCodec } from './struct-codec.ts';
+import type { PlacedField, StructFields, TaggedField, WireCodec } from './struct-codec.ts';
 import { WireError } from './wire-reader.ts';
 import type { WireReader } from './wire-reader.ts';
 import type { WireWriter } from './wire-writer.ts';
@@ -6,14 +8,6 @@ import type { WireWriter } from './wire-writer.ts';
  * Messages as they are written in Kafka's protocol guide: a struct of fields, each with the versions in which it is
  * there. From one such description come the reader and the writer of every version, and the TypeScript types.
  */
-
-/** How one type is read and written in one version of a message. */
-export interface WireCodec<Read, Write> {
-  /** The least that a value takes. */
-  readonly bytesMin: number;
-  read(from: WireReader): Read;
-  write(to: WireWriter, value: Write): void;
-}
 
 /** A type of the protocol: what is read of it, and what may be given to be written. */
 export interface WireType<Read, Write = Read> {
@@ -50,7 +44,7 @@ export type StructRead<S extends Shape> = { readonly [Name in keyof S]: ReadOf<S
 /** A struct to be written: what not every version has may be left out. */
 export type StructWrite<S extends Shape> = {
   readonly [Name in Exclude<keyof S, FieldNames<S>>]: WriteOf<S[Name]>;
-} & { readonly [Name in FieldNames<S>]?: WriteOf<S[Name]> };
+} & { readonly [Name in FieldNames<S>]?: WriteOf<S[Name]> | undefined };
 
 /** The field is there from a version on. */
 export function from<R, W>(version: number, type: WireType<R, W>, fallback?: R & W): Field<R, W> {
@@ -261,18 +255,6 @@ export const records: WireType<Buffer | null, readonly Uint8Array[] | null> = {
   },
 };
 
-function readElements<R>(r: WireReader, count: number, element: WireCodec<R, unknown>): R[] {
-  r.expectElements(count, element.bytesMin);
-  const values: R[] = [];
-  for (let i = 0; i < count; i++) values.push(element.read(r));
-  return values;
-}
-
-function writeElements<W>(w: WireWriter, lengths: Lengths, values: readonly W[], element: WireCodec<unknown, W>): void {
-  lengths.write(w, values.length);
-  for (const value of values) element.write(w, value);
-}
-
 /** Any number of values. */
 export function array<R, W>(type: WireType<R, W>): WireType<readonly R[], readonly W[]> {
   return {
@@ -280,11 +262,14 @@ export function array<R, W>(type: WireType<R, W>): WireType<readonly R[], readon
     zero: [],
     at: (version, flexible) => {
       const lengths = flexible ? compact : inInt32;
-      const element = type.at(version, flexible);
+      const elements = elementsCodec(type.at(version, flexible));
       return {
         bytesMin: lengths.bytesMin,
-        read: (r) => readElements(r, present(readLength(r, lengths, 'an array'), 'an array'), element),
-        write: (w, values) => writeElements(w, lengths, values, element),
+        read: (r) => elements.read(r, present(readLength(r, lengths, 'an array'), 'an array')),
+        write: (w, values) => {
+          lengths.write(w, values.length);
+          elements.write(w, values);
+        },
       };
     },
   };
@@ -300,17 +285,18 @@ export function nullableArray<R, W>(
     zero: null,
     at: (version, flexible) => {
       const lengths = flexible ? compact : inInt32;
-      const element = type.at(version, flexible);
+      const elements = elementsCodec(type.at(version, flexible));
       return {
         bytesMin: lengths.bytesMin,
         read: (r) => {
           const length = readLength(r, lengths, 'an array');
           if (length === -1 && version < since) throw new WireError('an array is null where there has to be one');
-          return length === -1 ? null : readElements(r, length, element);
+          return length === -1 ? null : elements.read(r, length);
         },
         write: (w, values) => {
-          if (values === null && version >= since) lengths.write(w, -1);
-          else writeElements(w, lengths, values ?? [], element);
+          if (values === null && version >= since) return lengths.write(w, -1);
+          lengths.write(w, values?.length ?? 0);
+          if (values !== null) elements.write(w, values);
         },
       };
     },
@@ -336,18 +322,6 @@ export function nullable<R, W>(type: WireType<R, W>): WireType<R | null, W | nul
   };
 }
 
-interface PlacedField {
-  readonly name: string;
-  /** Undefined: the version does not have it. */
-  readonly codec: WireCodec<unknown, unknown> | undefined;
-  readonly fallback: unknown;
-}
-
-interface TaggedField extends PlacedField {
-  readonly tag: number;
-  readonly codec: WireCodec<unknown, unknown>;
-}
-
 /** Fields after each other; in flexible versions the tagged ones come last. */
 export function struct<S extends Shape>(shape: S): WireType<StructRead<S>, StructWrite<S>> {
   const zero: Record<string, unknown> = {};
@@ -358,15 +332,14 @@ export function struct<S extends Shape>(shape: S): WireType<StructRead<S>, Struc
     kind: 'type',
     zero: zero as StructRead<S> & StructWrite<S>,
     at: (version, flexible) =>
-      structCodec(shape, version, flexible) as unknown as WireCodec<StructRead<S>, StructWrite<S>>,
+      structCodec(fieldsOf(shape, version, flexible), flexible) as unknown as WireCodec<StructRead<S>, StructWrite<S>>,
   };
 }
 
-type AnyStruct = Record<string, unknown>;
-
-function structCodec(shape: Shape, version: number, flexible: boolean): WireCodec<AnyStruct, AnyStruct> {
+/** A struct's fields as one version has them. */
+function fieldsOf(shape: Shape, version: number, flexible: boolean): StructFields {
   const placed: PlacedField[] = [];
-  const tags: TaggedField[] = [];
+  const withTags: TaggedField[] = [];
   for (const [name, member] of Object.entries(shape)) {
     if (member.kind === 'type') {
       placed.push({ name, codec: member.at(version, flexible), fallback: member.zero });
@@ -376,53 +349,7 @@ function structCodec(shape: Shape, version: number, flexible: boolean): WireCode
     const codec = there ? member.type.at(version, flexible) : undefined;
     const { fallback } = member;
     if (member.tag === undefined || codec === undefined) placed.push({ name, codec, fallback });
-    else tags.push({ name, codec, fallback, tag: member.tag });
+    else withTags.push({ name, codec, fallback, tag: member.tag });
   }
-  tags.sort((a, b) => a.tag - b.tag);
-  let bytesMin = flexible ? 1 : 0;
-  for (const { codec } of placed) bytesMin += codec?.bytesMin ?? 0;
-  return {
-    bytesMin,
-    read: (r) => {
-      const value: AnyStruct = {};
-      for (const { name, codec, fallback } of placed) value[name] = codec === undefined ? fallback : codec.read(r);
-      for (const { name, fallback } of tags) value[name] = fallback;
-      if (flexible) readTags(r, tags, value);
-      return value;
-    },
-    write: (w, value) => {
-      for (const { name, codec, fallback } of placed) {
-        if (codec === undefined) continue;
-        const given = value[name];
-        codec.write(w, given === undefined ? fallback : given);
-      }
-      if (flexible) writeTags(w, tags, value);
-    },
-  };
-}
-
-function readTags(r: WireReader, tags: readonly TaggedField[], value: AnyStruct): void {
-  const count = r.uvarint();
-  for (let i = 0; i < count; i++) {
-    const tag = r.uvarint();
-    const size = r.uvarint();
-    const end = r.at + size;
-    const field = tags.find((known) => known.tag === tag);
-    if (field === undefined) {
-      // Of a newer version of the protocol, which those that do not know it pass over.
-      r.skip(size);
-      continue;
-    }
-    value[field.name] = field.codec.read(r);
-    if (r.at !== end) throw new WireError(`tagged field ${tag} has ${size} bytes, and its value ends elsewhere`);
-  }
-}
-
-function writeTags(w: WireWriter, tags: readonly TaggedField[], value: AnyStruct): void {
-  const given = tags.filter(({ name, fallback }) => value[name] !== undefined && value[name] !== fallback);
-  w.uvarint(given.length);
-  for (const { name, tag, codec } of given) {
-    w.uvarint(tag);
-    w.sized(() => codec.write(w, value[name]));
-  }
+  return { placed, tagged: withTags.toSorted((a, b) => a.tag - b.tag) };
 }

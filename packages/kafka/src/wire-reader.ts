@@ -3,6 +3,8 @@ export class WireError extends Error {
   override readonly name = 'WireError';
 }
 
+/** Of the fifth group of seven bits, the last one that a variable-length number may have. */
+const UVARINT_FACTOR_MAX = 0x80 ** 4;
 /** Elements that any message may have, however short it is. */
 const ELEMENTS_FREE = 4_096;
 /** And one more for so many bytes: an object takes far more memory than the byte or two that may stand for it. */
@@ -59,10 +61,10 @@ export class WireReader {
   /** Unsigned, in groups of seven bits, at most 32 bits of them. */
   uvarint(): number {
     let value = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
+    // Multiplied, not shifted: that is signed from 32 bits on.
+    for (let factor = 1; factor <= UVARINT_FACTOR_MAX; factor *= 0x80) {
       const byte = this.#bytes[this.#advance(1)]!;
-      // Not by shifting: that is signed from 32 bits on.
-      value += (byte & 0x7f) * 2 ** shift;
+      value += (byte & 0x7f) * factor;
       if (byte < 0x80) {
         if (value > 0xffff_ffff) break;
         return value;

@@ -1,8 +1,9 @@
-import { assert } from '@weir/base/assert.ts';
+import { assert, violated } from '@weir/base/assert.ts';
 
-const BYTES_AT_FIRST = 4_096;
-/** What a writer keeps for the next message; one that became larger is given up. */
-const BYTES_KEPT_MAX = 256 * 1_024;
+/** One buffer after the other is filled with messages, which are views of it. */
+const BUFFER_BYTES = 8_192;
+/** With less left of it a message begins in the next one. One that is larger than a buffer is copied out of its own. */
+const ROOM_BYTES_MIN = 512;
 const UVARINT_BYTES_MAX = 5;
 /** So little payload is copied: a part of its own costs the socket more. */
 const COPIED_BYTES_MAX = 2_048;
@@ -12,15 +13,19 @@ const COPIED_BYTES_MAX = 2_048;
  * that a message comes out in parts.
  */
 export class WireWriter {
-  #buffer = Buffer.allocUnsafe(BYTES_AT_FIRST);
+  #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  /** Of the same memory. Buffer's own methods for numbers cost several times as much. */
+  #view = viewOf(this.#buffer);
+  /** Where in it the message begins; what is in front belongs to those who got the messages before. */
+  #start = 0;
   #at = 0;
-  /** Where in the buffer payload comes in between. */
+  /** Where in the message payload comes in between. */
   #cuts: { readonly at: number; readonly payload: readonly Uint8Array[] }[] = [];
   #payloadBytes = 0;
 
   /** Bytes written so far. */
   get bytes(): number {
-    return this.#at + this.#payloadBytes;
+    return this.#at - this.#start + this.#payloadBytes;
   }
 
   int8(value: number): void {
@@ -34,15 +39,19 @@ export class WireWriter {
   }
 
   int32(value: number): void {
+    if ((value | 0) !== value) violated(`${value} is no 32-bit integer`);
     this.#reserve(4);
-    this.#at = this.#buffer.writeInt32BE(value, this.#at);
+    this.#view.setInt32(this.#at, value);
+    this.#at += 4;
   }
 
   int64(value: number): void {
-    this.#reserve(8);
     const high = Math.floor(value / 0x1_0000_0000);
-    this.#buffer.writeInt32BE(high, this.#at);
-    this.#at = this.#buffer.writeUInt32BE(value - high * 0x1_0000_0000, this.#at + 4);
+    if ((high | 0) !== high) violated(`${value} is no 64-bit integer`);
+    this.#reserve(8);
+    this.#view.setInt32(this.#at, high);
+    this.#view.setUint32(this.#at + 4, value - high * 0x1_0000_0000);
+    this.#at += 8;
   }
 
   uvarint(value: number): void {
@@ -74,57 +83,76 @@ export class WireWriter {
       for (const part of parts) this.raw(part);
       return;
     }
-    this.#cuts.push({ at: this.#at, payload: parts });
+    this.#cuts.push({ at: this.#at - this.#start, payload: parts });
     this.#payloadBytes += bytes;
   }
 
   /** Writes what `write` does with its length in front, as tagged fields have it. It may not have payload. */
   sized(write: () => void): void {
-    const from = this.#at;
+    const before = this.#at - this.#start;
     const cuts = this.#cuts.length;
     write();
     assert(this.#cuts.length === cuts, 'a tagged field has no payload');
-    const size = this.#at - from;
+    const size = this.#at - this.#start - before;
     this.uvarint(size);
+    const from = this.#start + before;
     const lengthBytes = this.#at - from - size;
     const length = Buffer.from(this.#buffer.subarray(this.#at - lengthBytes, this.#at));
     this.#buffer.copyWithin(from + lengthBytes, from, from + size);
     this.#buffer.set(length, from);
   }
 
-  /** Overwrites four bytes that are there already. */
+  /** Overwrites four bytes of the message that are there already, in front of any payload. */
   patchInt32(at: number, value: number): void {
-    this.#buffer.writeInt32BE(value, at);
+    this.#view.setInt32(this.#start + at, value);
   }
 
-  /** The message in parts; the writer is as new. */
+  /** The message in parts, which nothing changes any more; the writer begins the next one. */
   finish(): Uint8Array[] {
-    const small = Buffer.allocUnsafe(this.#at);
-    this.#buffer.copy(small, 0, 0, this.#at);
+    const isLarge = this.#buffer.length > BUFFER_BYTES;
+    const own = this.#buffer.subarray(this.#start, this.#at);
+    const small = isLarge ? Buffer.from(own) : own;
+    const cuts = this.#cuts;
+    this.#start = this.#at;
+    this.reset();
+    if (cuts.length === 0) return small.length === 0 ? [] : [small];
     const parts: Uint8Array[] = [];
     let from = 0;
-    for (const { at, payload } of this.#cuts) {
+    for (const { at, payload } of cuts) {
       if (at > from) parts.push(small.subarray(from, at));
-      parts.push(...payload);
+      for (const part of payload) parts.push(part);
       from = at;
     }
     if (from < small.length) parts.push(small.subarray(from));
-    this.reset();
     return parts;
   }
 
-  /** Forgets what was written. */
+  /** Forgets what was written since the last message was finished. */
   reset(): void {
-    if (this.#buffer.length > BYTES_KEPT_MAX) this.#buffer = Buffer.allocUnsafe(BYTES_AT_FIRST);
-    this.#at = 0;
-    this.#cuts = [];
+    if (this.#buffer.length > BUFFER_BYTES) this.#begin(BUFFER_BYTES);
+    if (this.#buffer.length - this.#start < ROOM_BYTES_MIN) this.#begin(BUFFER_BYTES);
+    this.#at = this.#start;
+    if (this.#cuts.length > 0) this.#cuts = [];
     this.#payloadBytes = 0;
   }
 
   #reserve(bytes: number): void {
     if (this.#at + bytes <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(2 * this.#buffer.length, this.#at + bytes));
-    this.#buffer.copy(larger, 0, 0, this.#at);
-    this.#buffer = larger;
+    const written = this.#at - this.#start;
+    const [before, start, end] = [this.#buffer, this.#start, this.#at];
+    this.#begin(Math.max(BUFFER_BYTES, 2 * (written + bytes)));
+    before.copy(this.#buffer, 0, start, end);
+    this.#at = written;
   }
+
+  /** The message goes on at the front of another buffer. */
+  #begin(bytes: number): void {
+    this.#buffer = Buffer.allocUnsafeSlow(bytes);
+    this.#view = viewOf(this.#buffer);
+    this.#start = 0;
+  }
+}
+
+function viewOf(buffer: Buffer): DataView {
+  return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }

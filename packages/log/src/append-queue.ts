@@ -1,4 +1,4 @@
-import { assert } from '@weir/base/assert.ts';
+import { assert, violated } from '@weir/base/assert.ts';
 import { leaderEpoch, offset, type Offset } from '@weir/base/ids.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
 import { baseOffsetOf, batchBytesOf, lastOffsetOf, leaderEpochOf } from '@weir/records/batch-header.ts';
@@ -52,9 +52,9 @@ export class AppendQueue {
     const epoch = leaderEpoch(leaderEpochOf(batch, 0));
     const { latest } = this.#epochs;
     assert(batch.length === batchBytesOf(batch, 0), 'one whole batch is appended at a time');
-    assert(base === this.endOffset, `a batch at ${base} follows offset ${this.endOffset}`);
+    if (base !== this.endOffset) violated(`a batch at ${base} follows offset ${this.endOffset}`);
     assert(last >= base, 'a batch has at least one record');
-    assert(epoch >= latest, `a batch of leader epoch ${epoch} follows leader epoch ${latest}`);
+    if (epoch < latest) violated(`a batch of leader epoch ${epoch} follows leader epoch ${latest}`);
     this.#push(batch, offset(last + 1));
     if (epoch > latest) this.#epochs.noteAhead(epoch, base);
   }

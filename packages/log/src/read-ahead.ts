@@ -2,6 +2,9 @@ import { COLD_READ_BYTES } from '@weir/base/limits.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
 import type { ColdRun } from './batch-run.ts';
 
+/** What was read ahead is kept for its reader until others have wanted to read ahead so often since it was last used. */
+export const READ_AHEAD_PATIENCE = 1_024;
+
 /** What is being read, or was read, for a reader that has not come for it yet. */
 export interface AheadChunk {
   state:
@@ -16,16 +19,26 @@ export interface AheadChunk {
   readonly dropped: () => void;
 }
 
+interface Use {
+  /** Of memory behind it. */
+  readonly bytes: number;
+  /** What `#begins` was then. */
+  readonly at: number;
+}
+
 /**
- * What all logs of a broker have read ahead, in one budget: what was longest without a use makes room. Reads that are
- * under way count as full chunks and are not dropped; when all are, nobody else reads ahead.
+ * What all logs of a broker have read ahead, in one budget. Whoever finds none of it left reads for itself: a reader of more
+ * partitions than there is room for would else take from each what it comes back for, and read all of it twice. Only what
+ * nobody has come for in READ_AHEAD_PATIENCE attempts makes room.
  */
 export class ReadAhead {
   readonly #bytesMax: number;
   readonly #slabs: Slabs;
-  /** With their bytes, in the order of their last use. */
-  readonly #chunks = new Map<AheadChunk, number>();
+  /** In the order of their last use. */
+  readonly #chunks = new Map<AheadChunk, Use>();
   #bytes = 0;
+  /** How often somebody has wanted to read ahead. */
+  #begins = 0;
 
   constructor(bytesMax: number, slabs: Slabs) {
     this.#bytesMax = bytesMax;
@@ -39,9 +52,10 @@ export class ReadAhead {
 
   /** A place for a chunk that is going to be read; undefined when there is none. */
   begin(dropped: () => void): AheadChunk | undefined {
-    if (!this.#makeRoom(COLD_READ_BYTES)) return undefined;
+    this.#begins += 1;
+    if (!this.#makeRoom(COLD_READ_BYTES, READ_AHEAD_PATIENCE)) return undefined;
     const chunk: AheadChunk = { state: { kind: 'reading' }, waiting: [], dropped };
-    this.#chunks.set(chunk, COLD_READ_BYTES);
+    this.#chunks.set(chunk, { bytes: COLD_READ_BYTES, at: this.#begins });
     this.#bytes += COLD_READ_BYTES;
     return chunk;
   }
@@ -55,15 +69,15 @@ export class ReadAhead {
     chunk.state = { kind: 'ready', run };
     // A single batch may be larger than a chunk.
     this.#count(chunk, run.bytes.buffer.byteLength);
-    this.#makeRoom(0);
+    this.#makeRoom(0, 0);
   }
 
   /** A part of it was handed out; this is what is left. */
   used(chunk: AheadChunk, rest: ColdRun): void {
-    const bytes = this.#chunks.get(chunk) ?? 0;
+    const { bytes } = this.#chunks.get(chunk) ?? { bytes: 0 };
     chunk.state = { kind: 'ready', run: rest };
     this.#chunks.delete(chunk);
-    this.#chunks.set(chunk, bytes);
+    this.#chunks.set(chunk, { bytes, at: this.#begins });
   }
 
   /** Whoever has it keeps its bytes. */
@@ -79,9 +93,10 @@ export class ReadAhead {
     this.leave(chunk);
   }
 
-  #makeRoom(bytes: number): boolean {
-    for (const chunk of this.#chunks.keys()) {
-      if (this.#bytes + bytes <= this.#bytesMax) return true;
+  /** Drops what is there and was not used for so many attempts, the oldest first, until there is room for so much. */
+  #makeRoom(bytes: number, patience: number): boolean {
+    for (const [chunk, { at }] of this.#chunks) {
+      if (this.#bytes + bytes <= this.#bytesMax || this.#begins - at < patience) break;
       if (chunk.state.kind !== 'ready') continue;
       this.drop(chunk);
       chunk.dropped();
@@ -92,7 +107,7 @@ export class ReadAhead {
   #count(chunk: AheadChunk, bytes: number): void {
     const before = this.#chunks.get(chunk);
     if (before === undefined) return;
-    this.#chunks.set(chunk, bytes);
-    this.#bytes += bytes - before;
+    this.#chunks.set(chunk, { ...before, bytes });
+    this.#bytes += bytes - before.bytes;
   }
 }

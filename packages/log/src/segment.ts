@@ -1,4 +1,4 @@
-import { assert } from '@weir/base/assert.ts';
+import { violated } from '@weir/base/assert.ts';
 import type { Disk, DiskFile } from '@weir/base/disk.ts';
 import { offset, type Offset } from '@weir/base/ids.ts';
 import {
@@ -110,7 +110,7 @@ export class ActiveSegment implements SegmentSummary {
   /** Counts the batch that lies behind the others in its file; no more than the header is looked at. */
   grow(buffer: Buffer, at: number): void {
     const base = baseOffsetOf(buffer, at);
-    assert(base === this.#endOffset, `a batch at ${base} follows offset ${this.#endOffset}`);
+    if (base !== this.#endOffset) violated(`a batch at ${base} follows offset ${this.#endOffset}`);
     if (this.#bytes - this.#indexed >= this.#indexIntervalBytes) {
       noteBatch(this.indexes, { relativeOffset: base - this.baseOffset, position: this.#bytes, before: this });
       this.#indexed = this.#bytes;

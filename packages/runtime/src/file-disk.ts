@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { assert } from '@weir/base/assert.ts';
+import { assert, violated } from '@weir/base/assert.ts';
 import { DiskError, type Disk, type DiskFile, type OpenMode } from '@weir/base/disk.ts';
 import { makeDirectory } from './make-directory.ts';
 
@@ -120,7 +120,11 @@ class File implements DiskFile {
   #appendSome(buffers: readonly Uint8Array[]): void {
     let rest = buffers;
     while (rest.length > 0) {
-      const written = faulty(this.#path, () => fs.writevSync(this.#fd, rest));
+      const [first] = rest;
+      // Of several buffers Node makes an array of its own first.
+      const written = faulty(this.#path, () =>
+        rest.length === 1 ? fs.writeSync(this.#fd, first!) : fs.writevSync(this.#fd, rest),
+      );
       this.#size += written;
       rest = after(rest, written);
     }
@@ -132,7 +136,7 @@ class File implements DiskFile {
   }
 
   #check(): void {
-    assert(!this.#closed, `${this.#path} was closed`);
+    if (this.#closed) violated(`${this.#path} was closed`);
   }
 }
 

@@ -1,9 +1,10 @@
 import type { ErrorCode } from '@weir/base/errors.ts';
 import { METRIC_PARTITIONS_MAX, METRIC_TOPICS_MAX } from '@weir/base/limits.ts';
 import type { RecoveryReport } from '@weir/log/recovery.ts';
-import { counter, counterOf, gauge, histogram, LATENCY_BUCKETS_SECONDS } from '@weir/runtime/metrics.ts';
+import { counter, counterOf, gauge, LATENCY_BUCKETS_SECONDS } from '@weir/runtime/metrics.ts';
+import { Observations } from '@weir/runtime/observations.ts';
 import type { CompactionDone } from './partition/compactor.ts';
-import type { Counter, Gauge, Histogram, Registry } from '@weir/runtime/world.ts';
+import type { Counter, Gauge, Registry } from '@weir/runtime/world.ts';
 
 const JOURNAL_GROUP_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
 
@@ -64,9 +65,9 @@ export interface LeadPartition {
 
 /** The broker's metrics. */
 export class BrokerMetrics {
-  readonly appendSeconds: Histogram;
-  readonly syncSeconds: Histogram;
-  readonly journalGroups: Histogram;
+  readonly appendSeconds: Observations;
+  readonly syncSeconds: Observations;
+  readonly journalGroups: Observations;
   /** Reads for readers, by where they found it. */
   readonly reads = { cache: 0, disk: 0 };
   readonly refusals: Counter<'code'>;
@@ -98,17 +99,17 @@ export class BrokerMetrics {
       help: 'Subscriptions that were refused or ended by an error, by error code.',
       labelNames: ['code'],
     });
-    this.appendSeconds = histogram(registry, {
+    this.appendSeconds = new Observations(registry, {
       name: 'weir_broker_append_seconds',
       help: 'From a produce request to its answer.',
       buckets: LATENCY_BUCKETS_SECONDS,
     });
-    this.syncSeconds = histogram(registry, {
+    this.syncSeconds = new Observations(registry, {
       name: 'weir_broker_sync_seconds',
       help: 'How long one sync took, of a log or of the journal.',
       buckets: LATENCY_BUCKETS_SECONDS,
     });
-    this.journalGroups = histogram(registry, {
+    this.journalGroups = new Observations(registry, {
       name: 'weir_broker_journal_round_groups',
       help: 'Groups of different logs that one sync of the journal made durable.',
       buckets: JOURNAL_GROUP_BUCKETS,

@@ -1,5 +1,6 @@
-import { assert } from '@weir/base/assert.ts';
-import type { WireCodec, WireType } from '../schema.ts';
+import { violated } from '@weir/base/assert.ts';
+import type { WireType } from '../schema.ts';
+import type { WireCodec } from '../struct-codec.ts';
 import { WireError, WireReader } from '../wire-reader.ts';
 import { WireWriter } from '../wire-writer.ts';
 
@@ -60,7 +61,7 @@ export class RecordFormat<Read, Write> {
    */
   encode(value: Write, version: number = this.spec.written): Buffer {
     const [first, last] = this.spec.versions;
-    assert(version >= first && version <= last, `${this.spec.name} has no version ${version}`);
+    if (version < first || version > last) violated(`${this.spec.name} has no version ${version}`);
     writer.reset();
     writer.int16(version);
     try {

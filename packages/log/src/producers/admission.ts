@@ -22,18 +22,17 @@ export function admission(known: ProducerState | undefined, producerId: number, 
   if (known === undefined) return undefined;
   const epoch = producerEpochOf(batch, 0);
   const first = baseSequenceOf(batch, 0);
-  const who = `producer ${producerId}`;
   if (epoch < known.epoch) {
     return refusal(
       'INVALID_PRODUCER_EPOCH',
-      `${who} has gone on to epoch ${known.epoch}, and this batch is of epoch ${epoch}: another instance has replaced it`,
+      `producer ${producerId} has gone on to epoch ${known.epoch}, and this batch is of epoch ${epoch}: another instance has replaced it`,
     );
   }
   if (epoch > known.epoch) {
     if (first === 0) return undefined;
     return refusal(
       'OUT_OF_ORDER_SEQUENCE_NUMBER',
-      `the first batch of ${who} in epoch ${epoch} has sequence number ${first}, not 0: the one before it is missing`,
+      `the first batch of producer ${producerId} in epoch ${epoch} has sequence number ${first}, not 0: the one before it is missing`,
     );
   }
   const last = lastSequenceOf(batch, 0);
@@ -47,7 +46,7 @@ export function admission(known: ProducerState | undefined, producerId: number, 
   if (first === expected) return undefined;
   return refusal(
     'OUT_OF_ORDER_SEQUENCE_NUMBER',
-    `${who} sent sequence number ${first} where ${expected} was expected: a batch is missing, or this one is too old to ` +
-      'tell whether it is in the log',
+    `producer ${producerId} sent sequence number ${first} where ${expected} was expected: a batch is missing, or this one ` +
+      'is too old to tell whether it is in the log',
   );
 }

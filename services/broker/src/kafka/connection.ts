@@ -12,7 +12,7 @@ import {
 import type { Slabs } from '@weir/base/slabs.ts';
 import { apiVersions } from '@weir/kafka/apis/api-versions.ts';
 import { readRequestHead } from '@weir/kafka/header.ts';
-import { readRequest, responseFrame } from '@weir/kafka/message.ts';
+import { readRequestBody, responseFrame } from '@weir/kafka/message.ts';
 import { WireError, WireReader } from '@weir/kafka/wire-reader.ts';
 import type { Turn } from '../partition/turn.ts';
 import { unsupportedVersions } from './api-versions.ts';
@@ -23,6 +23,9 @@ import type { FrameReaderOwner } from './frame-reader.ts';
 import { Request } from './request.ts';
 import type { RequestOwner } from './request.ts';
 import type { KafkaSocket, SocketOwner } from './socket.ts';
+
+/** Answers that are so short together go out in one piece. */
+const COPIED_BYTES_MAX = 4_096;
 
 /** What all connections share. */
 export interface ConnectionParts {
@@ -209,20 +212,22 @@ export class Connection implements SocketOwner, FrameReaderOwner, RequestOwner {
     const { apiKey, apiVersion, correlationId } = readRequestHead(new WireReader(frame));
     const handler = handlers.get(apiKey);
     const sinceMs = clock.monotonicMs();
-    const about = { version: apiVersion, correlationId, sinceMs };
-    if (handler?.api.has(apiVersion) === true) {
-      return new Request(this, { handler, ...about, bytes: frame.length, frame, sent: undefined });
+    const version = apiVersion;
+    if (handler?.api.has(version) === true) {
+      const bytes = frame.length;
+      return new Request(this, { handler, version, correlationId, sinceMs, bytes, frame, sent: undefined });
     }
     this.#drop(frame);
     if (apiKey === apiVersions.key && handler !== undefined) {
       // The one call that tells clients what they may ask answers any version: in the oldest form, which all can read.
       const sent = responseFrame(apiVersions, 0, correlationId, unsupportedVersions(handlers));
-      this.#requests.push(new Request(this, { handler, ...about, bytes: 0, frame: undefined, sent }));
+      const none = { bytes: 0, frame: undefined };
+      this.#requests.push(new Request(this, { handler, version, correlationId, sinceMs, ...none, sent }));
       if (this.#begun === this.#requests.length - 1) this.#begun++;
       this.ready();
       return undefined;
     }
-    const api = handler === undefined ? `API key ${apiKey}` : `${handler.api.name} v${apiVersion}`;
+    const api = handler === undefined ? `API key ${apiKey}` : `${handler.api.name} v${version}`;
     this.broken(`it asks for ${api}, which is not served`);
     return undefined;
   }
@@ -236,7 +241,7 @@ export class Connection implements SocketOwner, FrameReaderOwner, RequestOwner {
     const bytes = handler.pipelined ? frame : Buffer.from(frame);
     if (!handler.pipelined) this.#drop(frame);
     try {
-      const { clientId, request } = readRequest(handler.api, bytes);
+      const { clientId, request } = readRequestBody(handler.api, version, bytes);
       next.begun(request, this.#callerOf(clientId ?? ''));
       const done = handler.handle(next);
       if (done instanceof Promise) done.catch((error: unknown) => this.#failed(error, handler, version));
@@ -314,7 +319,9 @@ export class Connection implements SocketOwner, FrameReaderOwner, RequestOwner {
     for (const part of parts) bytes += part.length;
     this.#answerBytes += bytes;
     this.#movedMs = clock.monotonicMs();
-    this.#socket.write(parts, () => {
+    // A part of its own costs the socket more than a copy of a few bytes.
+    const isLittle = parts.length > 1 && bytes <= COPIED_BYTES_MAX;
+    this.#socket.write(isLittle ? [Buffer.concat(parts)] : parts, () => {
       slabs.releaseAll(parts);
       this.#answerBytes -= bytes;
       if (this.#closed) return;

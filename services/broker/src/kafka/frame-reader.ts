@@ -91,7 +91,7 @@ export class FrameReader {
       this.#filled += bytes;
       if (this.#filled === this.#frame!.length) this.#complete(this.#frame!);
     } else if (this.#kept === undefined) {
-      this.#take(this.#scratch.subarray(0, bytes));
+      this.#take(this.#scratch, bytes);
     } else {
       // It was read before the pause took hold.
       this.#kept = Buffer.concat([this.#kept, this.#scratch.subarray(0, bytes)]);
@@ -102,7 +102,7 @@ export class FrameReader {
   goOn(): void {
     const kept = this.#kept;
     this.#kept = undefined;
-    if (kept !== undefined) this.#take(kept);
+    if (kept !== undefined) this.#take(kept, kept.length);
   }
 
   close(): void {
@@ -116,22 +116,23 @@ export class FrameReader {
     this.#frame = undefined;
   }
 
-  #take(bytes: Buffer): void {
-    for (let at = 0; at < bytes.length && !this.#closed;) {
+  /** Takes what lies in front of `end`. */
+  #take(bytes: Buffer, end: number): void {
+    for (let at = 0; at < end && !this.#closed;) {
       if (this.#lengthBytes < FRAME_LENGTH_BYTES) {
-        if (!this.#owner.open) return this.#keep(bytes, at);
+        if (!this.#owner.open) return this.#keep(bytes, at, end);
         // Multiplied, not shifted: that is signed from 2^31 on.
         this.#length = this.#length * 0x100 + bytes[at++]!;
         if (++this.#lengthBytes === FRAME_LENGTH_BYTES && !this.#hasSoundLength()) return;
         continue;
       }
-      const rest = bytes.subarray(at);
-      if (this.#frame === undefined && this.#length > KAFKA_SMALL_REQUEST_BYTES && !this.#makePlace(rest)) return;
-      const count = Math.min(rest.length, this.#length - this.#filled);
-      at += count;
-      const isWhole = this.#filled === 0 && count === this.#length && this.#frame === undefined;
-      if (isWhole) this.#complete(this.#placed(rest.subarray(0, count)));
-      else this.#add(rest.subarray(0, count));
+      const needsPlace = this.#frame === undefined && this.#length > KAFKA_SMALL_REQUEST_BYTES;
+      if (needsPlace && !this.#makePlace(end - at)) return this.#keep(bytes, at, end);
+      const from = at;
+      at += Math.min(end - at, this.#length - this.#filled);
+      const isWhole = this.#filled === 0 && at - from === this.#length && this.#frame === undefined;
+      if (isWhole) this.#complete(this.#placed(bytes, from, at));
+      else this.#add(bytes, from, at);
     }
   }
 
@@ -144,13 +145,10 @@ export class FrameReader {
   }
 
   /** Gives a large request its place, once enough of it has come. False: it has to wait for that. */
-  #makePlace(next: Buffer): boolean {
-    const isEarly = this.#filled + next.length < KAFKA_SMALL_REQUEST_BYTES;
+  #makePlace(nextBytes: number): boolean {
+    const isEarly = this.#filled + nextBytes < KAFKA_SMALL_REQUEST_BYTES;
     if (isEarly && !(this.#owner.takesLarge && this.#memory.isPlentyFor(this.#length))) return true;
-    if (!this.#owner.takesLarge || !this.#memory.take(this.#length, this.#memoryAgain)) {
-      this.#keep(next, 0);
-      return false;
-    }
+    if (!this.#owner.takesLarge || !this.#memory.take(this.#length, this.#memoryAgain)) return false;
     const frame = this.#slabs.allocate(this.#length);
     this.#head?.copy(frame, 0, 0, this.#filled);
     this.#dropHead();
@@ -160,12 +158,12 @@ export class FrameReader {
   }
 
   /** Adds what has come to a request that is not whole, or is now. */
-  #add(bytes: Buffer): void {
-    const target = this.#frame ?? this.#headWithRoom(bytes.length);
-    bytes.copy(target, this.#filled);
-    this.#filled += bytes.length;
+  #add(bytes: Buffer, from: number, end: number): void {
+    const target = this.#frame ?? this.#headWithRoom(end - from);
+    bytes.copy(target, this.#filled, from, end);
+    this.#filled += end - from;
     if (this.#filled < this.#length) return;
-    this.#complete(this.#frame ?? this.#placed(target.subarray(0, this.#filled)));
+    this.#complete(this.#frame ?? this.#placed(target, 0, this.#filled));
   }
 
   #headWithRoom(bytes: number): Buffer {
@@ -188,10 +186,10 @@ export class FrameReader {
   }
 
   /** A small request that is whole, in a piece of a slab; nobody else's need keeps it from that. */
-  #placed(bytes: Buffer): Buffer {
-    this.#memory.takeAtOnce(bytes.length);
-    const piece = this.#slabs.allocate(bytes.length);
-    bytes.copy(piece);
+  #placed(bytes: Buffer, from: number, end: number): Buffer {
+    this.#memory.takeAtOnce(end - from);
+    const piece = this.#slabs.allocate(end - from);
+    bytes.copy(piece, 0, from, end);
     return piece;
   }
 
@@ -204,9 +202,9 @@ export class FrameReader {
     this.#owner.frame(frame);
   }
 
-  #keep(bytes: Buffer, from: number): void {
+  #keep(bytes: Buffer, from: number, end: number): void {
     // A copy: the scratch buffer is everybody's.
-    this.#kept = Buffer.from(bytes.subarray(from));
+    this.#kept = Buffer.from(bytes.subarray(from, end));
     this.#owner.stalled();
   }
 }

@@ -33,8 +33,24 @@ export interface ProduceParts {
   readonly pendingBytesMax: number;
 }
 
-type TopicAnswer = ProduceResponse['responses'][number];
-type PartitionAnswer = TopicAnswer['partitionResponses'][number];
+type CurrentLeader = ProduceResponse['responses'][number]['partitionResponses'][number]['currentLeader'];
+
+/** What one partition is answered; it is filled in when its batch is decided upon. */
+interface PartitionAnswer {
+  readonly index: number;
+  errorCode: number;
+  baseOffset: number;
+  readonly logAppendTimeMs: number;
+  logStartOffset: number;
+  errorMessage: string | null;
+  currentLeader: CurrentLeader;
+}
+
+interface TopicAnswer {
+  readonly name: string;
+  readonly topicId: Uint8Array;
+  readonly partitionResponses: PartitionAnswer[];
+}
 
 /**
  * Answers Produce. Each batch is decided upon and appended in the turn in which it came; the answer goes out when the
@@ -177,9 +193,9 @@ class PendingProduce implements AppendWaiter, Member {
   readonly #parts: ProduceParts;
   readonly #done: (pending: PendingProduce) => void;
   readonly #sinceMs: number;
-  readonly #topics: { name: string; topicId: Uint8Array; partitionResponses: PartitionAnswer[] }[] = [];
-  /** Where each batch's answer goes. */
-  readonly #places: { readonly answers: PartitionAnswer[]; readonly at: number }[] = [];
+  readonly #topics: TopicAnswer[] = [];
+  /** By the slots of their batches. */
+  readonly #answers: PartitionAnswer[] = [];
   /** Batches without an answer, and one for the request itself while it is being taken. */
   #open = 1;
   #isOver = false;
@@ -206,16 +222,24 @@ class PendingProduce implements AppendWaiter, Member {
   }
 
   slot(answers: PartitionAnswer[], index: number): number {
-    this.#places.push({ answers, at: answers.length });
-    answers.push({ index, errorCode: 0, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1 });
+    const answer: PartitionAnswer = {
+      index,
+      errorCode: 0,
+      baseOffset: -1,
+      logAppendTimeMs: -1,
+      logStartOffset: -1,
+      errorMessage: null,
+      currentLeader: undefined,
+    };
+    answers.push(answer);
     this.#open++;
-    return this.#places.length - 1;
+    return this.#answers.push(answer) - 1;
   }
 
   appended(slot: number, baseOffset: Offset, logStartOffset: Offset): void {
-    const { answers, at } = this.#places[slot]!;
-    const { index } = answers[at]!;
-    answers[at] = { index, errorCode: 0, baseOffset, logAppendTimeMs: -1, logStartOffset };
+    const answer = this.#answers[slot]!;
+    answer.baseOffset = baseOffset;
+    answer.logStartOffset = logStartOffset;
     this.#close();
   }
 
@@ -224,18 +248,10 @@ class PendingProduce implements AppendWaiter, Member {
     const why = this.#exchange.version < IDS_FROM ? inWordsOfNames(refused) : refused;
     this.#failure ??= why.code;
     this.#parts.metrics.refusals.labels(why.code).inc();
-    const { answers, at } = this.#places[slot]!;
-    const { index } = answers[at]!;
-    const leader = LEADER_MOVED.has(why.code) ? this.#leaderOf(answers, index) : undefined;
-    answers[at] = {
-      index,
-      errorCode: errorNumber(why.code),
-      baseOffset: -1,
-      logAppendTimeMs: -1,
-      logStartOffset: -1,
-      errorMessage: why.message,
-      ...(leader === undefined ? {} : { currentLeader: leader }),
-    };
+    const answer = this.#answers[slot]!;
+    answer.errorCode = errorNumber(why.code);
+    answer.errorMessage = why.message;
+    if (LEADER_MOVED.has(why.code)) answer.currentLeader = this.#leaderOf(answer);
     this.#close();
   }
 
@@ -248,9 +264,8 @@ class PendingProduce implements AppendWaiter, Member {
     const { acks, timeoutMs } = this.#exchange.request;
     if (this.#isOver || acks === 0 || nowMs - this.#sinceMs < Math.max(0, timeoutMs)) return;
     const why = refusal('REQUEST_TIMED_OUT', `it does not count after ${timeoutMs} ms; it may count later`);
-    for (let slot = 0; slot < this.#places.length && !this.#isOver; slot++) {
-      const { answers, at } = this.#places[slot]!;
-      const { errorCode, baseOffset } = answers[at]!;
+    for (let slot = 0; slot < this.#answers.length && !this.#isOver; slot++) {
+      const { errorCode, baseOffset } = this.#answers[slot]!;
       if (errorCode === 0 && baseOffset === -1) this.failed(slot, why);
     }
   }
@@ -270,17 +285,18 @@ class PendingProduce implements AppendWaiter, Member {
 
   #response(): ProduceResponse {
     const nodeEndpoints = this.#withLeaders ? this.#parts.cluster.endpoints(this.#exchange.caller.listener) : [];
-    return {
-      responses: this.#topics,
-      throttleTimeMs: 0,
-      ...(nodeEndpoints.length === 0 ? {} : { nodeEndpoints }),
-    };
+    const responses = this.#topics;
+    return nodeEndpoints.length === 0
+      ? { responses, throttleTimeMs: 0 }
+      : { responses, throttleTimeMs: 0, nodeEndpoints };
   }
 
   /** Who leads, for clients that need not ask for it then (KIP-951). */
-  #leaderOf(answers: PartitionAnswer[], index: number): PartitionAnswer['currentLeader'] {
-    const topic = this.#topics.find(({ partitionResponses }) => partitionResponses === answers)!;
-    const info = findTopic(this.#parts.cluster.image, { name: topic.name, id: topic.topicId })?.partitions[index];
+  #leaderOf(answer: PartitionAnswer): CurrentLeader {
+    const topic = this.#topics.find(({ partitionResponses }) => partitionResponses.includes(answer))!;
+    const info = findTopic(this.#parts.cluster.image, { name: topic.name, id: topic.topicId })?.partitions[
+      answer.index
+    ];
     if (info === undefined || info.leader === -1) return undefined;
     this.#withLeaders = true;
     return { leaderId: info.leader, leaderEpoch: info.leaderEpoch };

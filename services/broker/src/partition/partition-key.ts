@@ -38,3 +38,26 @@ export function latin1(bytes: Uint8Array): string {
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return buffer.toString('latin1');
 }
+
+const ID_BYTES = 16;
+
+/** `latin1` for ids one after the other, of which most are the one before. */
+export class LatestId {
+  readonly #bytes = new Uint8Array(ID_BYTES);
+  #text = latin1(this.#bytes);
+
+  text(bytes: Uint8Array): string {
+    // From a message, where it may be any bytes.
+    if (bytes.length !== ID_BYTES) return latin1(bytes);
+    if (!this.#isLatest(bytes)) {
+      this.#text = latin1(bytes);
+      this.#bytes.set(bytes);
+    }
+    return this.#text;
+  }
+
+  #isLatest(bytes: Uint8Array): boolean {
+    for (let i = 0; i < ID_BYTES; i++) if (bytes[i] !== this.#bytes[i]) return false;
+    return true;
+  }
+}

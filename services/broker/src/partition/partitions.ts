@@ -13,7 +13,7 @@ import { Doubts } from './doubts.ts';
 import type { DoubtToReport } from './doubts.ts';
 import { directoryOf, openExisting, openNew } from './open-log.ts';
 import type { LastRun, OpenedPartition } from './open-log.ts';
-import { folderOf, folderOfDeleted, keyOfFolder, latin1 } from './partition-key.ts';
+import { folderOf, folderOfDeleted, keyOfFolder, LatestId, latin1 } from './partition-key.ts';
 import type { PartitionKey } from './partition-key.ts';
 import { Partition } from './partition.ts';
 import type { PartitionShared } from './partition-parts.ts';
@@ -34,6 +34,7 @@ export class Partitions {
   readonly #clock: Clock;
   /** By the id's 16 bytes as a Latin-1 string, which costs less per request than its 36 characters; then by index. */
   readonly #byTopic = new Map<string, (Partition | undefined)[]>();
+  readonly #latestId = new LatestId();
   readonly #all = new Set<Partition>();
   readonly #doubts = new Doubts();
   /** In the checkpoint, and without a folder: they stay in it until they are made again. */
@@ -492,6 +493,6 @@ export class Partitions {
   }
 
   #find(topicIdBytes: Uint8Array, index: number): Partition | undefined {
-    return this.#byTopic.get(latin1(topicIdBytes))?.[index];
+    return this.#byTopic.get(this.#latestId.text(topicIdBytes))?.[index];
   }
 }
