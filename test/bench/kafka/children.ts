@@ -28,9 +28,10 @@ export function endWithChildren(): void {
     // What was started last goes first: tools before brokers, brokers before their directories.
     for (const cleanup of [...cleanups].toReversed()) cleanup();
   });
-  process.once('SIGINT', () => process.exit(130));
-  process.once('SIGTERM', () => process.exit(143));
-  process.once('SIGHUP', () => process.exit(129));
+  // For good: a second signal, as a terminal and whoever started this send one each, must not cut the end short.
+  process.on('SIGINT', () => process.exit(130));
+  process.on('SIGTERM', () => process.exit(143));
+  process.on('SIGHUP', () => process.exit(129));
 }
 
 /** A directory that does not outlive this process; `remove` drops it before. */
