@@ -180,6 +180,24 @@ test('a power cut anywhere in what follows a failed sync leaves nothing that loo
   });
 });
 
+test('what was cut back on a full disk, and then out of the log, does not come back with a power cut', () => {
+  replay((world) => {
+    const [replica] = world.replicas;
+    append(world, 0);
+    flush(world);
+    world.settle();
+    world.step('the disk is full behind the batch', () => {
+      const batch = makeBatch([1], { valueBytes: 40 });
+      replica!.append(batch, 1);
+      world.disk.failNextAppend('ENOSPC', batch.length);
+      replica!.log.flush();
+    });
+    world.step('cut', () => replica!.truncateTo(1, (write) => world.tryWrite(write)));
+    powerCut(world);
+    expect(replica!.log.endOffset).toBe(1);
+  });
+});
+
 test('what was cut back on a full disk does not come back in a sealed segment', () => {
   replay((world) => {
     append(world, 0, 40);
