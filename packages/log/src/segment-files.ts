@@ -1,7 +1,6 @@
 import type { Offset } from '@weir/base/ids.ts';
 import type { HeldFile, OpenFiles } from './open-files.ts';
 import { segmentPath } from './segment.ts';
-import type { SyncLane } from './sync-lane.ts';
 
 /** The segment files of one log, within the pool of all. */
 export class SegmentFiles {
@@ -11,11 +10,6 @@ export class SegmentFiles {
   constructor(pool: OpenFiles, directory: string) {
     this.#pool = pool;
     this.#directory = directory;
-  }
-
-  /** Which all logs share. */
-  get syncs(): SyncLane {
-    return this.#pool.syncs;
   }
 
   /**
