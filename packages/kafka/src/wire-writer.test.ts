@@ -44,3 +44,24 @@ test('much payload is taken over as it is, and a little is in one part with what
   expect(parts[1]).toBe(much);
   expect(framed(Buffer.alloc(100)).map(({ length }) => length)).toEqual([108]);
 });
+
+test('a message that was finished stays as it is, whatever is written after it', () => {
+  const message = fc.record({ bytes: fc.nat({ max: 20_000 }), isFinished: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(message, { maxLength: 40 }), (messages) => {
+      const writer = new WireWriter();
+      const finished: { readonly parts: readonly Uint8Array[]; readonly expected: Buffer }[] = [];
+      for (const [i, { bytes, isFinished }] of messages.entries()) {
+        writer.reset();
+        writer.int32(i);
+        for (let left = bytes; left > 0; left -= 300) writer.raw(Buffer.alloc(Math.min(300, left), i));
+        writer.patchInt32(0, i + 1);
+        if (!isFinished) continue;
+        const expected = Buffer.alloc(4 + bytes, i);
+        expected.writeInt32BE(i + 1);
+        finished.push({ parts: writer.finish(), expected });
+      }
+      for (const { parts, expected } of finished) expect(Buffer.compare(Buffer.concat(parts), expected)).toBe(0);
+    }),
+  );
+});

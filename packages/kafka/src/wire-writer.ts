@@ -129,8 +129,8 @@ export class WireWriter {
 
   /** Forgets what was written since the last message was finished. */
   reset(): void {
-    if (this.#buffer.length > BUFFER_BYTES) this.#begin(BUFFER_BYTES);
-    if (this.#buffer.length - this.#start < ROOM_BYTES_MIN) this.#begin(BUFFER_BYTES);
+    const { length } = this.#buffer;
+    if (length > BUFFER_BYTES || length - this.#start < ROOM_BYTES_MIN) this.#begin(BUFFER_BYTES);
     this.#at = this.#start;
     if (this.#cuts.length > 0) this.#cuts = [];
     this.#payloadBytes = 0;
