@@ -209,10 +209,9 @@ export class Connection implements SocketOwner, FrameReaderOwner, RequestOwner {
   /** Looks at the header; undefined when it was answered or the connection ended. */
   #arrived(frame: Buffer): Request | undefined {
     const { clock, handlers } = this.#parts;
-    const { apiKey, apiVersion, correlationId } = readRequestHead(new WireReader(frame));
+    const { apiKey, apiVersion: version, correlationId } = readRequestHead(new WireReader(frame));
     const handler = handlers.get(apiKey);
     const sinceMs = clock.monotonicMs();
-    const version = apiVersion;
     if (handler?.api.has(version) === true) {
       const bytes = frame.length;
       return new Request(this, { handler, version, correlationId, sinceMs, bytes, frame, sent: undefined });

@@ -284,11 +284,9 @@ class PendingProduce implements AppendWaiter, Member {
   }
 
   #response(): ProduceResponse {
-    const nodeEndpoints = this.#withLeaders ? this.#parts.cluster.endpoints(this.#exchange.caller.listener) : [];
-    const responses = this.#topics;
-    return nodeEndpoints.length === 0
-      ? { responses, throttleTimeMs: 0 }
-      : { responses, throttleTimeMs: 0, nodeEndpoints };
+    const endpoints = this.#withLeaders ? this.#parts.cluster.endpoints(this.#exchange.caller.listener) : [];
+    const nodeEndpoints = endpoints.length === 0 ? undefined : endpoints;
+    return { responses: this.#topics, throttleTimeMs: 0, nodeEndpoints };
   }
 
   /** Who leads, for clients that need not ask for it then (KIP-951). */
