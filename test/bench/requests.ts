@@ -6,6 +6,7 @@ import { fetch } from '@weir/kafka/apis/fetch.ts';
 import { produce } from '@weir/kafka/apis/produce.ts';
 import { FRAME_LENGTH_BYTES, readResponse, requestFrame } from '@weir/kafka/message.ts';
 import { BatchBuilder } from '@weir/records/batch-builder.ts';
+import { batchBytesOf, lastOffsetOf } from '@weir/records/batch-header.ts';
 import { DevCluster } from '../cluster/dev-cluster.ts';
 import { cpuSeconds, print } from './measure.ts';
 import { createTopic } from './partitions.ts';
@@ -53,7 +54,7 @@ async function measureProduce(
 ): Promise<void> {
   const connection = await PreparedConnection.open(cluster.service('broker').kafka!);
   const frame = produceFrame(partitions, batchBytes);
-  const run = (count: number): Promise<void> => connection.repeat(() => frame, count, IN_FLIGHT);
+  const run = (count: number): Promise<void> => connection.repeat(frame, count, IN_FLIGHT);
   await run(Math.min(WARM_UP, requests));
   const { microseconds } = await best(cluster, requests, () => run(requests));
   connection.close();
@@ -162,9 +163,7 @@ function frameOf<A extends Api>(api: A, version: number, request: RequestToSend<
 /** The offset behind the last of some batches. */
 function endOf(records: Buffer, from: number): number {
   let end = from;
-  for (let at = 0; at < records.length; at += 12 + records.readInt32BE(at + 8)) {
-    end = Number(records.readBigInt64BE(at)) + records.readInt32BE(at + 23) + 1;
-  }
+  for (let at = 0; at < records.length; at += batchBytesOf(records, at)) end = lastOffsetOf(records, at) + 1;
   return end;
 }
 
@@ -199,13 +198,13 @@ class PreparedConnection {
     });
   }
 
-  /** So many requests, some of them under way at a time. */
-  async repeat(frame: () => Buffer, count: number, inFlight: number): Promise<void> {
+  /** The same request so often, some of them under way at a time. */
+  async repeat(frame: Buffer, count: number, inFlight: number): Promise<void> {
     let begun = 0;
     const one = async (): Promise<void> => {
       while (begun < count) {
         begun++;
-        await this.ask(frame());
+        await this.ask(frame);
       }
     };
     await Promise.all(Array.from({ length: inFlight }, one));
