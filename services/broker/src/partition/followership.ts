@@ -137,10 +137,10 @@ export class Followership {
     if (log.endOffset < this.#host.highWatermark) this.#host.lowerWatermark(log.endOffset);
   }
 
-  /** The leader's log begins behind the end of the own one, which is dropped: it goes on from there. */
+  /** The leader's log begins where the own one ends, or behind that: it is dropped, and goes on from there. */
   restart(leaderStart: Offset): void {
     const log = this.#log;
-    assert(leaderStart > log.endOffset, `${this.#name}: the leader's log begins at ${leaderStart}`);
+    assert(leaderStart >= log.endOffset, `${this.#name}: the leader's log begins at ${leaderStart}`);
     log.restartAt(leaderStart);
     this.#host.raiseWatermark(leaderStart);
   }

@@ -2,6 +2,7 @@ import type { Cancel } from '@weir/base/clock.ts';
 import { ERRORS, refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { offset } from '@weir/base/ids.ts';
+import type { Offset } from '@weir/base/ids.ts';
 import { FOLLOWED_PARTITIONS_MAX, REPLICATION_FRAMES_PER_TURN_MAX, WATERMARK_TOLD_MS } from '@weir/base/limits.ts';
 import type { Slabs } from '@weir/base/slabs.ts';
 import type { Stream } from '@weir/base/transport.ts';
@@ -11,7 +12,7 @@ import type {
   ReplicaPositions,
   ReplicateRequest,
 } from '@weir/proto/weir/broker/v1/replication_pb.js';
-import type { Divergence } from '../partition/followership.ts';
+import type { Divergence, FollowPoint } from '../partition/followership.ts';
 import { Partition } from '../partition/partition.ts';
 import type { ColdGate } from '../rpc/cold-gate.ts';
 import { FollowerSubscription } from './follower-subscription.ts';
@@ -142,16 +143,16 @@ export class FollowerStream implements FollowerSubscriptionOwner {
     if (this.#subscriptions.has(id)) return this.#abort(`subscription ${id} is there already`);
     const partition = this.#admit(wanted, follower);
     if (!(partition instanceof Partition)) return this.#refuse(id, partition);
-    const point = { endOffset: Number(wanted.endOffset), lastEpoch: wanted.lastEpoch };
+    const point = { endOffset: offset(Number(wanted.endOffset)), lastEpoch: wanted.lastEpoch };
     const { logStartOffset } = partition;
-    if (point.endOffset < logStartOffset) {
+    if (endsBefore(point, logStartOffset)) {
       const why = refusal('OFFSET_OUT_OF_RANGE', `${partition.name} begins at ${logStartOffset}`);
       return this.#refuse(id, why, logStartOffset);
     }
     const leadership = partition.leadership!;
     const divergence = leadership.divergenceFrom(point);
     if (divergence !== undefined) return this.#diverge(id, partition, divergence);
-    const from = offset(point.endOffset);
+    const from = point.endOffset;
     // Without a record it knows nothing of those that were deleted, which an idempotent producer may repeat.
     const producers = point.lastEpoch === -1 ? leadership.producersBelow(from) : undefined;
     const subscription = new FollowerSubscription({ id, partition, leadership, from, producers }, this);
@@ -278,4 +279,12 @@ export class FollowerStream implements FollowerSubscriptionOwner {
     });
     return true;
   }
+}
+
+/**
+ * Whether all that a follower has lies before the start of its leader's log. What ended right there once, nobody knows any more: the
+ * follower's last record may be another one than was committed, and what it remembers of producers may be of that.
+ */
+function endsBefore({ endOffset, lastEpoch }: FollowPoint, leaderStart: Offset): boolean {
+  return endOffset < leaderStart || (endOffset === leaderStart && lastEpoch !== -1);
 }

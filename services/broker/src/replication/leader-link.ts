@@ -267,7 +267,7 @@ export class LeaderLink {
     this.#over(followed);
     this.#parts.counters.refused(code);
     this.#parts.logger.debug({ leader: this.leader, code }, `${partition.name} cannot be followed: ${message}`);
-    if (code === 'OFFSET_OUT_OF_RANGE' && logStartOffset > partition.endOffset) {
+    if (code === 'OFFSET_OUT_OF_RANGE' && logStartOffset >= partition.endOffset) {
       const records = partition.endOffset - partition.logStartOffset;
       const isAnew = partition.asFollower(
         'beginning anew',

@@ -173,6 +173,38 @@ test('a follower behind the start of its leader’s log begins anew there', () =
   expect([replica.logStartOffset, ...cluster.ends(3)[0]!]).toEqual([30, 42, 42, 42]);
 });
 
+test('a follower whose last record its leader has deleted begins anew there: it may be another one', () => {
+  const cluster = inSync({ 'min.insync.replicas': '1' });
+  const waiter = new TestWaiter();
+  const send = (to: number, sequence: number, id: number): void => {
+    expect(
+      cluster.replica(to).append(asProducers(batchOf(1), { producerId: 7, sequence }), -1, waiter, id),
+    ).toBeUndefined();
+  };
+  send(1, 0, 0);
+  cluster.pass(100);
+  // Broker 1 alone has what comes now: it is away, and broker 2 leads without it.
+  cluster.network.silent.add('broker-1');
+  send(1, 1, 1);
+  cluster.settle();
+  expect(cluster.ends(1)).toEqual([[2, 2, 1]]);
+  const disk = cluster.kill(1);
+  cluster.network.silent.clear();
+  const without = [{ leader: 2, epoch: 1, replicas: THREE, isr: [2, 3], partitionEpoch: 1 }];
+  cluster.place(without).pass(100);
+  cluster.replica(2).append(batchOf(1, 'in its place'), 1, waiter, 2);
+  cluster.pass(100);
+  expect(cluster.replica(2).deleteRecords(2)).toBe(2);
+  cluster.start(1, disk);
+  cluster.place(without).pass(300);
+  expect([cluster.replica(1).logStartOffset, ...cluster.ends(1)[0]!]).toEqual([2, 2, 2, 2]);
+  // What was never committed is not taken for a repetition.
+  cluster.place([{ leader: 1, epoch: 2, replicas: THREE, isr: [1], partitionEpoch: 2 }]).settle();
+  send(1, 1, 3);
+  cluster.settle();
+  expect(waiter.answers.get(3)).toBe(2);
+});
+
 test('followers take over the start of their leader’s log', () => {
   const cluster = inSync();
   const waiter = new TestWaiter();
