@@ -1,13 +1,13 @@
 import { assert, present } from '@weir/base/assert.ts';
-import type { Cancel } from '@weir/base/clock.ts';
 import { DiskError, type DiskFile } from '@weir/base/disk.ts';
 import { offset, type LeaderEpoch, type Offset } from '@weir/base/ids.ts';
-import { FLUSH_INTERVAL_MS, JOURNAL_GROUP_BYTES_MAX } from '@weir/base/limits.ts';
+import { JOURNAL_GROUP_BYTES_MAX } from '@weir/base/limits.ts';
 import { baseOffsetOf, leaderEpochOf } from '@weir/records/batch-header.ts';
 import { ActiveFile } from './active-file.ts';
 import { AppendQueue } from './append-queue.ts';
 import { cutUnsynced } from './cut-unsynced.ts';
 import { DiskSteps } from './disk-steps.ts';
+import { IntervalSync } from './interval-sync.ts';
 import type { JournalGroup, JournalMember } from './journal/journal.ts';
 import { passesByItself } from './log-errors.ts';
 import type { LogFault, LogWriterEvents, LogWriterParts, Mark } from './log-writer-parts.ts';
@@ -40,7 +40,7 @@ export class LogWriter implements JournalMember {
   #syncedMeanwhile: Mark | undefined;
   /** Who waits for the own file. */
   readonly #settling = new SettleWaiters();
-  #cancelTimer: Cancel | undefined;
+  readonly #intervalSync: IntervalSync;
   readonly #steps: DiskSteps;
   #discarded = false;
   /** A write that failed was cut off the segment's file, and it is not certain that a sync covers that. */
@@ -54,6 +54,7 @@ export class LogWriter implements JournalMember {
     const fault = (error: DiskError, what: LogFault): void => this.fault(error, what);
     this.#steps = new DiskSteps(parts.clock, fault, () => this.#goOn());
     this.#events = events;
+    this.#intervalSync = new IntervalSync(parts, () => this.#startSync());
     this.#state = damaged ? 'damaged' : 'open';
     this.#truncation = parts.truncation;
     this.#file = new ActiveFile(parts.clock, parts.files);
@@ -303,8 +304,12 @@ export class LogWriter implements JournalMember {
    * that, and with it everything else in this process (measured: 20 ms; ADR 10).
    */
   get #mayWrite(): boolean {
-    const { syncing } = this.#file;
-    return this.#state === 'open' && this.#steps.stuckOn === undefined && !syncing && this.#inJournal === undefined;
+    return (
+      this.#state === 'open' &&
+      this.#steps.stuckOn === undefined &&
+      !this.#file.syncing &&
+      this.#inJournal === undefined
+    );
   }
 
   #flushGroup(): void {
@@ -324,7 +329,7 @@ export class LogWriter implements JournalMember {
   #flushOwn(): void {
     const first = present(this.#queue.first, 'a group has a batch');
     // A segment is sealed without a wait: what the journal alone has of it is synced before, in the background.
-    if (!this.#hasRoom(first) && this.#progress.unsettledBytes > 0) return this.#startSync();
+    if (!this.#hasRoom(first) && this.#progress.unsettledBytes > 0) return void this.#startSync();
     const batches = this.#steps.attempt(() => this.#writeGroup());
     if (batches === undefined) return;
     this.#parts.slabs.releaseAll(batches);
@@ -332,8 +337,8 @@ export class LogWriter implements JournalMember {
   }
 
   #flushThrough(): void {
-    const { config, epochs } = this.#parts;
-    const { groupBytesMax, flushIntervalBytes } = config;
+    const { epochs } = this.#parts;
+    const { groupBytesMax, flushIntervalBytes } = this.#parts.config;
     for (let first = this.#queue.first; first !== undefined; first = this.#queue.first) {
       const unsynced = this.#progress.unsyncedBytes;
       // A segment is sealed, and an epoch begins, behind what is durable.
@@ -344,9 +349,8 @@ export class LogWriter implements JournalMember {
       this.#parts.slabs.releaseAll(batches);
     }
     if (this.#state !== 'open') return;
-    const unsynced = this.#progress.unsyncedBytes;
-    if (unsynced * 2 >= flushIntervalBytes || this.#queue.first !== undefined) this.#startSync();
-    else this.#armTimer();
+    if (this.#queue.first !== undefined) this.#startSync();
+    else this.#intervalSync.unsynced(this.#progress.unsyncedBytes);
     this.#count(this.#mark());
   }
 
@@ -369,8 +373,10 @@ export class LogWriter implements JournalMember {
       active.append(file, this.#queue.peek(count));
     } catch (error) {
       // It may be tried again, when the disk has room: then it begins where this one began.
-      this.#isCutBack = error instanceof DiskError && passesByItself(error);
-      if (this.#isCutBack) file.truncate(before);
+      if (error instanceof DiskError && passesByItself(error)) {
+        file.truncate(before);
+        this.#isCutBack = true;
+      }
       throw error;
     }
     this.#progress.wrote(active.bytes - before);
@@ -398,15 +404,17 @@ export class LogWriter implements JournalMember {
     return this.#file.hold(this.#active().baseOffset);
   }
 
-  #startSync(): void {
-    if (this.#file.syncing) return;
+  /** Unless one is under way, or there is no need for it: tells whether it has started one. */
+  #startSync(): boolean {
+    if (this.#file.syncing) return false;
     const mark = this.#mark();
     const bytes = this.#progress.unsettledBytes;
-    if (bytes === 0) return this.#settle(mark);
-    if (this.#steps.attempt(() => this.#hold()) === undefined) return;
+    if (bytes === 0) this.#settle(mark);
+    if (bytes === 0 || this.#steps.attempt(() => this.#hold()) === undefined) return false;
     // To open a file may make other logs settle, and this one as well.
-    if (this.#file.syncing) return;
+    if (this.#file.syncing) return false;
     this.#file.sync(this.#active().baseOffset, (error, durationMs) => {
+      this.#intervalSync.back();
       if (error !== undefined) return this.#syncFailed(error);
       this.#events.synced(durationMs, bytes);
       const covered = this.#syncedMeanwhile ?? mark;
@@ -415,8 +423,9 @@ export class LogWriter implements JournalMember {
       this.#settle(covered);
       if (this.#state !== 'open') return;
       this.flush();
-      if (this.#progress.unsyncedBytes > 0) this.#armTimer();
+      this.#intervalSync.unsynced(this.#progress.unsyncedBytes);
     });
+    return true;
   }
 
   #syncNow(): void {
@@ -451,15 +460,6 @@ export class LogWriter implements JournalMember {
     return mark;
   }
 
-  #armTimer(): void {
-    const { clock, config } = this.#parts;
-    if (config.flush === 'commit' || this.#file.syncing || this.#progress.unsyncedBytes === 0) return;
-    this.#cancelTimer ??= clock.after(FLUSH_INTERVAL_MS, () => {
-      this.#cancelTimer = undefined;
-      if (this.#state === 'open') this.#startSync();
-    });
-  }
-
   #mark(): Mark {
     return this.#progress.mark(this.#active());
   }
@@ -490,8 +490,7 @@ export class LogWriter implements JournalMember {
   }
 
   #letGo(): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
+    this.#intervalSync.cancel();
     this.#steps.cancel();
     this.#queue.clear();
     this.#file.release();

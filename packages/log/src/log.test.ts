@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { WRITE_RETRY_MS } from '@weir/base/limits.ts';
+import { FLUSH_INTERVAL_MS, WRITE_RETRY_MS } from '@weir/base/limits.ts';
 import { leaderEpoch, offset, type Offset } from '@weir/base/ids.ts';
 import { seededRandom } from '@weir/base/random.ts';
 import { SimulatedDisk } from '@weir/base/simulated-disk.ts';
@@ -79,7 +79,7 @@ test('with flush=interval a batch counts when it is written, and a sync follows 
   log.append(makeBatch([1]));
   log.flush();
   expect([ends, log.checkpointable(), disk.pendingSyncs]).toEqual([[1], 0, 0]);
-  clock.advance(999);
+  clock.advance(0.75 * FLUSH_INTERVAL_MS - 1);
   expect(disk.pendingSyncs).toBe(0);
   clock.advance(1);
   expect(disk.pendingSyncs).toBe(1);

@@ -1,5 +1,6 @@
 import { assert } from '@weir/base/assert.ts';
 import type { Disk, DiskFile } from '@weir/base/disk.ts';
+import { SyncLane } from './sync-lane.ts';
 
 /** An open file with those who use it. */
 export interface HeldFile {
@@ -22,6 +23,9 @@ export class OpenFiles {
   readonly #files = new Map<string, HeldFile>();
   /** Those without a user, in the order in which they lost their last one. */
   readonly #unused = new Set<HeldFile>();
+
+  /** In which order those of logs with `flush=interval` are synced. */
+  readonly syncs = new SyncLane();
 
   /** More files are in use than there should be open: whoever holds some without need may let go of them. */
   onPressure: () => void = () => {};

@@ -1,6 +1,7 @@
 import type { Offset } from '@weir/base/ids.ts';
 import type { HeldFile, OpenFiles } from './open-files.ts';
 import { segmentPath } from './segment.ts';
+import type { SyncLane } from './sync-lane.ts';
 
 /** The segment files of one log, within the pool of all. */
 export class SegmentFiles {
@@ -10,6 +11,11 @@ export class SegmentFiles {
   constructor(pool: OpenFiles, directory: string) {
     this.#pool = pool;
     this.#directory = directory;
+  }
+
+  /** Which all logs share. */
+  get syncs(): SyncLane {
+    return this.#pool.syncs;
   }
 
   /**
