@@ -27,15 +27,16 @@ describe.skipIf(etcdProgram === undefined)(`several coordinators on etcd${unless
   });
   afterAll(() => etcd.stop());
 
-  beforeEach(async () => {
+  beforeEach(async ({ onTestFailed }) => {
+    coordinators = undefined;
+    load = undefined;
+    onTestFailed(() => console.error(`${coordinators?.report()}\n${load?.report()}`));
     store = await openEtcdStore({ endpoints: etcd.endpoints, prefix: `/coordinators/${++tests}` });
     history = await WriteHistory.start(store);
   });
   afterEach(async () => {
     await load?.close();
-    load = undefined;
     await coordinators?.stop();
-    coordinators = undefined;
     history.close();
     await store.close();
   });

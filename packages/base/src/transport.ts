@@ -90,8 +90,8 @@ export interface Connection {
   /** Nothing new is begun on it; calls and streams that are under way end as they end. */
   close(): void;
   /**
-   * Closes it, and ends the calls and bulk streams that are under way as `broken`: nothing is expected of the other side
-   * any more.
+   * Closes it, and ends the calls and bulk streams that are under way as `broken`, calls that were not sent as `unreachable`:
+   * nothing is expected of the other side any more.
    */
   cut(): void;
 }

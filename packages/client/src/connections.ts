@@ -1,4 +1,12 @@
-import type { Connection, Transport } from '@weir/base/transport.ts';
+import type { Connection, Method, Stream, StreamHandlers, Transport } from '@weir/base/transport.ts';
+
+/** A stream to an address. */
+export interface OpenedStream<Request> {
+  readonly stream: Stream<Request>;
+  readonly address: string;
+  /** Its connection brought nothing for long and may lead nowhere: what waits on it ends, and the next use makes a new one. */
+  cut(): void;
+}
 
 /** One connection an address, made when first asked for. */
 export class Connections {
@@ -18,6 +26,15 @@ export class Connections {
     return connection;
   }
 
+  open<Request, Response>(
+    address: string,
+    method: Method<Request, Response>,
+    handlers: StreamHandlers<Response>,
+  ): OpenedStream<Request> {
+    const connection = this.to(address);
+    return { stream: connection.open(method, handlers), address, cut: () => this.#cut(address, connection) };
+  }
+
   /** Closes one: the next use makes a new one. */
   drop(address: string): void {
     this.#byAddress.get(address)?.close();
@@ -26,8 +43,8 @@ export class Connections {
 
   /** The same of one that leads nowhere any more: who waits for an answer on it is told. */
   cut(address: string): void {
-    this.#byAddress.get(address)?.cut();
-    this.#byAddress.delete(address);
+    const connection = this.#byAddress.get(address);
+    if (connection !== undefined) this.#cut(address, connection);
   }
 
   /** Closes those that lead nowhere any more. */
@@ -37,5 +54,11 @@ export class Connections {
 
   close(): void {
     this.keepOnly(new Set());
+  }
+
+  /** Another one that has taken its place meanwhile stays. */
+  #cut(address: string, connection: Connection): void {
+    connection.cut();
+    if (this.#byAddress.get(address) === connection) this.#byAddress.delete(address);
   }
 }

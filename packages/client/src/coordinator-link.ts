@@ -3,8 +3,9 @@ import { WeirError } from '@weir/base/errors.ts';
 import type { ErrorCode } from '@weir/base/errors.ts';
 import { CALL_DEADLINE_MS, METADATA_WAIT_MS, RECONNECT_MS_MIN, SESSION_OFFER_MS } from '@weir/base/limits.ts';
 import { TransportError } from '@weir/base/transport.ts';
-import type { Method, Stream, StreamHandlers, TransportFailure } from '@weir/base/transport.ts';
+import type { Method, StreamHandlers, TransportFailure } from '@weir/base/transport.ts';
 import { Connections } from './connections.ts';
+import type { OpenedStream } from './connections.ts';
 import type { ClientWorld } from './world.ts';
 
 /** Refusals of a coordinator that is not the active one, or not any more: nothing was done. */
@@ -56,14 +57,12 @@ export class CoordinatorLink {
     this.#givenUp = from;
   }
 
-  /** A connection that brought nothing for long may lead nowhere: what waits on it ends, and the next use makes a new one. */
-  cut(address: string): void {
-    this.#connections.cut(address);
-  }
-
   /** Opens a stream to the coordinator whose turn it is. */
-  open<Request, Response>(method: Method<Request, Response>, handlers: StreamHandlers<Response>): Stream<Request> {
-    return this.#connections.to(this.address).open(method, handlers);
+  open<Request, Response>(
+    method: Method<Request, Response>,
+    handlers: StreamHandlers<Response>,
+  ): OpenedStream<Request> {
+    return this.#connections.open(this.address, method, handlers);
   }
 
   /**

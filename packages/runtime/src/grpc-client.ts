@@ -1,4 +1,4 @@
-import { Client, credentials } from '@grpc/grpc-js';
+import { Client, connectivityState, credentials } from '@grpc/grpc-js';
 import type { ChannelOptions, ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import * as limits from '@weir/base/limits.ts';
 import { TransportError } from '@weir/base/transport.ts';
@@ -34,16 +34,20 @@ const OWN_CHANNEL_OPTIONS: ChannelOptions = { ...CHANNEL_OPTIONS, 'grpc.keepaliv
 export function connect(address: string): Connection {
   const client = new Client(address, credentials.createInsecure(), OWN_CHANNEL_OPTIONS);
   const bulk = new BulkClient(address);
-  /** Calls under way, each with what ends it. */
-  const calls = new Set<(failure: TransportFailure) => void>();
+  /** Calls under way, each with what ends it when the connection is given up. */
+  const calls = new Set<() => void>();
+  const isReady = (): boolean => client.getChannel().getConnectivityState(false) === connectivityState.READY;
   return {
     call: (method, request, options) =>
       new Promise((resolve, reject) => {
+        // One that waits for a connection has not been sent.
+        let waits = !isReady();
         const end = (failure: TransportFailure): void => {
-          calls.delete(end);
+          calls.delete(cut);
           reject(new TransportError(failure));
           call.cancel();
         };
+        const cut = (): void => end(waits && !isReady() ? GIVEN_UP : CUT);
         const call = client.makeUnaryRequest(
           method.path,
           serializer(method.request),
@@ -52,16 +56,17 @@ export function connect(address: string): Connection {
           toGrpcMetadata(options.metadata),
           { deadline: Date.now() + options.deadlineMs },
           (error: ServiceError | null, response) => {
-            calls.delete(end);
+            calls.delete(cut);
             if (error === null) resolve(response!);
             else reject(new TransportError(failureFrom(error)));
           },
         );
-        calls.add(end);
-        if (options.connectMs === undefined) return;
-        client.waitForReady(Date.now() + options.connectMs, (error) => {
-          // One that waits for a connection has not been sent.
-          if (error !== undefined && calls.has(end)) end(noConnection(address, options.connectMs!));
+        calls.add(cut);
+        if (!waits) return;
+        const { deadlineMs, connectMs } = options;
+        client.waitForReady(Date.now() + (connectMs ?? deadlineMs), (error) => {
+          waits = error !== undefined;
+          if (waits && connectMs !== undefined && calls.has(cut)) end(noConnection(address, connectMs));
         });
       }),
     open(method, handlers, metadata) {
@@ -79,7 +84,7 @@ export function connect(address: string): Connection {
       bulk.close();
     },
     cut() {
-      for (const end of calls) end(CUT);
+      for (const cut of calls) cut();
       client.close();
       bulk.cut(CUT);
     },
@@ -95,6 +100,12 @@ const CUT: TransportFailure = {
   kind: 'broken',
   code: 'NETWORK_EXCEPTION',
   message: 'nothing came back on the connection, and it was given up',
+};
+
+const GIVEN_UP: TransportFailure = {
+  kind: 'unreachable',
+  code: 'NETWORK_EXCEPTION',
+  message: 'there is no connection, and it was given up',
 };
 
 function streamOf<Request, Response>(

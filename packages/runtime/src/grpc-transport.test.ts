@@ -73,6 +73,21 @@ test('a call whose connection does not come about in the time for that is unreac
   expect((await answer).toString()).toBe('x');
 });
 
+test('a call that waits for a connection which is given up is unreachable: nothing was sent', async () => {
+  const mute = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(mute, 'listening');
+  closers.push(() => void mute.close());
+  const { port } = mute.address() as AddressInfo;
+  for (const options of [{ deadlineMs: 5000 }, { deadlineMs: 5000, connectMs: 5000 }]) {
+    const connection = grpcTransport.connect(`127.0.0.1:${port}`);
+    const accepted = once(mute, 'connection');
+    const call = connection.call(echo, Buffer.alloc(0), options);
+    await accepted;
+    connection.cut();
+    await expect(call).rejects.toMatchObject({ failure: { kind: 'unreachable' } });
+  }
+});
+
 test('cutting a connection ends the calls under way, which may have been done, and closing it does not', async () => {
   const answers: ((answer: Buffer) => void)[] = [];
   const { listener, connection: cut } = await serve(

@@ -11,6 +11,7 @@ import { WeirChild } from '../../harness/weir-child.ts';
 
 const COUNTER = '/counter';
 const LIVE_SESSIONS = 8;
+const START_MS_MAX = 30_000;
 /** Between two sessions that are left to die. */
 const MORTAL_EVERY_MS = 1_500;
 /** A change that has no answer for so long has none. */
@@ -41,6 +42,10 @@ export class SteadyLoad {
   readonly #topics: string[] = [];
   #counted = 0;
   #running: Promise<unknown> = Promise.resolve();
+  /** What ended a part of it that was to go on. */
+  #ended: unknown;
+  /** The last failure after which a change was asked for again. */
+  #uncertain: unknown;
 
   private constructor(coordinators: readonly string[]) {
     this.#client = new NamespaceClient({ coordinators, name: 'load', waitMs: ANSWER_MS_MAX }, clientWorld);
@@ -62,13 +67,21 @@ export class SteadyLoad {
     return this.#counted;
   }
 
+  /** What the broker has printed last. */
+  report(): string {
+    return `broker:\n${this.#broker.output.slice(-3_000)}`;
+  }
+
   /** Waits for so many more changes. */
   async more(count: number, withinMs: number): Promise<void> {
     const goal = this.#counted + count;
     const untilMs = performance.now() + withinMs;
     while (this.#counted < goal) {
+      if (this.#ended !== undefined) throw new Error('the load ended', { cause: this.#ended });
       if (performance.now() > untilMs) {
-        throw new Error(`only ${count - goal + this.#counted} of ${count} changes were made within ${withinMs} ms`);
+        const made = count - goal + this.#counted;
+        const last = messageOf(this.#uncertain);
+        throw new Error(`only ${made} of ${count} changes were made within ${withinMs} ms; the last failure: ${last}`);
       }
       await sleep(10);
     }
@@ -124,8 +137,14 @@ export class SteadyLoad {
       this.#sessions.push(session);
     }
     await Promise.all([this.#watchCounter(), this.#watchLive(), this.#watchMortal()]);
+    // Whoever is cut off while it registers cannot know that it has, and does so again.
+    await this.#broker.ready(
+      () => this.#broker.output.includes('registered with the coordinator') || undefined,
+      START_MS_MAX,
+    );
     this.#running = Promise.all([this.#count(), this.#createTopics(), this.#leaveSessions()]).catch(
       (error: unknown) => {
+        this.#ended = error;
         this.#wrong.push(`the load ended: ${messageOf(error)}`);
       },
     );
@@ -177,10 +196,14 @@ export class SteadyLoad {
   async #count(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       const value = String(this.#counted + 1);
-      await this.#certain(
-        () => this.#client.set(COUNTER, value, { version: this.#counted }),
-        async () => Buffer.from((await this.#client.get(COUNTER)).node.data).toString() === value,
-      );
+      await this.#certain(async () => {
+        try {
+          await this.#client.set(COUNTER, value, { version: this.#counted });
+        } catch (error) {
+          const isOther = error instanceof WeirError && error.code === 'BAD_VERSION';
+          if (!isOther || Buffer.from((await this.#client.get(COUNTER)).node.data).toString() !== value) throw error;
+        }
+      });
       this.#counted++;
       await sleep(10);
     }
@@ -219,14 +242,13 @@ export class SteadyLoad {
     }
   }
 
-  async #certain(act: () => Promise<unknown>, wasDone: () => Promise<boolean>): Promise<void> {
+  async #certain(act: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
-        return void (await act());
+        return await act();
       } catch (error) {
-        if (isUncertain(error)) continue;
-        if (error instanceof WeirError && error.code === 'BAD_VERSION' && (await wasDone())) return;
-        throw error;
+        if (!isUncertain(error)) throw error;
+        this.#uncertain = error;
       }
     }
   }

@@ -87,11 +87,15 @@ export class CoordinatorProcesses {
       const found = await this.active(among);
       if (found !== undefined) return found;
       if (performance.now() > untilMs) {
-        const outputs = this.all.map(({ id, child }) => `coordinator ${id}:\n${child.output.slice(-3_000)}`);
-        throw new Error(`none was active within ${withinMs} ms\n${outputs.join('\n')}`);
+        throw new Error(`none was active within ${withinMs} ms\n${this.report()}`);
       }
       await sleep(5);
     }
+  }
+
+  /** What each has printed last. */
+  report(): string {
+    return this.all.map(({ id, child }) => `coordinator ${id}:\n${child.output.slice(-3_000)}`).join('\n');
   }
 
   /** Starts one again that has ended. */

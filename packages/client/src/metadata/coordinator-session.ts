@@ -14,7 +14,7 @@ import {
   SESSION_TIMEOUT_MS,
   SESSION_WELCOME_MS,
 } from '@weir/base/limits.ts';
-import type { Method, Stream, TransportFailure } from '@weir/base/transport.ts';
+import type { Method, TransportFailure } from '@weir/base/transport.ts';
 import { CoordinatorService, SessionRequestSchema } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import type {
   BrokerRegistrationSchema,
@@ -24,6 +24,7 @@ import type {
 } from '@weir/proto/weir/coordinator/v1/coordinator_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { backoffMs } from '../backoff.ts';
+import type { OpenedStream } from '../connections.ts';
 import { CoordinatorLink, isLeaving } from '../coordinator-link.ts';
 import type { ClientWorld } from '../world.ts';
 import { ClusterImage } from './cluster-image.ts';
@@ -72,9 +73,7 @@ interface CatchUp {
 }
 
 /** One life of a stream: what arrives for an older one is dropped. */
-interface Attachment {
-  readonly stream: Stream<SessionRequest>;
-  readonly address: string;
+interface Attachment extends OpenedStream<SessionRequest> {
   welcomed: boolean;
 }
 
@@ -215,8 +214,7 @@ export class CoordinatorSession {
     const { clock } = this.#world;
     const helloMs = clock.monotonicMs();
     const offered = this.#sessionId;
-    const { address } = this.#link;
-    const stream = this.#link.open(SESSION, {
+    const opened = this.#link.open(SESSION, {
       message: (message) => {
         if (this.#attached === attachment) this.#receive(attachment, message, { helloMs, offered });
       },
@@ -225,10 +223,10 @@ export class CoordinatorSession {
         if (this.#attached === attachment) this.#broken(failure);
       },
     });
-    const attachment: Attachment = { stream, address, welcomed: false };
+    const attachment: Attachment = { ...opened, welcomed: false };
     this.#attached = attachment;
     const member = this.#member;
-    stream.send(
+    attachment.stream.send(
       create(SessionRequestSchema, {
         request: {
           case: 'hello',
@@ -247,7 +245,7 @@ export class CoordinatorSession {
     const isQuick = this.#held !== undefined || member.kind === 'observer';
     const waitMs = isQuick && this.#link.size > 1 ? SESSION_OFFER_MS : SESSION_WELCOME_MS;
     this.#cancelWelcomeWait = clock.after(waitMs, () => {
-      this.#link.cut(address);
+      attachment.cut();
       this.#abandon(`no welcome within ${waitMs} ms`);
     });
   }
@@ -327,7 +325,7 @@ export class CoordinatorSession {
   /** No heartbeat was answered for a while: another coordinator may have taken over, to which the session is offered in time. */
   #seekAnother(): void {
     if (this.#attached !== undefined) {
-      this.#link.cut(this.#attached.address);
+      this.#attached.cut();
       this.#link.passOver(this.#attached.address);
     }
     this.#abandon(`no heartbeat was answered for ${SESSION_SILENCE_MS} ms`);
@@ -355,7 +353,7 @@ export class CoordinatorSession {
     this.#endHeld();
     const attached = this.#detach();
     attached?.stream.abort({ kind: 'broken', code: 'SESSION_EXPIRED', message: 'no heartbeat was answered' });
-    if (attached !== undefined) this.#link.cut(attached.address);
+    attached?.cut();
     this.#handlers.lost();
     if (attached !== undefined) this.#retry('no heartbeat was answered for the session timeout');
   }

@@ -11,6 +11,7 @@ import type {
   WatchConsumersResponse,
 } from '@weir/proto/weir/broker/v1/consumers_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
+import type { OpenedStream } from '../connections.ts';
 import type { LeaderCallParts } from '../leader-calls.ts';
 
 const WATCH = protobufMethod(ConsumerTreeService.method.watchConsumers);
@@ -34,7 +35,7 @@ export class ConsumerWatchLink {
   readonly #gone: (link: ConsumerWatchLink) => void;
   readonly #watches = new Map<number, LinkedWatch>();
   readonly #ids = new Map<LinkedWatch, number>();
-  readonly #stream: Stream<WatchConsumersRequest>;
+  readonly #opened: OpenedStream<WatchConsumersRequest>;
   readonly #cancelListening: Cancel;
   #lastId = 0;
   #heardMs: number;
@@ -47,7 +48,7 @@ export class ConsumerWatchLink {
     this.#gone = gone;
     const { clock } = parts.world;
     this.#heardMs = clock.monotonicMs();
-    this.#stream = parts.connections.to(address).open(WATCH, {
+    this.#opened = parts.connections.open(address, WATCH, {
       message: ({ watchId, response }) => {
         this.#heardMs = clock.monotonicMs();
         this.#watches.get(watchId)?.received(response);
@@ -89,7 +90,7 @@ export class ConsumerWatchLink {
 
   #listen(): void {
     if (this.#parts.world.clock.monotonicMs() - this.#heardMs < SILENCE_MS) return;
-    this.#parts.connections.cut(this.address);
+    this.#opened.cut();
     this.#break(`nothing came for ${SILENCE_MS} ms`);
   }
 
@@ -107,7 +108,7 @@ export class ConsumerWatchLink {
     this.#isOver = true;
     this.#cancelListening();
     this.#gone(this);
-    this.#stream.abort({ kind: 'broken', code: 'COORDINATOR_NOT_AVAILABLE', message: why });
+    this.#opened.stream.abort({ kind: 'broken', code: 'COORDINATOR_NOT_AVAILABLE', message: why });
   }
 
   #forget(watch: LinkedWatch, watchId: number): void {
@@ -116,6 +117,6 @@ export class ConsumerWatchLink {
   }
 
   #send(request: NonNullable<MessageInitShape<typeof WatchConsumersRequestSchema>['request']>): void {
-    if (!this.#isOver) this.#stream.send(create(WatchConsumersRequestSchema, { request }));
+    if (!this.#isOver) this.#opened.stream.send(create(WatchConsumersRequestSchema, { request }));
   }
 }

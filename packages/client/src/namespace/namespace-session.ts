@@ -11,7 +11,6 @@ import {
   SESSION_SILENCE_MS,
   SESSION_WELCOME_MS,
 } from '@weir/base/limits.ts';
-import type { Stream } from '@weir/base/transport.ts';
 import { KeepSessionRequestSchema, NamespaceService } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
 import type {
   KeepSessionRequest,
@@ -20,6 +19,7 @@ import type {
 } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { backoffMs } from '../backoff.ts';
+import type { OpenedStream } from '../connections.ts';
 import type { ClientWorld } from '../world.ts';
 import { isLeaving } from '../coordinator-link.ts';
 import type { CoordinatorLink } from '../coordinator-link.ts';
@@ -45,9 +45,7 @@ interface Held {
 }
 
 /** One life of a stream: what arrives for an older one is dropped. */
-interface Attachment {
-  readonly stream: Stream<KeepSessionRequest>;
-  readonly address: string;
+interface Attachment extends OpenedStream<KeepSessionRequest> {
   readonly openSentMs: number;
   opened: boolean;
 }
@@ -127,7 +125,7 @@ export class NamespaceSession {
     if (this.#over.signal.aborted || this.#attached !== undefined) return;
     const { clock } = this.#world;
     const { address } = this.#link;
-    const stream = this.#link.open(KEEP_SESSION, {
+    const opened = this.#link.open(KEEP_SESSION, {
       message: (message) => {
         if (this.#attached === attachment) this.#receive(attachment, message);
       },
@@ -139,7 +137,7 @@ export class NamespaceSession {
         this.#broken(failure?.message ?? 'the coordinator ended the stream');
       },
     });
-    const attachment: Attachment = { stream, address, openSentMs: clock.monotonicMs(), opened: false };
+    const attachment: Attachment = { ...opened, openSentMs: clock.monotonicMs(), opened: false };
     this.#attached = attachment;
     const { name, gateway } = this.#options;
     const value = { sessionId: this.#held?.id ?? '', name, ...(gateway === undefined ? {} : { gateway }) };
@@ -147,7 +145,7 @@ export class NamespaceSession {
     // Whoever is offered a session has nothing to write first, and another one may have it by now.
     const waitMs = this.#held !== undefined && this.#link.size > 1 ? SESSION_OFFER_MS : SESSION_WELCOME_MS;
     this.#cancelWait = clock.after(waitMs, () => {
-      this.#link.cut(address);
+      attachment.cut();
       this.#broken(`no answer within ${waitMs} ms`);
     });
   }
@@ -200,7 +198,7 @@ export class NamespaceSession {
     const { clock } = this.#world;
     this.#cancelLoss?.();
     this.#cancelLoss = clock.after(Math.max(0, answeredSentMs + timeoutMs - clock.monotonicMs()), () => {
-      if (this.#attached !== undefined) this.#link.cut(this.#attached.address);
+      this.#attached?.cut();
       this.#end('no heartbeat was answered for the session timeout');
     });
   }
@@ -210,9 +208,8 @@ export class NamespaceSession {
     const silentMs = this.#world.clock.monotonicMs() - this.#held.answeredSentMs;
     if (silentMs >= SESSION_SILENCE_MS && this.#unanswered.size > 0 && this.#link.size > 1) {
       // Another coordinator may have taken over, to which the session is offered in time.
-      const { address } = this.#attached;
-      this.#link.cut(address);
-      this.#link.passOver(address);
+      this.#attached.cut();
+      this.#link.passOver(this.#attached.address);
       return this.#broken(`no heartbeat was answered for ${SESSION_SILENCE_MS} ms`);
     }
     const sequence = ++this.#sequence;

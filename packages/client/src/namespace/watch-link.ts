@@ -4,11 +4,11 @@ import type { Cancel } from '@weir/base/clock.ts';
 import { ERRORS, isErrorCode, refusal } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import { RECONNECT_MS_MAX, RECONNECT_MS_MIN, SESSION_TIMEOUT_MS, WATCH_PROGRESS_MS } from '@weir/base/limits.ts';
-import type { Stream } from '@weir/base/transport.ts';
 import { NamespaceService, WatchKind, WatchRequestSchema } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
 import type { WatchEvents, WatchRequest, WatchResponse } from '@weir/proto/weir/coordinator/v1/namespace_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { backoffMs } from '../backoff.ts';
+import type { OpenedStream } from '../connections.ts';
 import type { ClientWorld } from '../world.ts';
 import { isLeaving } from '../coordinator-link.ts';
 import type { CoordinatorLink } from '../coordinator-link.ts';
@@ -97,8 +97,7 @@ export class WatchLink {
   readonly #world: ClientWorld;
   readonly #open = new Map<number, Open>();
   #ids = 0;
-  #stream: Stream<WatchRequest> | undefined;
-  #address = '';
+  #opened: OpenedStream<WatchRequest> | undefined;
   #heardMs = 0;
   #failures = 0;
   #closed = false;
@@ -114,7 +113,7 @@ export class WatchLink {
   watch(options: WatchOptions, handlers: WatchHandlers): NamespaceWatch {
     const open: Open = { id: ++this.#ids, options, handlers, next: options.from, stood: false, partial: [] };
     this.#open.set(open.id, open);
-    if (this.#stream !== undefined) this.#start(open);
+    if (this.#opened !== undefined) this.#start(open);
     else if (this.#cancelRetry === undefined) this.#cancelRetry = this.#world.clock.after(0, () => this.#connect());
     return { close: () => this.#stop(open) };
   }
@@ -127,22 +126,21 @@ export class WatchLink {
 
   #connect(): void {
     this.#cancelRetry = undefined;
-    if (this.#closed || this.#open.size === 0 || this.#stream !== undefined) return;
-    this.#address = this.#link.address;
-    const stream: Stream<WatchRequest> = this.#link.open(WATCH, {
+    if (this.#closed || this.#open.size === 0 || this.#opened !== undefined) return;
+    const opened: OpenedStream<WatchRequest> = this.#link.open(WATCH, {
       message: (message) => {
-        if (this.#stream === stream) this.#receive(message);
+        if (this.#opened === opened) this.#receive(message);
       },
       drained: () => {},
       closed: (failure) => {
-        if (this.#stream !== stream) return;
-        if (failure !== undefined && isLeaving(failure)) this.#link.passOver(this.#address);
-        this.#broken(failure?.message ?? 'the coordinator ended the stream');
+        if (this.#opened !== opened) return;
+        if (failure !== undefined && isLeaving(failure)) this.#link.passOver(opened.address);
+        this.#broken(opened, failure?.message ?? 'the coordinator ended the stream');
       },
     });
-    this.#stream = stream;
+    this.#opened = opened;
     this.#heardMs = this.#world.clock.monotonicMs();
-    this.#cancelListening = this.#world.clock.every(WATCH_PROGRESS_MS, () => this.#listen());
+    this.#cancelListening = this.#world.clock.every(WATCH_PROGRESS_MS, () => this.#listen(opened));
     for (const open of this.#open.values()) this.#start(open);
   }
 
@@ -209,23 +207,23 @@ export class WatchLink {
     }
     // It goes on where it was, if that is still kept.
     this.#world.clock.after(RECONNECT_MS_MAX, () => {
-      if (this.#open.has(open.id) && this.#stream !== undefined) this.#start(open);
+      if (this.#open.has(open.id) && this.#opened !== undefined) this.#start(open);
     });
   }
 
-  #listen(): void {
+  #listen(opened: OpenedStream<WatchRequest>): void {
     const isSilent = this.#world.clock.monotonicMs() - this.#heardMs >= SILENCE_MS;
     // Whoever shares the link has found the active one elsewhere.
-    const hasMoved = this.#address !== this.#link.address;
+    const hasMoved = opened.address !== this.#link.address;
     if (!isSilent && !hasMoved) return;
-    if (isSilent) this.#link.cut(this.#address);
-    this.#broken(hasMoved ? 'another coordinator is asked now' : `nothing came for ${SILENCE_MS} ms`);
+    if (isSilent) opened.cut();
+    this.#broken(opened, hasMoved ? 'another coordinator is asked now' : `nothing came for ${SILENCE_MS} ms`);
   }
 
-  #broken(why: string): void {
+  #broken({ address }: OpenedStream<WatchRequest>, why: string): void {
     const heard = this.#failures === 0;
     this.#disconnect(why);
-    if (!heard) this.#link.passOver(this.#address);
+    if (!heard) this.#link.passOver(address);
     this.#failures++;
     if (this.#closed || this.#open.size === 0) return;
     const waitMs = backoffMs(this.#failures, BACKOFF, this.#world.random);
@@ -237,13 +235,13 @@ export class WatchLink {
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
     this.#cancelListening?.();
-    const stream = this.#stream;
-    this.#stream = undefined;
-    stream?.abort({ kind: 'broken', code: 'COORDINATOR_UNAVAILABLE', message: why });
+    const opened = this.#opened;
+    this.#opened = undefined;
+    opened?.stream.abort({ kind: 'broken', code: 'COORDINATOR_UNAVAILABLE', message: why });
   }
 
   #send(request: NonNullable<MessageInitShape<typeof WatchRequestSchema>['request']>): void {
-    this.#stream?.send(create(WatchRequestSchema, { request }));
+    this.#opened?.stream.send(create(WatchRequestSchema, { request }));
   }
 }
 
