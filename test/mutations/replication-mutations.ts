@@ -13,6 +13,27 @@ export const REPLICATION_MUTATIONS: readonly Mutation[] = [
     tests: ['services/broker/src/replication/in-sync-replicas.test.ts'],
   },
   {
+    name: 'records count as deleted while followers have them, which may lead next',
+    file: 'services/broker/src/replication/in-sync-replicas.ts',
+    find: 'return broker === this.#me || (follower?.epoch === epoch && follower.logStart >= before);',
+    replace: 'return broker === this.#me || follower?.epoch === epoch;',
+    tests: BROKERS,
+  },
+  {
+    name: 'a follower joins that has records which count as deleted',
+    file: 'services/broker/src/replication/in-sync-replicas.ts',
+    find: 'if (speaker === undefined || logStart < this.#logStart) return false;',
+    replace: 'if (speaker === undefined) return false;',
+    tests: ['services/broker/src/replication/in-sync-replicas.test.ts'],
+  },
+  {
+    name: 'a follower keeps a last record which its leader has deleted, whatever it is',
+    file: 'services/broker/src/replication/follower-stream.ts',
+    find: ' || (endOffset === leaderStart && lastEpoch !== -1);',
+    replace: ';',
+    tests: ['services/broker/src/replication/replication.test.ts'],
+  },
+  {
     name: 'a damaged replica is dropped while its leader may take it back for what it was',
     file: 'services/broker/src/partition/doubts.ts',
     find: "    if (leaderEpoch <= known.spokeIn) return 'report';\n",

@@ -8,6 +8,7 @@ import type { Sometimes } from '../sometimes.ts';
 import { setStage } from '../stage.ts';
 import type { Stage, StageOutcome } from '../stage.ts';
 import { Groups } from '../groups/groups.ts';
+import { DeletionChecks } from './deletion-checks.ts';
 import { BrokerFaults } from './faults.ts';
 import { IdempotentProducer } from './idempotent-producer.ts';
 import { CALM_MS, CONVERGED_MS, Liveness } from './liveness.ts';
@@ -81,6 +82,7 @@ function refusalsOfIsr(sometimes: () => Sometimes): NetworkWatcher {
 
 class BrokerCluster {
   readonly replicas: ReplicaChecks;
+  readonly #deletions: DeletionChecks;
   readonly #groups: Groups;
   readonly #stage: Stage<BrokerSwarm>;
   readonly #machines: readonly BrokerMachine[];
@@ -115,6 +117,7 @@ class BrokerCluster {
     const machines = this.#machines;
     this.#groups = new Groups(parts, { machines, replicas: () => this.replicas, history: this.#history });
     this.replicas = new ReplicaChecks({ history, sometimes, violated, note, machines, watcher: this.#groups });
+    this.#deletions = new DeletionChecks(machines, this.replicas, violated);
   }
 
   async run(): Promise<void> {
@@ -136,7 +139,7 @@ class BrokerCluster {
     for (let i = 1; i <= producers; i++) this.#producers.push(new NativeProducer(`producer ${i}`, parts, load));
     for (let i = 0; i < idempotentProducers; i++) this.#producers.push(new IdempotentProducer(i, parts, load));
     for (let i = 1; i <= readers; i++) this.#readers.push(new Reader(`reader ${i}`, parts, load));
-    const trimmer = new Trimmer(parts, load);
+    const trimmer = new Trimmer(parts, load, (partition, start) => this.#deletions.acknowledged(partition, start));
     this.#groups.begin(load);
     const clients = [...this.#producers, ...this.#readers, trimmer];
     const readAll = (): void => this.#readAll(load);
@@ -200,6 +203,7 @@ class BrokerCluster {
     await scheduler.runUntil(scheduler.nowMs + ms, () => {
       for (const machine of this.#machines) machine.shrinkSegments();
       this.replicas.look();
+      this.#deletions.look();
       this.#groups.look();
       return failed() || done();
     });

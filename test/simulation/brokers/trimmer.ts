@@ -13,11 +13,13 @@ export class Trimmer {
   readonly #chance: Chance;
   readonly #partitions: readonly LoadPartition[];
   readonly #trimMs: number;
+  readonly #deleted: (partition: string, start: number) => void;
   #isStopped = false;
 
   constructor(
     parts: Parts<BrokerSwarm>,
     load: { readonly coordinators: readonly string[]; readonly partitions: readonly LoadPartition[] },
+    deleted: (partition: string, start: number) => void,
   ) {
     const { process, world } = clientProcess('trimmer', parts);
     this.process = process;
@@ -25,6 +27,7 @@ export class Trimmer {
     this.#chance = parts.chanceFor("trimmer's load");
     this.#partitions = load.partitions;
     this.#trimMs = parts.swarm.trimMs;
+    this.#deleted = deleted;
     if (this.#trimMs > 0) this.#next();
   }
 
@@ -43,13 +46,15 @@ export class Trimmer {
     });
   }
 
-  async #trim({ topic, index }: LoadPartition): Promise<void> {
-    if (this.#chance.happens(0.3)) {
-      await this.#client.deleteRecords(topic.name, [{ partition: index, before: 'end' }]);
-      return;
-    }
+  async #trim(partition: LoadPartition): Promise<void> {
+    const before = this.#chance.happens(0.3) ? 'end' : await this.#anywhere(partition);
+    const { topic, index, name } = partition;
+    const [result] = await this.#client.deleteRecords(topic.name, [{ partition: index, before }]);
+    if (result?.lowWatermark !== undefined) this.#deleted(name, result.lowWatermark);
+  }
+
+  async #anywhere({ topic, index }: LoadPartition): Promise<number> {
     const [latest] = await this.#client.listOffsets(topic.name, [{ partition: index, timestamp: 'latest' }]);
-    const before = this.#chance.whole(0, latest?.offset ?? 0);
-    await this.#client.deleteRecords(topic.name, [{ partition: index, before }]);
+    return this.#chance.whole(0, latest?.offset ?? 0);
   }
 }

@@ -3,7 +3,6 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Cancel } from '@weir/base/clock.ts';
 import { CONSUMER_WATCHES_PER_STREAM_MAX } from '@weir/base/group-limits.ts';
 import { SESSION_TIMEOUT_MS, WATCH_PROGRESS_MS } from '@weir/base/limits.ts';
-import type { Stream } from '@weir/base/transport.ts';
 import { ConsumerTreeService, WatchConsumersRequestSchema } from '@weir/proto/weir/broker/v1/consumers_pb.js';
 import type {
   StartConsumerWatchSchema,

@@ -256,6 +256,34 @@ test('records are deleted up to an offset, or all of them, each partition with i
   expect([0, 1].map((index) => door.broker.partition(index).logStartOffset)).toEqual([3, 5]);
 });
 
+test('records that a replica in sync has not deleted in time are answered with a timeout, and are deleted here', async () => {
+  const { door, append, client } = await openReader({ topic: ledPartitions(2) });
+  await append(batchOf(5), 0);
+  await append(batchOf(5), 1);
+  const replicated = { leader: 1, epoch: 0, replicas: [1, 2], isr: [1, 2], partitionEpoch: 1 };
+  door.apply(...changesOf({ partitions: [replicated, { leader: 1, epoch: 0 }] }));
+  const topics = [
+    {
+      name: 'orders',
+      partitions: [
+        { partitionIndex: 0, offset: 2 },
+        { partitionIndex: 1, offset: 3 },
+      ],
+    },
+  ];
+  client.send(deleteRecords, 2, { topics, timeoutMs: 1_000 });
+  await door.settle();
+  await door.pass(900);
+  expect(client.take()).toEqual([]);
+  await door.pass(100);
+  await door.settle();
+  expect(client.take()[0]!.response.topics[0].partitions).toMatchObject([
+    { partitionIndex: 0, lowWatermark: -1, errorCode: 7 },
+    { partitionIndex: 1, lowWatermark: 3, errorCode: 0 },
+  ]);
+  expect(door.broker.partition(0).logStartOffset).toBe(2);
+});
+
 test('of a partition whose records are to be deleted twice the last offset counts, and it is answered once', async () => {
   const { door, append, client } = await openReader({ topic: ledPartitions(2) });
   await append(batchOf(5));

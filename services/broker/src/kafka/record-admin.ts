@@ -1,10 +1,10 @@
-import { sleep } from '@weir/base/clock.ts';
 import type { Clock } from '@weir/base/clock.ts';
-import { APPLY_SLICE_MS } from '@weir/base/limits.ts';
-import type { deleteRecords, DeleteRecordsRequest } from '@weir/kafka/apis/delete-records.ts';
+import type { Refusal } from '@weir/base/errors.ts';
+import type { Offset } from '@weir/base/ids.ts';
+import type { deleteRecords as deleteRecordsApi, DeleteRecordsRequest } from '@weir/kafka/apis/delete-records.ts';
 import type { describeLogDirs } from '@weir/kafka/apis/describe-log-dirs.ts';
+import { deleteRecords } from '../delete-records.ts';
 import type { DiskRoom } from '../disk-room.ts';
-import { Partition } from '../partition/partition.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { errorNumber } from './error-number.ts';
@@ -17,30 +17,33 @@ export async function answerDeleteRecords(
   cluster: ClusterView,
   partitions: Partitions,
   clock: Clock,
-  exchange: Exchange<typeof deleteRecords>,
+  exchange: Exchange<typeof deleteRecordsApi>,
 ): Promise<void> {
-  let untilMs = clock.monotonicMs() + APPLY_SLICE_MS;
-  const topics: { name: string; partitions: { partitionIndex: number; lowWatermark: number; errorCode: number }[] }[] =
-    [];
-  for (const { topic, parts } of eachOnce(exchange.request.topics, BY_NAME)) {
-    const { name } = topic;
-    const answers: (typeof topics)[number]['partitions'] = [];
-    topics.push({ name, partitions: answers });
-    for (const { partitionIndex, offset } of parts) {
-      const found = servingByName({ cluster, partitions }, name, partitionIndex, -1);
-      const start = found instanceof Partition ? found.deleteRecords(offset) : found;
-      answers.push(
-        typeof start === 'number'
-          ? { partitionIndex, lowWatermark: start, errorCode: 0 }
-          : { partitionIndex, lowWatermark: -1, errorCode: errorNumber(inWordsOfNames(start).code) },
-      );
-      // Each takes a few syncs, which block.
-      if (clock.monotonicMs() < untilMs) continue;
-      await sleep(clock, 0);
-      untilMs = clock.monotonicMs() + APPLY_SLICE_MS;
-    }
-  }
+  const { request } = exchange;
+  const asked = [...eachOnce(request.topics, BY_NAME)].map(({ topic: { name }, parts }) => ({
+    name,
+    parts: [...parts].map(({ partitionIndex, offset: before }) => ({
+      partitionIndex,
+      partition: servingByName({ cluster, partitions }, name, partitionIndex, -1),
+      before,
+    })),
+  }));
+  const all = asked.flatMap(({ parts }) => parts);
+  const starts = (await deleteRecords(all, { clock, timeoutMs: Math.max(0, request.timeoutMs) })).values();
+  const topics = asked.map(({ name, parts }) => ({
+    name,
+    partitions: parts.map(({ partitionIndex }) => answerOf(partitionIndex, starts.next().value!)),
+  }));
   exchange.answer({ throttleTimeMs: 0, topics });
+}
+
+function answerOf(
+  partitionIndex: number,
+  start: Offset | Refusal,
+): { partitionIndex: number; lowWatermark: number; errorCode: number } {
+  return typeof start === 'number'
+    ? { partitionIndex, lowWatermark: start, errorCode: 0 }
+    : { partitionIndex, lowWatermark: -1, errorCode: errorNumber(inWordsOfNames(start).code) };
 }
 
 type TopicData = DeleteRecordsRequest['topics'][number];

@@ -16,8 +16,8 @@ export type Acks = 'all' | 'leader';
 export interface FollowerReader {
   /** There may be more for it. Called once for each `park`. */
   wake(): void;
-  /** The high watermark has moved. */
-  watermarkMoved(): void;
+  /** The high watermark or the log's start has moved. */
+  marksMoved(): void;
   /** The partition is not led here any more, or not in that epoch. */
   ended(why: Refusal): void;
 }
@@ -31,6 +31,12 @@ interface Appended {
   readonly slot: number;
 }
 
+/** Records that were deleted here, and those who wait for the other replicas. */
+interface Deletion {
+  readonly before: Offset;
+  readonly done: (why: Refusal | undefined) => void;
+}
+
 /** What a partition has as its leader, for one leader epoch: its replicas, who waits for them, and who follows. */
 export class Leadership {
   readonly epoch: LeaderEpoch;
@@ -39,6 +45,9 @@ export class Leadership {
   readonly replicas: InSyncReplicas;
   readonly #waiting: Readonly<Record<Acks, AppendQueue>>;
   readonly #followers = new Set<FollowerReader>();
+  /** Who waits until replicas have deleted records as well. */
+  readonly #deletions: Set<Deletion>;
+  #logStart: Offset;
   #parked = new Set<FollowerReader>();
   /** What they want is appended, and neither in memory any more nor durable yet. */
   #starved = new Set<FollowerReader>();
@@ -54,6 +63,9 @@ export class Leadership {
     this.epochStart = log.endOffset;
     this.replicas = replicas;
     this.#waiting = previous === undefined ? { all: new AppendQueue(), leader: new AppendQueue() } : previous.#waiting;
+    this.#deletions = previous === undefined ? new Set() : previous.#deletions;
+    this.#logStart = log.startOffset;
+    replicas.logStart = log.startOffset;
   }
 
   /** One past the last record, committed or not. */
@@ -106,7 +118,23 @@ export class Leadership {
   release(at: { readonly durableEnd: Offset; readonly highWatermark: Offset; readonly logStart: Offset }): number {
     const { all, leader } = this.#waiting;
     if (this.#starved.size > 0) this.#wakeStarved();
+    if (at.logStart !== this.#logStart) this.#startMoved(at.logStart);
+    for (const deletion of this.#deletions) {
+      if (this.replicas.haveDeleted(deletion.before)) this.#settle(deletion, undefined);
+    }
     return all.release(at.highWatermark, at.logStart) + leader.release(at.durableEnd, at.logStart);
+  }
+
+  /**
+   * Calls back once every replica that may lead next has deleted the records below an offset, as this log has; with a refusal when it
+   * does not lead any more.
+   *
+   * @returns what ends the wait: then nobody is called
+   */
+  whenDeleted(before: Offset, done: (why: Refusal | undefined) => void): () => void {
+    const deletion: Deletion = { before, done };
+    this.#deletions.add(deletion);
+    return () => void this.#deletions.delete(deletion);
   }
 
   /** The ISR has become too small: who waits for it is told; tells how many bytes they were. */
@@ -118,6 +146,7 @@ export class Leadership {
   /** Answers all that wait, and ends those who follow, with a reason; tells how many bytes waited. */
   end(why: Refusal): number {
     const bytes = this.#waiting.all.fail(why) + this.#waiting.leader.fail(why);
+    for (const deletion of this.#deletions) this.#settle(deletion, why);
     this.endFollowers(why);
     return bytes;
   }
@@ -149,8 +178,19 @@ export class Leadership {
     (next < this.endOffset ? this.#starved : this.#parked).add(follower);
   }
 
-  tellWatermark(): void {
-    for (const follower of this.#followers) follower.watermarkMoved();
+  tellMarks(): void {
+    for (const follower of this.#followers) follower.marksMoved();
+  }
+
+  #startMoved(to: Offset): void {
+    this.#logStart = to;
+    this.replicas.logStart = to;
+    this.tellMarks();
+  }
+
+  #settle(deletion: Deletion, why: Refusal | undefined): void {
+    this.#deletions.delete(deletion);
+    deletion.done(why);
   }
 
   #wakeFollowers(): void {

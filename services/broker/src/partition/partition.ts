@@ -9,7 +9,7 @@ import type { LogFault } from '@weir/log/log-writer-parts.ts';
 import type { RetentionReport } from '@weir/log/retention.ts';
 import { recordCountOf } from '@weir/records/batch-header.ts';
 import { InSyncReplicas } from '../replication/in-sync-replicas.ts';
-import type { IsrMember, ReplicaState } from '../replication/in-sync-replicas.ts';
+import type { HeldRange, IsrMember, ReplicaState } from '../replication/in-sync-replicas.ts';
 import type { AppendWaiter } from './append-queue.ts';
 import { Followership } from './followership.ts';
 import { Leadership } from './leadership.ts';
@@ -320,7 +320,7 @@ export class Partition extends ReplicaLog implements TurnMember {
       this.#segments = segments;
       this.#shared.rolled();
     }
-    if (hasMoved) leadership.tellWatermark();
+    if (hasMoved) leadership.tellMarks();
     if (!hasMoved && !this.#hasNews) return;
     this.#hasNews = false;
     this.readers.wake();
@@ -337,10 +337,9 @@ export class Partition extends ReplicaLog implements TurnMember {
     return true;
   }
 
-  /** It has all below an offset durably. */
-  followerMoved(broker: number, reader: FollowerReader, durableEnd: Offset): void {
-    if (this.#leadership?.replicas.moved(broker, reader, durableEnd, this.#asOfNow()) === true)
-      this.#followersMoved(broker);
+  /** What it has durably has changed. */
+  followerMoved(broker: number, reader: FollowerReader, held: HeldRange): void {
+    if (this.#leadership?.replicas.moved(broker, reader, held, this.#asOfNow()) === true) this.#followersMoved(broker);
   }
 
   /**
@@ -356,7 +355,8 @@ export class Partition extends ReplicaLog implements TurnMember {
   }
 
   /**
-   * Deletes the records below an offset (-1: all below the high watermark), durably before it returns.
+   * Deletes the records below an offset (-1: all below the high watermark), durably before it returns. Followers do so after it:
+   * `leadership.whenDeleted`.
    *
    * @returns the log's start after it, or why nothing was deleted
    */

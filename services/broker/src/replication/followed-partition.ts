@@ -2,6 +2,7 @@ import type { Cancel, Clock } from '@weir/base/clock.ts';
 import type { Offset } from '@weir/base/ids.ts';
 import { FOLLOW_RETRY_MS_MAX, FOLLOW_RETRY_MS_MIN } from '@weir/base/limits.ts';
 import type { Partition } from '../partition/partition.ts';
+import type { HeldRange } from './in-sync-replicas.ts';
 
 /** One partition that is followed, on one link: its subscription, and what of it is not durable yet. */
 export class FollowedPartition {
@@ -11,6 +12,7 @@ export class FollowedPartition {
   #subscription: bigint | undefined;
   /** What the leader was told last to be durable here. */
   #toldEnd = -1;
+  #toldStart = 0;
   /** What was taken and is not durable: each frame's end and bytes, in order. */
   #taken: { readonly endOffset: Offset; readonly bytes: number }[] = [];
   #retryMs = FOLLOW_RETRY_MS_MIN;
@@ -36,6 +38,7 @@ export class FollowedPartition {
     this.#cancelRetry = undefined;
     this.#subscription = subscription;
     this.#toldEnd = from;
+    this.#toldStart = 0;
   }
 
   /** The subscription is over. @returns the bytes of what was taken and not durable: nobody waits for them any more */
@@ -60,12 +63,13 @@ export class FollowedPartition {
     return settled.reduce((bytes, frame) => bytes + frame.bytes, 0);
   }
 
-  /** Up to where it is durable; undefined: the leader was told that already. */
-  tell(): Offset | undefined {
-    const { durableEnd } = this.partition;
-    if (durableEnd <= this.#toldEnd) return undefined;
+  /** What is durable here; undefined: the leader was told that already. */
+  tell(): HeldRange | undefined {
+    const { durableEnd, logStartOffset: logStart } = this.partition;
+    if (durableEnd <= this.#toldEnd && logStart <= this.#toldStart) return undefined;
     this.#toldEnd = durableEnd;
-    return durableEnd;
+    this.#toldStart = logStart;
+    return { logStart, durableEnd };
   }
 
   /** Tries again after a while, which doubles. */

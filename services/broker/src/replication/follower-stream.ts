@@ -36,8 +36,8 @@ export class FollowerStream implements FollowerSubscriptionOwner {
   #credit = 0;
   readonly #subscriptions = new Map<bigint, FollowerSubscription>();
   readonly #ready = new Set<FollowerSubscription>();
-  #watermarksDue = new Set<FollowerSubscription>();
-  #cancelWatermarks: Cancel | undefined;
+  #marksDue = new Set<FollowerSubscription>();
+  #cancelMarks: Cancel | undefined;
   #cancelThrottled: Cancel | undefined;
   #isFull = false;
   #isOpen = true;
@@ -82,13 +82,13 @@ export class FollowerStream implements FollowerSubscriptionOwner {
     this.#sendSoon();
   }
 
-  watermarkDue(subscription: FollowerSubscription): void {
-    this.#watermarksDue.add(subscription);
-    this.#cancelWatermarks ??= this.#parts.clock.after(WATERMARK_TOLD_MS, () => {
-      this.#cancelWatermarks = undefined;
-      const due = this.#watermarksDue;
-      this.#watermarksDue = new Set();
-      for (const one of due) one.tellWatermark();
+  marksDue(subscription: FollowerSubscription): void {
+    this.#marksDue.add(subscription);
+    this.#cancelMarks ??= this.#parts.clock.after(WATERMARK_TOLD_MS, () => {
+      this.#cancelMarks = undefined;
+      const due = this.#marksDue;
+      this.#marksDue = new Set();
+      for (const one of due) one.tellMarks();
     });
   }
 
@@ -119,7 +119,7 @@ export class FollowerStream implements FollowerSubscriptionOwner {
 
   close(): void {
     this.#isOpen = false;
-    this.#cancelWatermarks?.();
+    this.#cancelMarks?.();
     this.#cancelThrottled?.();
     for (const subscription of this.#subscriptions.values()) {
       subscription.close();
@@ -187,16 +187,20 @@ export class FollowerStream implements FollowerSubscriptionOwner {
   }
 
   #positions({ positions, creditBytes }: ReplicaPositions): void {
-    for (const { subscription: id, durableEnd } of positions) {
+    for (const { subscription: id, durableEnd, logStartOffset } of positions) {
       const subscription = this.#subscriptions.get(id);
       // It crossed the frame that said that it is over.
       if (subscription === undefined) continue;
-      const end = Number(durableEnd);
+      const [start, end] = [Number(logStartOffset), Number(durableEnd)];
       const { partition, leadership } = subscription;
       if (!Number.isSafeInteger(end) || end > leadership.endOffset) {
         return this.#abort(`${partition.name} ends at ${leadership.endOffset}, and is not held up to ${durableEnd}`);
       }
-      partition.followerMoved(this.#follower!.broker, subscription, offset(Math.max(0, end)));
+      if (start < 0 || start > end) {
+        return this.#abort(`a log of ${partition.name} does not begin at ${logStartOffset} and end at ${durableEnd}`);
+      }
+      const held = { logStart: offset(start), durableEnd: offset(end) };
+      partition.followerMoved(this.#follower!.broker, subscription, held);
     }
     this.#credit += Number(creditBytes);
     this.#sendSoon();
@@ -212,7 +216,7 @@ export class FollowerStream implements FollowerSubscriptionOwner {
   #forget(subscription: FollowerSubscription): void {
     this.#subscriptions.delete(subscription.id);
     this.#ready.delete(subscription);
-    this.#watermarksDue.delete(subscription);
+    this.#marksDue.delete(subscription);
     if (this.#follower !== undefined) subscription.leadership.replicas.ended(this.#follower.broker, subscription);
   }
 

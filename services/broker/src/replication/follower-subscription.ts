@@ -16,8 +16,8 @@ export interface FollowerSubscriptionOwner {
   readonly slabs: Slabs;
   /** It has something to send: `step` is called when it is its turn. */
   ready(subscription: FollowerSubscription): void;
-  /** It has nothing to send but a watermark. */
-  watermarkDue(subscription: FollowerSubscription): void;
+  /** It has nothing to send but a watermark or a start. */
+  marksDue(subscription: FollowerSubscription): void;
   /** So much is going to be sent, or negative: is not going to be sent after all. */
   reserved(bytes: number): void;
   /** @param producers - with its first frame, what was remembered of producers whose batches it cannot get */
@@ -46,6 +46,8 @@ export class FollowerSubscription implements FollowerReader {
   #producers: Buffer | undefined;
   /** The high watermark that the follower was told last; -1: it was told nothing yet. */
   #toldWatermark = -1;
+  /** The log's start that it was told last. */
+  #toldStart = -1;
 
   constructor(
     {
@@ -77,8 +79,8 @@ export class FollowerSubscription implements FollowerReader {
     if (this.#phase.kind === 'parked') this.#enqueue();
   }
 
-  watermarkMoved(): void {
-    if (this.#phase.kind === 'parked') this.#owner.watermarkDue(this);
+  marksMoved(): void {
+    if (this.#phase.kind === 'parked') this.#owner.marksDue(this);
   }
 
   ended(why: Refusal): void {
@@ -94,9 +96,9 @@ export class FollowerSubscription implements FollowerReader {
     this.leadership.removeFollower(this);
   }
 
-  /** Tells the watermark by itself, unless data has told it meanwhile. */
-  tellWatermark(): void {
-    if (this.#phase.kind === 'parked' && this.#toldWatermark < this.partition.highWatermark) this.#send([]);
+  /** Tells the watermark and the start by themselves, unless data has told them meanwhile. */
+  tellMarks(): void {
+    if (this.#phase.kind === 'parked' && this.#hasNews) this.#send([]);
   }
 
   /** Sends at most one frame of about so many bytes, and says how to go on. */
@@ -117,7 +119,7 @@ export class FollowerSubscription implements FollowerReader {
         this.#phase = PARKED;
         this.leadership.park(this, this.#next);
         if (this.#toldWatermark === -1) this.#send([]);
-        else if (this.#toldWatermark < this.partition.highWatermark) this.#owner.watermarkDue(this);
+        else if (this.#hasNews) this.#owner.marksDue(this);
         return;
       case 'outOfRange':
         this.ended(
@@ -160,8 +162,14 @@ export class FollowerSubscription implements FollowerReader {
     this.#enqueue();
   }
 
+  get #hasNews(): boolean {
+    const { highWatermark, logStartOffset } = this.partition;
+    return this.#toldWatermark < highWatermark || this.#toldStart < logStartOffset;
+  }
+
   #send(records: readonly Buffer[]): void {
     this.#toldWatermark = this.partition.highWatermark;
+    this.#toldStart = this.partition.logStartOffset;
     const producers = this.#producers;
     this.#producers = undefined;
     this.#owner.frame(this, records, producers);

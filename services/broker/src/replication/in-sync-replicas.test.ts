@@ -37,8 +37,9 @@ class Leader {
     return this;
   }
 
-  has(broker: number, end: number): boolean {
-    return this.replicas.moved(broker, this.streams.get(broker)!, offset(end), this.now);
+  has(broker: number, end: number, start = 0): boolean {
+    const held = { logStart: offset(start), durableEnd: offset(end) };
+    return this.replicas.moved(broker, this.streams.get(broker)!, held, this.now);
   }
 
   /** What may be committed when the leader's own disk has everything. */
@@ -86,12 +87,35 @@ test('a follower under another registration than the one in the ISR does not cou
   expect(leader.committable()).toBeUndefined();
 });
 
+test('records are deleted once every in-sync replica has said so in this epoch, and none joins before it has deleted them', () => {
+  const leader = new Leader(stateOf([1, 2])).follows(2, 10).follows(3, 10);
+  const haveDeleted = (before: number): boolean => leader.replicas.haveDeleted(offset(before));
+  leader.replicas.logStart = offset(5);
+  expect([haveDeleted(0), haveDeleted(5)]).toEqual([true, false]);
+  expect(leader.propose()).toBeUndefined();
+  expect(leader.has(2, 10, 4)).toBe(true);
+  expect(haveDeleted(5)).toBe(false);
+  expect([leader.has(2, 10, 5), leader.has(2, 10, 5)]).toEqual([true, false]);
+  expect([haveDeleted(5), haveDeleted(6)]).toEqual([true, false]);
+  // Broker 3 counts from the moment that it is asked for.
+  expect(leader.has(3, 10, 5)).toBe(true);
+  expect(leader.propose()).toEqual([1, 2, 3]);
+  expect(haveDeleted(5)).toBe(true);
+  leader.follows(3, 10);
+  expect(haveDeleted(5)).toBe(false);
+});
+
+test('with fewer in sync than the minimum nobody knows who may lead next, and nothing counts as deleted', () => {
+  const leader = new Leader(stateOf([1]));
+  expect(leader.replicas.haveDeleted(offset(0))).toBe(false);
+});
+
 test('only the newest stream of a follower speaks for it', () => {
   const leader = new Leader(stateOf([1, 2])).follows(2, 10);
   leader.logEnd = 30;
   const old = leader.streams.get(2)!;
   leader.follows(2, 11);
-  expect(leader.replicas.moved(2, old, offset(30), leader.now)).toBe(false);
+  expect(leader.replicas.moved(2, old, { logStart: offset(0), durableEnd: offset(30) }, leader.now)).toBe(false);
   leader.replicas.ended(2, old);
   expect(leader.has(2, 25)).toBe(true);
   expect(leader.committable()).toBe(25);

@@ -45,12 +45,20 @@ interface FollowerLag {
   readonly ms: number;
 }
 
+/** What a follower has durably. */
+export interface HeldRange {
+  readonly logStart: Offset;
+  readonly durableEnd: Offset;
+}
+
 interface Follower {
   epoch: number;
   /** Grows with every subscription of that broker in that epoch. */
   subscription: bigint;
   /** All below it is on the follower's disk; it has said so in this leader epoch. */
   durableEnd: Offset;
+  /** Where its log begins, durably, as far as it has said so. */
+  logStart: Offset;
   /** Who it speaks through; undefined: its stream is over. What it has, it has all the same. */
   speaker: object | undefined;
   /** When it held all that the leader had. */
@@ -70,13 +78,15 @@ interface Follower {
  * docs/INVARIANTS.md).
  *
  * Invariants: nothing is committable below `minInSync` committed members (R6), nor past what any member of the maximal ISR
- * holds durably under its epoch; who is to join holds the high watermark and the start of this leader epoch (R7).
+ * holds durably under its epoch; who is to join holds the high watermark and the start of this leader epoch (R7), and nothing that
+ * the leader has deleted.
  */
 export class InSyncReplicas {
   readonly #me: number;
   /** The log's end when this leader epoch began. */
   readonly #epochStart: Offset;
   #beganMs: number;
+  #logStart = offset(0);
   #state: ReplicaState;
   /** Proposed at the state's partition epoch, and not settled. */
   #proposals: (readonly IsrMember[])[] = [];
@@ -162,6 +172,7 @@ export class InSyncReplicas {
       epoch: member.epoch,
       subscription,
       durableEnd,
+      logStart: offset(0),
       speaker,
       caughtUpMs,
       sampledEnd: now.logEnd,
@@ -171,18 +182,39 @@ export class InSyncReplicas {
     return true;
   }
 
-  /** Up to where a follower has it durably: at most the leader's end. False: nothing new, or another stream speaks for it. */
+  /**
+   * From where and up to where a follower has it durably: at most the leader's end. False: nothing new, or another stream speaks
+   * for it.
+   */
   moved(
     broker: number,
     speaker: object,
-    durableEnd: Offset,
+    { durableEnd, logStart }: HeldRange,
     now: { readonly ms: number; readonly logEnd: Offset },
   ): boolean {
     const follower = this.#followers.get(broker);
-    if (follower?.speaker !== speaker || durableEnd <= follower.durableEnd) return false;
-    follower.durableEnd = durableEnd;
-    this.#note(follower, now);
+    if (follower?.speaker !== speaker) return false;
+    if (durableEnd <= follower.durableEnd && logStart <= follower.logStart) return false;
+    follower.logStart = logStart;
+    if (durableEnd > follower.durableEnd) {
+      follower.durableEnd = durableEnd;
+      this.#note(follower, now);
+    }
     return true;
+  }
+
+  /** Where the leader's own log begins: who is to join has deleted what lies below it. */
+  set logStart(start: Offset) {
+    this.#logStart = start;
+  }
+
+  /** Whether whoever can be elected, now or later, has deleted what lies below an offset, as the leader has. */
+  haveDeleted(before: Offset): boolean {
+    if (!this.isEnough) return false;
+    return this.#maximal.every(({ broker, epoch }) => {
+      const follower = this.#followers.get(broker);
+      return broker === this.#me || (follower?.epoch === epoch && follower.logStart >= before);
+    });
   }
 
   /** The stream is over. */
@@ -344,8 +376,9 @@ export class InSyncReplicas {
     return joining.length > 0 || staying.length < isr.length ? [...staying, ...joining] : undefined;
   }
 
-  #isCaughtUp({ durableEnd, speaker }: Follower, highWatermark: Offset): boolean {
-    return speaker !== undefined && durableEnd >= highWatermark && durableEnd >= this.#epochStart;
+  #isCaughtUp({ durableEnd, logStart, speaker }: Follower, highWatermark: Offset): boolean {
+    if (speaker === undefined || logStart < this.#logStart) return false;
+    return durableEnd >= highWatermark && durableEnd >= this.#epochStart;
   }
 
   #isBehind(broker: number, nowMs: number): boolean {

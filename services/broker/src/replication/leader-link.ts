@@ -84,8 +84,7 @@ export class LeaderLink {
       return;
     }
     this.#creditDue += followed.settle();
-    this.#moved.add(followed);
-    this.#parts.turn.send(this.#pump);
+    this.#tellSoon(followed);
   }
 
   /** The metadata may say something else of the leader: it is sought where it is now, and at once if it was not there. */
@@ -223,6 +222,8 @@ export class LeaderLink {
     );
     if (problem === undefined) {
       followed.took(partition.endOffset, records.length);
+      // Its log may begin later now, though no more of it becomes durable.
+      if (records.length === 0) this.#tellSoon(followed);
       return;
     }
     this.#giveBack(records.length);
@@ -295,14 +296,18 @@ export class LeaderLink {
     this.#parts.turn.send(this.#pump);
   }
 
+  #tellSoon(followed: FollowedPartition): void {
+    this.#moved.add(followed);
+    this.#parts.turn.send(this.#pump);
+  }
+
   #tellPositions(): void {
     const creditBytes = BigInt(this.#creditDue);
     const positions = [...this.#moved].flatMap((followed) => {
       const { subscription } = followed;
-      const durableEnd = followed.tell();
-      return subscription === undefined || durableEnd === undefined
-        ? []
-        : [{ subscription, durableEnd: BigInt(durableEnd) }];
+      const held = followed.tell();
+      if (subscription === undefined || held === undefined) return [];
+      return [{ subscription, durableEnd: BigInt(held.durableEnd), logStartOffset: BigInt(held.logStart) }];
     });
     this.#moved.clear();
     if (this.#stream === undefined || (positions.length === 0 && creditBytes === 0n)) return;

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { asProducers } from '@weir/log/test-kit.ts';
 import {
@@ -6,6 +7,7 @@ import {
   REPLICA_LAG_TIME_MAX_MS,
   WATERMARK_TOLD_MS,
 } from '@weir/base/limits.ts';
+import { deleteRecords } from '../delete-records.ts';
 import { batchOf, TestWaiter } from '../test-broker.ts';
 import { TestCluster } from '../test-cluster.ts';
 
@@ -201,7 +203,7 @@ test('a follower whose last record its leader has deleted begins anew there: it 
   // What was never committed is not taken for a repetition.
   cluster.place([{ leader: 1, epoch: 2, replicas: THREE, isr: [1], partitionEpoch: 2 }]).settle();
   send(1, 1, 3);
-  cluster.settle();
+  cluster.pass(100);
   expect(waiter.answers.get(3)).toBe(2);
 });
 
@@ -214,6 +216,45 @@ test('followers take over the start of their leader’s log', () => {
   cluster.replica(1).append(batchOf(1), 0, waiter, 5);
   cluster.pass(100);
   expect([2, 3].map((id) => cluster.replica(id).logStartOffset)).toEqual([20, 20]);
+});
+
+test('records count as deleted once those who may lead next have deleted them, which they are told without new data', async () => {
+  const cluster = inSync();
+  cluster.replica(1).append(batchOf(10), 0, new TestWaiter(), 0);
+  cluster.pass(100);
+  cluster.network.silent.add('broker-3');
+  const { clock } = cluster;
+  const asked = [{ partition: cluster.replica(1), before: 4 }];
+  const outcomes: unknown[] = [];
+  const ask = (timeoutMs: number): void =>
+    void deleteRecords(asked, { clock, timeoutMs }).then((results) => outcomes.push(...results));
+  const settled = async (ms: number): Promise<unknown[]> => {
+    cluster.pass(ms);
+    await setImmediate();
+    return outcomes.splice(0);
+  };
+  ask(500);
+  expect(await settled(400)).toEqual([]);
+  expect([1, 2, 3].map((id) => cluster.replica(id).logStartOffset)).toEqual([4, 4, 0]);
+  expect(await settled(100)).toMatchObject([
+    { code: 'REQUEST_TIMED_OUT', message: expect.stringContaining('a replica in sync has not deleted them in time') },
+  ]);
+  // Broker 3 is in sync no more.
+  ask(500);
+  cluster.place([{ leader: 1, epoch: 0, replicas: THREE, isr: [1, 2], partitionEpoch: 1 }]);
+  expect(await settled(10)).toEqual([4]);
+  cluster.network.silent.clear();
+  cluster.brokers.get(3)!.replication.metadataChanged([{ kind: 'all' }]);
+  ask(0);
+  expect(await settled(100)).toEqual([4]);
+  cluster.place([{ leader: 1, epoch: 0, replicas: THREE, isr: [1], partitionEpoch: 2 }]);
+  ask(500);
+  expect(await settled(500)).toMatchObject([
+    { code: 'REQUEST_TIMED_OUT', message: expect.stringContaining('1 replicas are in sync, and 2 are needed') },
+  ]);
+  ask(500);
+  cluster.place([{ leader: 2, epoch: 1, replicas: THREE, isr: THREE, partitionEpoch: 3 }]);
+  expect(await settled(10)).toMatchObject([{ code: 'NOT_LEADER_OR_FOLLOWER' }]);
 });
 
 test('a new leader does not tell an end that it does not know', () => {

@@ -4,7 +4,7 @@ import { errorCodeOf } from '@weir/base/errors.ts';
 import { PARTITIONS_PER_REQUEST_MAX } from '@weir/base/limits.ts';
 import { DeleteRecordsRequestSchema } from '@weir/proto/weir/broker/v1/broker_pb.js';
 import { batchOf, changesOf, TestPartitions, TOPIC_ID, TOPIC_ID_BYTES } from '../test-broker.ts';
-import { deleteRecords } from './delete-records.ts';
+import { answerDeleteRecords } from './delete-records.ts';
 
 const FOLDER = `${TOPIC_ID}-0`;
 
@@ -24,7 +24,11 @@ async function ask(broker: TestPartitions, ...asked: { offset: bigint; partition
     leaderEpoch: epoch,
     offset,
   }));
-  const answering = deleteRecords(broker.partitions, broker.clock, create(DeleteRecordsRequestSchema, { partitions }));
+  const answering = answerDeleteRecords(
+    broker.partitions,
+    broker.clock,
+    create(DeleteRecordsRequestSchema, { partitions }),
+  );
   const { results } = await answering;
   return results.map(({ errorCode, lowWatermark }) =>
     errorCode === 0 ? Number(lowWatermark) : errorCodeOf(errorCode),

@@ -153,7 +153,7 @@ export declare type Follow = Message<"weir.broker.v1.Follow"> & {
 export declare const FollowSchema: GenMessage<Follow>;
 
 /**
- * Up to where the follower has what it follows durably, and credit for what it took.
+ * From where and up to where the follower has what it follows durably, and credit for what it took.
  *
  * @generated from message weir.broker.v1.ReplicaPositions
  */
@@ -192,6 +192,13 @@ export declare type ReplicaPosition = Message<"weir.broker.v1.ReplicaPosition"> 
    * @generated from field: int64 durable_end = 2;
    */
   durableEnd: bigint;
+
+  /**
+   * Where its log begins, durably: what lies below it is deleted there.
+   *
+   * @generated from field: int64 log_start_offset = 3;
+   */
+  logStartOffset: bigint;
 };
 
 /**
@@ -261,7 +268,7 @@ export declare type ReplicateResponse = Message<"weir.broker.v1.ReplicateRespons
   divergence?: Divergence | undefined;
 
   /**
-   * Whole record batches, in order. Without any: the watermark has moved, or the subscription has begun.
+   * Whole record batches, in order. Without any: the watermark or the start has moved, or the subscription has begun.
    *
    * @generated from field: bytes records = 7;
    */
