@@ -297,7 +297,8 @@ export class Client {
   }
 
   /**
-   * Deletes the oldest records of a topic's partitions, each on its own: their first offset moves up, durably.
+   * Deletes the oldest records of a topic's partitions, each on its own: their first offset moves up, durably and on all replicas
+   * that may lead next.
    *
    * @returns what became of each, in the order given
    * @throws WeirError (as a rejection): UNKNOWN_TOPIC_OR_PARTITION, COORDINATOR_UNAVAILABLE

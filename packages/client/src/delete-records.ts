@@ -15,13 +15,17 @@ export interface RecordsToDelete {
   readonly before: number | 'end';
 }
 
-/** What became of one partition. */
+/** What became of one partition. After REQUEST_TIMED_OUT its leader has deleted the records, and another replica may have them. */
 export type DeletedRecords =
   | { readonly partition: number; readonly lowWatermark: number; readonly refusal?: never }
   | { readonly partition: number; readonly lowWatermark?: never; readonly refusal: Refusal };
 
+const ANSWER_MS = 500;
+
 const CALL: LeaderCall<RecordsToDelete, DeleteRecordsResult> = {
   failsTogether: false,
+  // What can be read by then is more than what could be when the end was asked for.
+  final: new Set(['REQUEST_TIMED_OUT']),
   async ask(connection, topic, queries, options) {
     const partitions = queries.map(({ partition, before }) => ({
       topicId: topic.idBytes,
@@ -29,12 +33,15 @@ const CALL: LeaderCall<RecordsToDelete, DeleteRecordsResult> = {
       leaderEpoch: topic.partitions[partition]!.leaderEpoch,
       offset: before === 'end' ? -1n : BigInt(before),
     }));
-    return (await connection.call(DELETE_RECORDS, create(DeleteRecordsRequestSchema, { partitions }), options)).results;
+    // The answer takes its time as well.
+    const timeoutMs = Math.max(0, Math.floor(options.deadlineMs - ANSWER_MS));
+    const request = create(DeleteRecordsRequestSchema, { partitions, timeoutMs });
+    return (await connection.call(DELETE_RECORDS, request, options)).results;
   },
 };
 
 /**
- * Deletes the oldest records of partitions, each on its own, and tries again while that may help.
+ * Deletes the oldest records of partitions, each on its own, on all replicas that may lead next, and tries again while that may help.
  *
  * @returns what became of each, in the order given
  * @throws WeirError (as a rejection) UNKNOWN_TOPIC_OR_PARTITION, COORDINATOR_UNAVAILABLE: the topic is not known

@@ -126,6 +126,15 @@ test('records are deleted at their leaders, each partition on its own, and again
   expect(results[2]).toMatchObject({ partition: 2, refusal: { code: 'OFFSET_OUT_OF_RANGE' } });
 });
 
+test('records that a replica has not deleted in time are not deleted once more: more may be there by then', async () => {
+  const { cluster, client } = await withTopic();
+  cluster.broker(1).append('1/0', batch('a', 'b', 'c'));
+  cluster.broker(1).refusals = ['REQUEST_TIMED_OUT'];
+  const deleting = client.deleteRecords('t', [{ partition: 0, before: 'end' }]);
+  await cluster.clock.advance(1_000);
+  expect(await deleting).toMatchObject([{ partition: 0, refusal: { code: 'REQUEST_TIMED_OUT' } }]);
+});
+
 test('records of a partition or a topic that is not there, or that nobody leads, are not deleted', async () => {
   const { cluster, client } = await withTopic([-1]);
   const unknown = codeOf(client.deleteRecords('nope', [{ partition: 0, before: 1 }]));

@@ -1,5 +1,5 @@
 import { ERRORS, errorCodeOf, refusal, WeirError } from '@weir/base/errors.ts';
-import type { Refusal } from '@weir/base/errors.ts';
+import type { ErrorCode, Refusal } from '@weir/base/errors.ts';
 import { sleep } from '@weir/base/clock.ts';
 import { LEADER_WAIT_MS, RETRY_BACKOFF_MS_MAX, RETRY_BACKOFF_MS_MIN } from '@weir/base/limits.ts';
 import { TransportError } from '@weir/base/transport.ts';
@@ -27,7 +27,7 @@ export interface WireResult {
   readonly message: string;
 }
 
-/** A call about partitions that only their leaders answer. Asked again, it does no harm. */
+/** A call about partitions that only their leaders answer. Asked again after any refusal that is not final, it does no harm. */
 export interface LeaderCall<Query extends { readonly partition: number }, Result extends WireResult> {
   /** Asks one leader; the results come in the order of the queries. */
   ask(
@@ -38,6 +38,8 @@ export interface LeaderCall<Query extends { readonly partition: number }, Result
   ): Promise<readonly Result[]>;
   /** Whether the first refusal that trying again will not change ends all of it. */
   readonly failsTogether: boolean;
+  /** Refusals that are not asked about again, though the same may be taken later. */
+  readonly final?: ReadonlySet<ErrorCode>;
 }
 
 /** What became of one query. */
@@ -62,6 +64,8 @@ export async function askLeaders<Query extends { readonly partition: number }, R
   const deadlineMs = clock.monotonicMs() + LEADER_WAIT_MS;
   const { id } = await parts.metadata.findTopic(name);
   const outcomes: (LeaderOutcome<Result> | undefined)[] = queries.map(() => undefined);
+  const mayChange = (outcome: LeaderOutcome<unknown> | undefined): boolean =>
+    outcome === undefined || (outcome.kind === 'refused' && !isFinal(outcome.refusal, call.final));
   for (let tries = 1; ; tries++) {
     const open = outcomes.flatMap((outcome, index) => (mayChange(outcome) ? [index] : []));
     const topic = await parts.metadata.findTopic(name);
@@ -85,12 +89,12 @@ export function worstRefusal(outcomes: readonly LeaderOutcome<unknown>[]): Refus
   return (refused.find(isFinalRefusal) ?? refused[0])?.refusal;
 }
 
-function mayChange(outcome: LeaderOutcome<unknown> | undefined): boolean {
-  return outcome === undefined || (outcome.kind === 'refused' && ERRORS[outcome.refusal.code].retriable);
+function isFinal({ code }: Refusal, final: ReadonlySet<ErrorCode> | undefined): boolean {
+  return !ERRORS[code].retriable || final?.has(code) === true;
 }
 
 function isFinalRefusal(outcome: LeaderOutcome<unknown> | undefined): boolean {
-  return outcome?.kind === 'refused' && !ERRORS[outcome.refusal.code].retriable;
+  return outcome?.kind === 'refused' && isFinal(outcome.refusal, undefined);
 }
 
 interface Round<Query extends { readonly partition: number }, Result extends WireResult> {

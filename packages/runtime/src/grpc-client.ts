@@ -30,44 +30,65 @@ export const CHANNEL_OPTIONS: ChannelOptions = {
 /** Only to our own servers: others may close a connection that asks while nothing is under way. */
 const OWN_CHANNEL_OPTIONS: ChannelOptions = { ...CHANNEL_OPTIONS, 'grpc.keepalive_permit_without_calls': 1 };
 
+interface CallUnderWay {
+  /** There was no connection since it was begun: it has not been sent. */
+  waits: boolean;
+  /** Ends it, as the connection is given up. */
+  readonly cut: () => void;
+}
+
 /** A connection to host:port; it is made when first used. */
 export function connect(address: string): Connection {
   const client = new Client(address, credentials.createInsecure(), OWN_CHANNEL_OPTIONS);
   const bulk = new BulkClient(address);
-  /** Calls under way, each with what ends it when the connection is given up. */
-  const calls = new Set<() => void>();
+  const calls = new Set<CallUnderWay>();
+  let isOver = false;
+  let isWatched = false;
   const isReady = (): boolean => client.getChannel().getConnectivityState(false) === connectivityState.READY;
+  /** Until there is a connection: calls that have waited for it are sent then. Nothing may ask for one once it is closed. */
+  const watch = (): void => {
+    isWatched = true;
+    const channel = client.getChannel();
+    channel.watchConnectivityState(channel.getConnectivityState(false), Infinity, () => {
+      isWatched = false;
+      if (isOver) return;
+      if (!isReady()) return watch();
+      for (const call of calls) call.waits = false;
+    });
+  };
   return {
     call: (method, request, options) =>
       new Promise((resolve, reject) => {
-        // One that waits for a connection has not been sent.
-        let waits = !isReady();
         const end = (failure: TransportFailure): void => {
-          calls.delete(cut);
+          over();
           reject(new TransportError(failure));
           call.cancel();
         };
-        const cut = (): void => end(waits && !isReady() ? GIVEN_UP : CUT);
+        const one: CallUnderWay = { waits: !isReady(), cut: () => end(one.waits && !isReady() ? GIVEN_UP : CUT) };
+        const over = (): void => {
+          calls.delete(one);
+          clearTimeout(timer);
+        };
+        const { deadlineMs, connectMs } = options;
+        const unconnected = (): void => {
+          if (one.waits) end(noConnection(address, connectMs!));
+        };
+        const timer = connectMs !== undefined && one.waits ? setTimeout(unconnected, connectMs) : undefined;
         const call = client.makeUnaryRequest(
           method.path,
           serializer(method.request),
           method.response.decode,
           request,
           toGrpcMetadata(options.metadata),
-          { deadline: Date.now() + options.deadlineMs },
+          { deadline: Date.now() + deadlineMs },
           (error: ServiceError | null, response) => {
-            calls.delete(cut);
+            over();
             if (error === null) resolve(response!);
             else reject(new TransportError(failureFrom(error)));
           },
         );
-        calls.add(cut);
-        if (!waits) return;
-        const { deadlineMs, connectMs } = options;
-        client.waitForReady(Date.now() + (connectMs ?? deadlineMs), (error) => {
-          waits = error !== undefined;
-          if (waits && connectMs !== undefined && calls.has(cut)) end(noConnection(address, connectMs));
-        });
+        calls.add(one);
+        if (one.waits && !isWatched && !isOver) watch();
       }),
     open(method, handlers, metadata) {
       const call = client.makeBidiStreamRequest(
@@ -80,11 +101,13 @@ export function connect(address: string): Connection {
     },
     openBulk: (method, slabs, handlers, metadata = {}) => bulk.open({ method, slabs, handlers, metadata }),
     close() {
+      isOver = true;
       client.close();
       bulk.close();
     },
     cut() {
-      for (const cut of calls) cut();
+      isOver = true;
+      for (const call of calls) call.cut();
       client.close();
       bulk.cut(CUT);
     },

@@ -33,7 +33,7 @@ export function failureFrom(status: GrpcStatus): TransportFailure {
       // grpc-js says so when no connection came about: then nothing of the call was sent; or when the server is stopping and has refused
       // the stream, of which nothing was done then (RFC 9113, 8.7).
       const unreachable =
-        /No connection established|ECONNREFUSED|ENOTFOUND|Name resolution failed|Stream refused by server/.test(
+        /No connection established|ECONNREFUSED|ENOTFOUND|Name resolution failed|Stream refused by server|Channel closed before/.test(
           status.details,
         );
       const message = withoutNoise(status.details);

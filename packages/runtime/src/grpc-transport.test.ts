@@ -1,7 +1,7 @@
 import { promises as dns } from 'node:dns';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { connect as connectHttp2, constants, createServer as createHttp2Server } from 'node:http2';
 import type { Settings } from 'node:http2';
 import { afterEach, expect, test, vi } from 'vitest';
@@ -78,14 +78,26 @@ test('a call that waits for a connection which is given up is unreachable: nothi
   await once(mute, 'listening');
   closers.push(() => void mute.close());
   const { port } = mute.address() as AddressInfo;
+  const accepted: Socket[] = [];
+  mute.on('connection', (socket) => accepted.push(socket));
   for (const options of [{ deadlineMs: 5000 }, { deadlineMs: 5000, connectMs: 5000 }]) {
-    const connection = grpcTransport.connect(`127.0.0.1:${port}`);
-    const accepted = once(mute, 'connection');
-    const call = connection.call(echo, Buffer.alloc(0), options);
-    await accepted;
-    connection.cut();
-    await expect(call).rejects.toMatchObject({ failure: { kind: 'unreachable' } });
+    for (const end of ['cut', 'close'] as const) {
+      const connection = grpcTransport.connect(`127.0.0.1:${port}`);
+      const call = connection.call(echo, Buffer.alloc(0), options);
+      await vi.waitUntil(() => accepted.length === 1);
+      const [socket] = accepted.splice(0);
+      connection[end]();
+      await expect(call).rejects.toMatchObject({ failure: { kind: 'unreachable' } });
+      // It does not come back, also when what it had is gone.
+      socket!.destroy();
+      await once(socket!, 'close');
+    }
   }
+  const later = grpcTransport.connect(`127.0.0.1:${port}`);
+  closers.push(() => later.cut());
+  const call = later.call(echo, Buffer.alloc(0), { deadlineMs: 1_000 });
+  await expect(call).rejects.toMatchObject({ failure: { kind: 'deadline' } });
+  expect(accepted.length).toBe(1);
 });
 
 test('cutting a connection ends the calls under way, which may have been done, and closing it does not', async () => {

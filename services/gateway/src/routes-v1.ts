@@ -217,7 +217,8 @@ export const routesV1: readonly Route[] = [
       ],
       responses: {
         200: {
-          description: 'Deleted, durably. offset is the first that there is now.',
+          description:
+            'Deleted, durably, on all replicas that may lead next. offset is the first that there is now. After 504 the leader has deleted them, and a replica in sync may have them yet.',
           content: { 'application/json': ref('Offset') },
         },
       },

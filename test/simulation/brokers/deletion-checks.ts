@@ -8,7 +8,7 @@ export class DeletionChecks {
   readonly #violated: (what: string) => void;
   /** By partition: all below it was said to be deleted. */
   readonly #deleted = new Map<string, number>();
-  /** By partition: the newest leader epoch that was looked at. */
+  /** By partition: the newest leader epoch. */
   readonly #epochs = new Map<string, number>();
 
   constructor(
@@ -26,14 +26,14 @@ export class DeletionChecks {
     this.#deleted.set(partition, Math.max(start, this.#deleted.get(partition) ?? 0));
   }
 
-  /** Looks at who leads since the last look. */
+  /** Looks at the newest leaders. */
   look(): void {
     for (const machine of this.#machines) {
       for (const partition of machine.broker?.partitions.all() ?? []) {
         const { leadership, topic, key, folder } = partition;
         if (leadership === undefined) continue;
         const name = `${topic.name}/${key.index}`;
-        if (leadership.epoch <= (this.#epochs.get(name) ?? -1)) continue;
+        if (leadership.epoch < (this.#epochs.get(name) ?? -1)) continue;
         this.#epochs.set(name, leadership.epoch);
         const deleted = this.#deleted.get(name) ?? 0;
         const { logStartOffset } = partition;

@@ -51,7 +51,7 @@ export const topicTrim = defineCommand({
       }
       const refusals = results.flatMap(({ refusal }) => refusal ?? []);
       if (refusals.length === 0) return EXIT.ok;
-      throw new Error(`${counted(refusals.length, 'partition')} not trimmed: ${reasonsOf(refusals)}`);
+      throw new Error(`${counted(refusals.length, 'partition')} not trimmed on all replicas: ${reasonsOf(refusals)}`);
     });
   },
 });

@@ -4,6 +4,7 @@ import type { Offset } from '@weir/base/ids.ts';
 import type { deleteRecords as deleteRecordsApi, DeleteRecordsRequest } from '@weir/kafka/apis/delete-records.ts';
 import type { describeLogDirs } from '@weir/kafka/apis/describe-log-dirs.ts';
 import { deleteRecords } from '../delete-records.ts';
+import type { RecordsAsked } from '../delete-records.ts';
 import type { DiskRoom } from '../disk-room.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import type { ClusterView } from './cluster-view.ts';
@@ -22,14 +23,17 @@ export async function answerDeleteRecords(
   const { request } = exchange;
   const asked = [...eachOnce(request.topics, BY_NAME)].map(({ topic: { name }, parts }) => ({
     name,
-    parts: [...parts].map(({ partitionIndex, offset: before }) => ({
-      partitionIndex,
-      partition: servingByName({ cluster, partitions }, name, partitionIndex, -1),
-      before,
-    })),
+    parts: [...parts],
   }));
-  const all = asked.flatMap(({ parts }) => parts);
-  const starts = (await deleteRecords(all, { clock, timeoutMs: Math.max(0, request.timeoutMs) })).values();
+  function* each(): Generator<RecordsAsked> {
+    for (const { name, parts } of asked) {
+      for (const { partitionIndex, offset: before } of parts)
+        yield { partition: servingByName({ cluster, partitions }, name, partitionIndex, -1), before };
+    }
+  }
+  const onGone = (end: () => void): void => void (exchange.onGone = end);
+  const patience = { clock, timeoutMs: Math.max(0, request.timeoutMs), onGone };
+  const starts = (await deleteRecords(each(), patience)).values();
   const topics = asked.map(({ name, parts }) => ({
     name,
     partitions: parts.map(({ partitionIndex }) => answerOf(partitionIndex, starts.next().value!)),

@@ -111,9 +111,10 @@ export class Followership {
     return this.#leaderStart > startOffset && this.#leaderStart <= durableEnd;
   }
 
-  /** The log begins where the leader's does, once that is due. */
-  followStart(): void {
+  /** The log begins where the leader's does, if that is due. */
+  followStart(): true {
     if (this.isStartDue) this.#log.deleteRecords(offset(this.#leaderStart));
+    return true;
   }
 
   /**
@@ -137,11 +138,15 @@ export class Followership {
     if (log.endOffset < this.#host.highWatermark) this.#host.lowerWatermark(log.endOffset);
   }
 
-  /** The leader's log begins where the own one ends, or behind that: it is dropped, and goes on from there. */
-  restart(leaderStart: Offset): void {
+  /**
+   * The leader's log begins where the own one ends, or behind that: it is dropped, and goes on from there.
+   *
+   * @param producers - a snapshot of producers below that; undefined when they come later, or there are none
+   */
+  restart(leaderStart: Offset, producers: Buffer | undefined): void {
     const log = this.#log;
     assert(leaderStart >= log.endOffset, `${this.#name}: the leader's log begins at ${leaderStart}`);
-    log.restartAt(leaderStart);
+    log.restartAt(leaderStart, producers && decodeSnapshot(this.#name, leaderStart, producers));
     this.#host.raiseWatermark(leaderStart);
   }
 

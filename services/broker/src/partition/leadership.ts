@@ -47,7 +47,8 @@ export class Leadership {
   readonly #followers = new Set<FollowerReader>();
   /** Who waits until replicas have deleted records as well. */
   readonly #deletions: Set<Deletion>;
-  #logStart: Offset;
+  /** As it was when they were looked at last. */
+  #deletedBelow = -1;
   #parked = new Set<FollowerReader>();
   /** What they want is appended, and neither in memory any more nor durable yet. */
   #starved = new Set<FollowerReader>();
@@ -64,7 +65,6 @@ export class Leadership {
     this.replicas = replicas;
     this.#waiting = previous === undefined ? { all: new AppendQueue(), leader: new AppendQueue() } : previous.#waiting;
     this.#deletions = previous === undefined ? new Set() : previous.#deletions;
-    this.#logStart = log.startOffset;
     replicas.logStart = log.startOffset;
   }
 
@@ -118,10 +118,7 @@ export class Leadership {
   release(at: { readonly durableEnd: Offset; readonly highWatermark: Offset; readonly logStart: Offset }): number {
     const { all, leader } = this.#waiting;
     if (this.#starved.size > 0) this.#wakeStarved();
-    if (at.logStart !== this.#logStart) this.#startMoved(at.logStart);
-    for (const deletion of this.#deletions) {
-      if (this.replicas.haveDeleted(deletion.before)) this.#settle(deletion, undefined);
-    }
+    if (this.#deletions.size > 0) this.#settleDeletions();
     return all.release(at.highWatermark, at.logStart) + leader.release(at.durableEnd, at.logStart);
   }
 
@@ -182,10 +179,20 @@ export class Leadership {
     for (const follower of this.#followers) follower.marksMoved();
   }
 
-  #startMoved(to: Offset): void {
-    this.#logStart = to;
-    this.replicas.logStart = to;
+  /** The log's start may have moved: followers are told, and none joins that has not deleted as much. */
+  startMoved(): void {
+    const { startOffset } = this.#log;
+    if (this.replicas.logStart === startOffset) return;
+    this.replicas.logStart = startOffset;
     this.tellMarks();
+  }
+
+  #settleDeletions(): void {
+    const below = this.replicas.deletedBelow;
+    // Who came since was told at once, if there was something to tell.
+    if (below === this.#deletedBelow) return;
+    this.#deletedBelow = below;
+    for (const deletion of this.#deletions) if (deletion.before <= below) this.#settle(deletion, undefined);
   }
 
   #settle(deletion: Deletion, why: Refusal | undefined): void {

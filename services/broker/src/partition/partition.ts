@@ -174,6 +174,12 @@ export class Partition extends ReplicaLog implements TurnMember {
     }
   }
 
+  /** Its log begins where its leader's does, once that is due. False: it cannot for now. */
+  followStart(): boolean {
+    const isDue = this.#followership?.isStartDue === true;
+    return !isDue || this.asFollower('moving its start', (followership) => followership.followStart(), false);
+  }
+
   /** The metadata does not place it here. */
   unassign(): void {
     if (this.#isOut()) return;
@@ -307,7 +313,7 @@ export class Partition extends ReplicaLog implements TurnMember {
   }
 
   release(): void {
-    if (this.#followership !== undefined) return this.#releaseFollower(this.#followership);
+    if (this.#followership !== undefined) return this.#shared.replicator.isDurable(this);
     const leadership = this.#leadership;
     const log = this.log;
     if (leadership === undefined || log === undefined) return;
@@ -355,8 +361,7 @@ export class Partition extends ReplicaLog implements TurnMember {
   }
 
   /**
-   * Deletes the records below an offset (-1: all below the high watermark), durably before it returns. Followers do so after it:
-   * `leadership.whenDeleted`.
+   * Deletes the records below an offset (-1: all below the high watermark), durably before it returns; followers later.
    *
    * @returns the log's start after it, or why nothing was deleted
    */
@@ -423,11 +428,6 @@ export class Partition extends ReplicaLog implements TurnMember {
     this.#shared.watermarkLowered();
   }
 
-  #releaseFollower(followership: Followership): void {
-    if (followership.isStartDue) this.asFollower('moving its start', () => followership.followStart(), undefined);
-    this.#shared.replicator.isDurable(this);
-  }
-
   #adopt(leadership: Leadership, replicas: ReplicaState): void {
     leadership.replicas.adopt(replicas);
     this.#shared.pending.bytes -= leadership.failUncommitted(this.name);
@@ -445,9 +445,10 @@ export class Partition extends ReplicaLog implements TurnMember {
     return { ms: this.#shared.clock.monotonicMs(), logEnd: this.served.endOffset };
   }
 
-  /** What readers at the tail are told has changed, and not by an append. */
+  /** What readers at the tail and followers are told has changed, and not by an append. */
   #tellSoon(): void {
     this.#hasNews = true;
+    this.#leadership?.startMoved();
     this.#shared.turn.advanced(this);
   }
 

@@ -5,6 +5,9 @@ import type { ErrorCode } from '@weir/base/errors.ts';
 import { COLD_READS_MAX } from '@weir/base/limits.ts';
 import { ReplicateRequestSchema } from '@weir/proto/weir/broker/v1/replication_pb.js';
 import type { FollowSchema } from '@weir/proto/weir/broker/v1/replication_pb.js';
+import { offset } from '@weir/base/ids.ts';
+import { decodeSnapshot } from '@weir/log/producers/producer-snapshot.ts';
+import { asProducers } from '@weir/log/test-kit.ts';
 import { expect, test } from 'vitest';
 import { ColdGate } from '../rpc/cold-gate.ts';
 import { batchOf, changesOf, TestPartitions, TOPIC_ID_BYTES } from '../test-broker.ts';
@@ -97,6 +100,25 @@ test.each([
   const { follow, codes } = setUp();
   follow(wanted);
   expect(codes()).toEqual([code]);
+});
+
+test('who has records up to the start of its leader’s log alone is served in sync, and else begins anew, with what is remembered of producers', () => {
+  const { leader, frames, follow, codes } = setUp();
+  const [partition] = leader.partitions.all();
+  partition!.append(asProducers(batchOf(1), { producerId: 7, sequence: 0 }), -1, leader.waiter, 0, 'leader');
+  leader.settle();
+  expect(partition!.deleteRecords(1)).toBe(1);
+  const wanted = { endOffset: 1n, lastEpoch: 0 };
+  follow(wanted);
+  expect(codes()).toEqual(['OFFSET_OUT_OF_RANGE']);
+  expect(frames[0]!.logStartOffset).toBe(1);
+  expect(decodeSnapshot('', offset(1), Buffer.from(frames[0]!.producers!))!.size).toBe(1);
+  follow({ subscription: 2n, endOffset: 1n });
+  leader.apply(
+    ...changesOf({ partitions: [{ leader: 1, epoch: 0, replicas: [1, 2], isr: [1, 2], partitionEpoch: 1 }] }),
+  );
+  follow({ ...wanted, subscription: 3n });
+  expect(codes()).toEqual(['OFFSET_OUT_OF_RANGE', 'NONE', 'NONE']);
 });
 
 test('no more is sent than there is credit for, but for a batch that is begun, and more credit brings the rest', () => {

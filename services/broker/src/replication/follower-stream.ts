@@ -145,11 +145,11 @@ export class FollowerStream implements FollowerSubscriptionOwner {
     if (!(partition instanceof Partition)) return this.#refuse(id, partition);
     const point = { endOffset: offset(Number(wanted.endOffset)), lastEpoch: wanted.lastEpoch };
     const { logStartOffset } = partition;
-    if (endsBefore(point, logStartOffset)) {
-      const why = refusal('OFFSET_OUT_OF_RANGE', `${partition.name} begins at ${logStartOffset}`);
-      return this.#refuse(id, why, logStartOffset);
-    }
     const leadership = partition.leadership!;
+    if (endsBefore(point, logStartOffset, leadership.replicas.isInSync(follower))) {
+      const why = refusal('OFFSET_OUT_OF_RANGE', `${partition.name} begins at ${logStartOffset}`);
+      return this.#refuse(id, why, { logStartOffset, producers: leadership.producersBelow(logStartOffset) });
+    }
     const divergence = leadership.divergenceFrom(point);
     if (divergence !== undefined) return this.#diverge(id, partition, divergence);
     const from = point.endOffset;
@@ -225,7 +225,14 @@ export class FollowerStream implements FollowerSubscriptionOwner {
     this.#queue({ subscription, errorCode: 0, message: '', highWatermark, logStartOffset, divergence, ...NOTHING });
   }
 
-  #refuse(subscription: bigint, { code, message }: Refusal, logStartOffset = 0): void {
+  #refuse(
+    subscription: bigint,
+    { code, message }: Refusal,
+    {
+      logStartOffset = 0,
+      producers,
+    }: { readonly logStartOffset?: number; readonly producers?: Buffer | undefined } = {},
+  ): void {
     this.#queue({
       subscription,
       errorCode: ERRORS[code].number,
@@ -233,7 +240,8 @@ export class FollowerStream implements FollowerSubscriptionOwner {
       highWatermark: 0,
       logStartOffset,
       divergence: undefined,
-      ...NOTHING,
+      records: [],
+      producers,
     });
   }
 
@@ -286,9 +294,9 @@ export class FollowerStream implements FollowerSubscriptionOwner {
 }
 
 /**
- * Whether all that a follower has lies before the start of its leader's log. What ended right there once, nobody knows any more: the
- * follower's last record may be another one than was committed, and what it remembers of producers may be of that.
+ * Whether all that a follower has lies before the start of its leader's log. What ended right there once, nobody knows any more: unless
+ * it is in sync its last record may be another one than was committed, and what it remembers of producers may be of that.
  */
-function endsBefore({ endOffset, lastEpoch }: FollowPoint, leaderStart: Offset): boolean {
-  return endOffset < leaderStart || (endOffset === leaderStart && lastEpoch !== -1);
+function endsBefore({ endOffset, lastEpoch }: FollowPoint, leaderStart: Offset, isInSync: boolean): boolean {
+  return endOffset < leaderStart || (endOffset === leaderStart && lastEpoch !== -1 && !isInSync);
 }

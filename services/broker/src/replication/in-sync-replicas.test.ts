@@ -89,25 +89,26 @@ test('a follower under another registration than the one in the ISR does not cou
 
 test('records are deleted once every in-sync replica has said so in this epoch, and none joins before it has deleted them', () => {
   const leader = new Leader(stateOf([1, 2])).follows(2, 10).follows(3, 10);
-  const haveDeleted = (before: number): boolean => leader.replicas.haveDeleted(offset(before));
   leader.replicas.logStart = offset(5);
-  expect([haveDeleted(0), haveDeleted(5)]).toEqual([true, false]);
+  expect(leader.replicas.deletedBelow).toBe(0);
   expect(leader.propose()).toBeUndefined();
   expect(leader.has(2, 10, 4)).toBe(true);
-  expect(haveDeleted(5)).toBe(false);
+  expect(leader.replicas.deletedBelow).toBe(4);
   expect([leader.has(2, 10, 5), leader.has(2, 10, 5)]).toEqual([true, false]);
-  expect([haveDeleted(5), haveDeleted(6)]).toEqual([true, false]);
+  expect(leader.replicas.deletedBelow).toBe(5);
   // Broker 3 counts from the moment that it is asked for.
   expect(leader.has(3, 10, 5)).toBe(true);
   expect(leader.propose()).toEqual([1, 2, 3]);
-  expect(haveDeleted(5)).toBe(true);
+  expect(leader.replicas.deletedBelow).toBe(5);
   leader.follows(3, 10);
-  expect(haveDeleted(5)).toBe(false);
+  expect(leader.replicas.deletedBelow).toBe(0);
+  leader.follows(2, 10, 190);
+  expect(leader.replicas.deletedBelow).toBe(-1);
 });
 
-test('with fewer in sync than the minimum nobody knows who may lead next, and nothing counts as deleted', () => {
-  const leader = new Leader(stateOf([1]));
-  expect(leader.replicas.haveDeleted(offset(0))).toBe(false);
+test('a leader that is alone in sync has deleted for all; below the minimum nobody knows who may lead next', () => {
+  expect(new Leader(stateOf([1], 1, 1)).replicas.deletedBelow).toBe(Infinity);
+  expect(new Leader(stateOf([1])).replicas.deletedBelow).toBe(-1);
 });
 
 test('only the newest stream of a follower speaks for it', () => {

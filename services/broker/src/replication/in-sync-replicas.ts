@@ -86,7 +86,8 @@ export class InSyncReplicas {
   /** The log's end when this leader epoch began. */
   readonly #epochStart: Offset;
   #beganMs: number;
-  #logStart = offset(0);
+  /** Where the leader's own log begins: who is to join has deleted what lies below it. */
+  logStart = offset(0);
   #state: ReplicaState;
   /** Proposed at the state's partition epoch, and not settled. */
   #proposals: (readonly IsrMember[])[] = [];
@@ -203,18 +204,25 @@ export class InSyncReplicas {
     return true;
   }
 
-  /** Where the leader's own log begins: who is to join has deleted what lies below it. */
-  set logStart(start: Offset) {
-    this.#logStart = start;
+  /**
+   * Whoever can be elected, now or later, has deleted what lies below it, as far as the leader has: Infinity when that is the
+   * leader alone, -1 when nobody knows who else it is.
+   */
+  get deletedBelow(): number {
+    // With fewer in sync than the minimum others may be eligible, which are not told here.
+    if (!this.isEnough) return -1;
+    let below = Infinity;
+    for (const { broker, epoch } of this.#maximal) {
+      if (broker === this.#me) continue;
+      const follower = this.#followers.get(broker);
+      below = Math.min(below, follower?.epoch === epoch ? follower.logStart : -1);
+    }
+    return below;
   }
 
-  /** Whether whoever can be elected, now or later, has deleted what lies below an offset, as the leader has. */
-  haveDeleted(before: Offset): boolean {
-    if (!this.isEnough) return false;
-    return this.#maximal.every(({ broker, epoch }) => {
-      const follower = this.#followers.get(broker);
-      return broker === this.#me || (follower?.epoch === epoch && follower.logStart >= before);
-    });
+  /** Whether a broker is in sync, by the metadata: whatever it has below the high watermark is what is committed. */
+  isInSync({ broker, epoch }: IsrMember): boolean {
+    return this.#state.isr.some((member) => member.broker === broker && member.epoch === epoch);
   }
 
   /** The stream is over. */
@@ -377,7 +385,7 @@ export class InSyncReplicas {
   }
 
   #isCaughtUp({ durableEnd, logStart, speaker }: Follower, highWatermark: Offset): boolean {
-    if (speaker === undefined || logStart < this.#logStart) return false;
+    if (speaker === undefined || logStart < this.logStart) return false;
     return durableEnd >= highWatermark && durableEnd >= this.#epochStart;
   }
 

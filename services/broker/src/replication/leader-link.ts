@@ -84,7 +84,13 @@ export class LeaderLink {
       return;
     }
     this.#creditDue += followed.settle();
+    const hasStart = followed.partition.followStart();
+    // It may have gone offline over it.
+    if (!this.#followed.has(followed)) return;
     this.#tellSoon(followed);
+    if (hasStart) return;
+    this.#unfollow(followed);
+    this.#postpone(followed);
   }
 
   /** The metadata may say something else of the leader: it is sought where it is now, and at once if it was not there. */
@@ -262,7 +268,7 @@ export class LeaderLink {
     this.#follow(followed);
   }
 
-  #refused(followed: FollowedPartition, { errorCode, message, logStartOffset }: ReplicateFrame): void {
+  #refused(followed: FollowedPartition, { errorCode, message, logStartOffset, producers }: ReplicateFrame): void {
     const code = errorCodeOf(errorCode);
     const { partition } = followed;
     this.#over(followed);
@@ -273,7 +279,7 @@ export class LeaderLink {
       const isAnew = partition.asFollower(
         'beginning anew',
         (followership) => {
-          followership.restart(offset(logStartOffset));
+          followership.restart(offset(logStartOffset), producers === undefined ? undefined : asBuffer(producers));
           return true;
         },
         false,

@@ -250,11 +250,23 @@ test('records count as deleted once those who may lead next have deleted them, w
   cluster.place([{ leader: 1, epoch: 0, replicas: THREE, isr: [1], partitionEpoch: 2 }]);
   ask(500);
   expect(await settled(500)).toMatchObject([
-    { code: 'REQUEST_TIMED_OUT', message: expect.stringContaining('1 replicas are in sync, and 2 are needed') },
+    { code: 'REQUEST_TIMED_OUT', message: expect.stringContaining('1 in sync are fewer than the 2 that are needed') },
   ]);
   ask(500);
   cluster.place([{ leader: 2, epoch: 1, replicas: THREE, isr: THREE, partitionEpoch: 3 }]);
   expect(await settled(10)).toMatchObject([{ code: 'NOT_LEADER_OR_FOLLOWER' }]);
+});
+
+test('a follower that finds no room to move its start tries again', () => {
+  const cluster = inSync();
+  cluster.replica(1).append(batchOf(10), 0, new TestWaiter(), 0);
+  cluster.pass(100);
+  cluster.brokers.get(3)!.partitions.disk.failNextAppend('ENOSPC');
+  cluster.replica(1).deleteRecords(4);
+  cluster.pass(30);
+  expect([2, 3].map((id) => cluster.replica(id).logStartOffset)).toEqual([4, 0]);
+  cluster.pass(200);
+  expect([2, 3].map((id) => cluster.replica(id).logStartOffset)).toEqual([4, 4]);
 });
 
 test('a new leader does not tell an end that it does not know', () => {

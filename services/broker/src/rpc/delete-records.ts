@@ -3,7 +3,7 @@ import type { Clock } from '@weir/base/clock.ts';
 import { ERRORS } from '@weir/base/errors.ts';
 import type { Refusal } from '@weir/base/errors.ts';
 import type { Offset } from '@weir/base/ids.ts';
-import { LEADER_WAIT_MS, PARTITIONS_PER_REQUEST_MAX } from '@weir/base/limits.ts';
+import { PARTITIONS_PER_REQUEST_MAX } from '@weir/base/limits.ts';
 import { onCall } from '@weir/base/transport.ts';
 import type { Handler } from '@weir/base/transport.ts';
 import {
@@ -18,6 +18,7 @@ import type {
 } from '@weir/proto/weir/broker/v1/broker_pb.js';
 import { protobufMethod } from '@weir/runtime/protobuf.ts';
 import { deleteRecords } from '../delete-records.ts';
+import type { RecordsAsked } from '../delete-records.ts';
 import type { Partitions } from '../partition/partitions.ts';
 import { checkCount } from './check-count.ts';
 
@@ -39,17 +40,17 @@ export async function answerDeleteRecords(
   request: DeleteRecordsRequest,
 ): Promise<DeleteRecordsResponse> {
   checkCount(request.partitions.length, PARTITIONS_PER_REQUEST_MAX, 'partitions');
-  const asked = request.partitions.map((one) => ({
-    partition: partitions.serving(one.topicId, one.partition, one.leaderEpoch),
-    // An offset that no number holds is past any end.
-    before: Number(one.offset),
-  }));
-  const results = await deleteRecords(asked, { clock, timeoutMs: WAIT_MS });
+  const results = await deleteRecords(eachOf(partitions, request), { clock, timeoutMs: request.timeoutMs });
   return create(DeleteRecordsResponseSchema, { results: results.map(resultOf) });
 }
 
-/** Time is left to whoever asked to be told, and to ask again. */
-const WAIT_MS = LEADER_WAIT_MS / 2;
+/** Looked up one after the other, as there may be another leader between them. */
+function* eachOf(partitions: Partitions, request: DeleteRecordsRequest): Generator<RecordsAsked> {
+  for (const { topicId, partition, leaderEpoch, offset: before } of request.partitions) {
+    // An offset that no number holds is past any end.
+    yield { partition: partitions.serving(topicId, partition, leaderEpoch), before: Number(before) };
+  }
+}
 
 function resultOf(start: Offset | Refusal): DeleteRecordsResult {
   if (typeof start === 'number') return create(DeleteRecordsResultSchema, { lowWatermark: BigInt(start) });

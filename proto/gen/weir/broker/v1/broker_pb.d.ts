@@ -497,6 +497,14 @@ export declare type DeleteRecordsRequest = Message<"weir.broker.v1.DeleteRecords
    * @generated from field: repeated weir.broker.v1.DeleteRecordsPartition partitions = 1;
    */
   partitions: DeleteRecordsPartition[];
+
+  /**
+   * How long the other replicas are waited for. What is not known to be deleted there by then is REQUEST_TIMED_OUT, and is deleted
+   * on the leader.
+   *
+   * @generated from field: uint32 timeout_ms = 2;
+   */
+  timeoutMs: number;
 };
 
 /**
