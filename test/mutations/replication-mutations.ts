@@ -110,8 +110,8 @@ export const REPLICATION_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a leader counts only with those who are in sync in the metadata that it has',
     file: 'services/broker/src/replication/in-sync-replicas.ts',
-    find: 'for (const { broker, epoch } of this.#maximal) {',
-    replace: 'for (const { broker, epoch } of this.#state.isr) {',
+    find: 'let end: number = ownEnd;\n    for (const { broker, epoch } of this.#maximal) {',
+    replace: 'let end: number = ownEnd;\n    for (const { broker, epoch } of this.#state.isr) {',
     tests: BROKERS,
   },
   {
