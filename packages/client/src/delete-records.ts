@@ -20,6 +20,7 @@ export type DeletedRecords =
   | { readonly partition: number; readonly lowWatermark: number; readonly refusal?: never }
   | { readonly partition: number; readonly lowWatermark?: never; readonly refusal: Refusal };
 
+/** What a broker leaves of a call's time for its answer. */
 const ANSWER_MS = 500;
 
 const CALL: LeaderCall<RecordsToDelete, DeleteRecordsResult> = {
@@ -33,7 +34,6 @@ const CALL: LeaderCall<RecordsToDelete, DeleteRecordsResult> = {
       leaderEpoch: topic.partitions[partition]!.leaderEpoch,
       offset: before === 'end' ? -1n : BigInt(before),
     }));
-    // The answer takes its time as well.
     const timeoutMs = Math.max(0, Math.floor(options.deadlineMs - ANSWER_MS));
     const request = create(DeleteRecordsRequestSchema, { partitions, timeoutMs });
     return (await connection.call(DELETE_RECORDS, request, options)).results;

@@ -337,8 +337,8 @@ export class LogWriter implements JournalMember {
   }
 
   #flushThrough(): void {
-    const { epochs } = this.#parts;
-    const { groupBytesMax, flushIntervalBytes } = this.#parts.config;
+    const { config, epochs } = this.#parts;
+    const { groupBytesMax, flushIntervalBytes } = config;
     for (let first = this.#queue.first; first !== undefined; first = this.#queue.first) {
       const unsynced = this.#progress.unsyncedBytes;
       // A segment is sealed, and an epoch begins, behind what is durable.

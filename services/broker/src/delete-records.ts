@@ -38,13 +38,13 @@ export async function deleteRecords(
   asked: Iterable<RecordsAsked>,
   { clock, timeoutMs, onGone }: DeletionPatience,
 ): Promise<readonly (Offset | Refusal)[]> {
-  const waits = new Waits();
-  const cancel = clock.after(Math.min(timeoutMs, WAIT_MS_MAX), () => waits.end());
-  onGone?.(() => waits.end());
-  const results: Promise<Offset | Refusal>[] = [];
+  const over = new AbortController();
+  const cancel = clock.after(Math.min(timeoutMs, WAIT_MS_MAX), () => over.abort());
+  onGone?.(() => over.abort());
+  const results: (Promise<Offset | Refusal> | Offset | Refusal)[] = [];
   let untilMs = clock.monotonicMs() + APPLY_SLICE_MS;
   for (const { partition, before } of asked) {
-    results.push(Promise.resolve(partition instanceof Partition ? deleteOne(partition, before, waits) : partition));
+    results.push(partition instanceof Partition ? deleteOne(partition, before, over.signal) : partition);
     // Each takes a few syncs, which block.
     if (clock.monotonicMs() < untilMs) continue;
     await sleep(clock, 0);
@@ -55,48 +55,29 @@ export async function deleteRecords(
   return starts;
 }
 
-/** What waits for other replicas, of one request. */
-class Waits {
-  readonly #ends = new Set<() => void>();
-  #isOver = false;
-
-  /** @param end - called once, when the time is over, unless it is taken back first */
-  add(end: () => void): () => void {
-    if (this.#isOver) end();
-    else this.#ends.add(end);
-    return () => void this.#ends.delete(end);
-  }
-
-  end(): void {
-    this.#isOver = true;
-    for (const end of this.#ends) end();
-  }
-}
-
-function deleteOne(partition: Partition, before: number, waits: Waits): Promise<Offset | Refusal> | Offset | Refusal {
+/** @param over - nobody waits for the other replicas any more */
+function deleteOne(
+  partition: Partition,
+  before: number,
+  over: AbortSignal,
+): Promise<Offset | Refusal> | Offset | Refusal {
   const start = partition.deleteRecords(before);
   const { leadership } = partition;
   if (typeof start !== 'number' || leadership === undefined) return start;
   const below = before === -1 ? start : before;
   if (below <= leadership.replicas.deletedBelow) return start;
   return new Promise((resolve) => {
-    let takeBack: (() => void) | undefined;
-    const forget = leadership.whenDeleted(offset(below), (why) => {
-      takeBack?.();
-      resolve(why ?? start);
-    });
-    takeBack = waits.add(() => {
+    const forget = leadership.whenDeleted(offset(below), (why) => resolve(why ?? start));
+    const end = (): void => {
       forget();
       const { isr, minInSync, isEnough } = leadership.replicas;
       const why = isEnough
         ? 'a replica in sync has not deleted them in time'
         : `${isr.length} in sync are fewer than the ${minInSync} that are needed`;
-      resolve(
-        refusal(
-          'REQUEST_TIMED_OUT',
-          `the records of ${partition.name} below ${below} are deleted on its leader: ${why}`,
-        ),
-      );
-    });
+      const message = `the records of ${partition.name} below ${below} are deleted on its leader: ${why}`;
+      resolve(refusal('REQUEST_TIMED_OUT', message));
+    };
+    if (over.aborted) end();
+    else over.addEventListener('abort', end, { once: true });
   });
 }

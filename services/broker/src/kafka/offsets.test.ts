@@ -284,6 +284,35 @@ test('records that a replica in sync has not deleted in time are answered with a
   expect(door.broker.partition(0).logStartOffset).toBe(2);
 });
 
+test('nobody waits for replicas once the client is gone, nor for ever', async () => {
+  for (const isGone of [true, false]) {
+    const { door, append, client } = await openReader();
+    await append(batchOf(5));
+    door.apply(
+      ...changesOf({ partitions: [{ leader: 1, epoch: 0, replicas: [1, 2], isr: [1, 2], partitionEpoch: 1 }] }),
+    );
+    let waiting = 0;
+    const leadership = door.broker.partition().leadership!;
+    const { whenDeleted } = leadership;
+    leadership.whenDeleted = (...words) => {
+      const forget = whenDeleted.apply(leadership, words);
+      waiting++;
+      return () => {
+        waiting--;
+        forget();
+      };
+    };
+    const topics = [{ name: 'orders', partitions: [{ partitionIndex: 0, offset: 2 }] }];
+    client.send(deleteRecords, 2, { topics, timeoutMs: 2 ** 31 - 1 });
+    await door.settle();
+    expect(waiting).toBe(1);
+    if (isGone) client.leave();
+    else await door.pass(60_000);
+    await door.settle();
+    expect(waiting).toBe(0);
+  }
+});
+
 test('of a partition whose records are to be deleted twice the last offset counts, and it is answered once', async () => {
   const { door, append, client } = await openReader({ topic: ledPartitions(2) });
   await append(batchOf(5));

@@ -47,8 +47,6 @@ export class Leadership {
   readonly #followers = new Set<FollowerReader>();
   /** Who waits until replicas have deleted records as well. */
   readonly #deletions: Set<Deletion>;
-  /** As it was when they were looked at last. */
-  #deletedBelow = -1;
   #parked = new Set<FollowerReader>();
   /** What they want is appended, and neither in memory any more nor durable yet. */
   #starved = new Set<FollowerReader>();
@@ -189,9 +187,6 @@ export class Leadership {
 
   #settleDeletions(): void {
     const below = this.replicas.deletedBelow;
-    // Who came since was told at once, if there was something to tell.
-    if (below === this.#deletedBelow) return;
-    this.#deletedBelow = below;
     for (const deletion of this.#deletions) if (deletion.before <= below) this.#settle(deletion, undefined);
   }
 
