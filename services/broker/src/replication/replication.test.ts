@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { offset } from '@weir/base/ids.ts';
 import { asProducers } from '@weir/log/test-kit.ts';
 import {
   CATCH_UP_LOADED_BYTES_PER_SECOND,
@@ -267,6 +268,34 @@ test('a follower that finds no room to move its start tries again', () => {
   expect([2, 3].map((id) => cluster.replica(id).logStartOffset)).toEqual([4, 0]);
   cluster.pass(200);
   expect([2, 3].map((id) => cluster.replica(id).logStartOffset)).toEqual([4, 4]);
+});
+
+test('so does one whose start was due no sooner than what it took was durable', () => {
+  const cluster = inSync();
+  cluster.place([{ leader: 1, epoch: 0, replicas: THREE, isr: [1, 2], partitionEpoch: 1 }]).settle();
+  const { disk, slabs } = cluster.brokers.get(3)!.partitions;
+  cluster.network.silent.add('broker-3');
+  cluster.replica(1).append(batchOf(10), 0, new TestWaiter(), 0);
+  cluster.pass(50);
+  const read = cluster.replica(1).leadership!.read(offset(0), 1_000_000);
+  const frame = {
+    records: Buffer.concat(read.kind === 'batches' ? read.buffers : []),
+    producers: undefined,
+    highWatermark: 10,
+    logStartOffset: 4,
+  };
+  cluster.replica(1).deleteRecords(4);
+  // Its leader has told all that it has to tell.
+  cluster.pass(2 * WATERMARK_TOLD_MS);
+  cluster.replica(3).asFollower('taking', (followership) => followership.take(frame, slabs), undefined);
+  // It is written by then.
+  cluster.clock.endTurns();
+  disk.failNextAppend('ENOSPC');
+  cluster.network.silent.clear();
+  cluster.settle();
+  expect([cluster.replica(3).logStartOffset, cluster.replica(3).durableEnd]).toEqual([0, 10]);
+  cluster.pass(200);
+  expect(cluster.replica(3).logStartOffset).toBe(4);
 });
 
 test('a new leader does not tell an end that it does not know', () => {
