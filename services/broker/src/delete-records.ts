@@ -41,10 +41,11 @@ export async function deleteRecords(
   const over = new AbortController();
   const cancel = clock.after(Math.min(timeoutMs, WAIT_MS_MAX), () => over.abort());
   onGone?.(() => over.abort());
-  const results: (Promise<Offset | Refusal> | Offset | Refusal)[] = [];
+  const results: Promise<Offset | Refusal>[] = [];
   let untilMs = clock.monotonicMs() + APPLY_SLICE_MS;
   for (const { partition, before } of asked) {
-    results.push(partition instanceof Partition ? deleteOne(partition, before, over.signal) : partition);
+    const outcome = partition instanceof Partition ? deleteOne(partition, before, over.signal) : partition;
+    results.push(Promise.resolve(outcome));
     // Each takes a few syncs, which block.
     if (clock.monotonicMs() < untilMs) continue;
     await sleep(clock, 0);

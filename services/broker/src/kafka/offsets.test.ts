@@ -293,9 +293,9 @@ test('nobody waits for replicas once the client is gone, nor for ever', async ()
     );
     let waiting = 0;
     const leadership = door.broker.partition().leadership!;
-    const { whenDeleted } = leadership;
+    const whenDeleted = leadership.whenDeleted.bind(leadership);
     leadership.whenDeleted = (...words) => {
-      const forget = whenDeleted.apply(leadership, words);
+      const forget = whenDeleted(...words);
       waiting++;
       return () => {
         waiting--;
